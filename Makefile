@@ -1,0 +1,50 @@
+# Two commands matter: `make test` and `make run`. Both set up .venv first; all they need is Python >= 3.11.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+READY = $(VENV)/.ready
+
+RUNTIME = functions-framework google-cloud-logging redis requests pydantic google-auth
+DEVELOPMENT = pytest pytest-xdist fakeredis[lua] hypothesis mypy ruff types-requests
+
+.PHONY: test run serve bench check format lock clean
+.DEFAULT_GOAL := help
+help: ## what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+$(READY): requirements.txt requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+check: $(READY) ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy common functions local bench tests
+
+format: $(READY) ## let ruff write the code as it wants it
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+test: check ## all checks and all tests
+	$(BIN)/python -m pytest -n auto $(TESTS)
+
+run: $(READY) ## play a day: CANDLES=file, SEED=n, EXCHANGE=https://api.mexc.com, REDIS_URL=...
+	@$(BIN)/python -m local run $(if $(CANDLES),--candles $(CANDLES)) $(if $(SEED),--seed $(SEED)) \
+	  $(if $(EXCHANGE),--exchange $(EXCHANGE)) $(if $(HOURS),--hours $(HOURS))
+
+serve: $(READY) ## stay up in real time, on http://127.0.0.1:8080
+	@$(BIN)/python -m local serve $(if $(CANDLES),--candles $(CANDLES)) $(if $(SEED),--seed $(SEED)) \
+	  $(if $(EXCHANGE),--exchange $(EXCHANGE)) $(if $(PORT),--port $(PORT))
+
+bench: $(READY) ## measure calls, round trips and time against what cannot be avoided
+	@$(BIN)/python -m bench
+
+lock: ## pin the newest releases of RUNTIME and DEVELOPMENT (needs uv)
+	printf '%s\n' $(RUNTIME) | uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links -o requirements.txt -
+	(printf '%s\n' '-r requirements.txt'; printf '%s\n' $(DEVELOPMENT) '-c requirements.txt' | uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links -) > requirements-dev.new
+	mv requirements-dev.new requirements-dev.txt
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build

@@ -1,0 +1,1 @@
+"""The bot, shared by the six functions. Imports: errors <- domain <- config <- adapters <- jobs <- runtime."""

@@ -1,0 +1,139 @@
+"""Every key in Redis and every lifetime, as functions: no key literal stands anywhere else (SPEC §3).
+
+`prefix` (REDIS_KEY_PREFIX) goes before every permanent key; the market-data cache has its own namespace.
+"""
+
+from dataclasses import dataclass
+
+HISTORY_LIMIT = 1000
+"""Entries that a raw, price or plan history keeps."""
+PRICE_CACHE_SECONDS = 30
+RUN_MARK_SECONDS = 2 * 86_400
+"""Longer than the oldest schedule time a delivery may carry (see slots.py)."""
+RAW_ENDPOINTS = (
+    "account_info",
+    "ticker_24hr",
+    "ticker_price",
+    "my_trades",
+    "depth",
+    "exchange_info",
+    "trade_fee",
+    "self_symbols",
+    "default_symbols",
+    "order",
+    "open_orders",
+    "klines",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    prefix: str
+    symbol: str
+
+    def raw_latest(self, endpoint: str) -> str:
+        return f"{self.prefix}mexc:raw:{endpoint}:latest"
+
+    def raw_history(self, endpoint: str) -> str:
+        return f"{self.prefix}mexc:raw:{endpoint}:history"
+
+    @property
+    def account_balance(self) -> str:
+        return f"{self.prefix}account:balance"
+
+    @property
+    def position(self) -> str:
+        return self._bot("position")
+
+    @property
+    def price_latest(self) -> str:
+        return self._bot("price:latest")
+
+    @property
+    def price_cached(self) -> str:
+        return self._bot("price:cached")
+
+    @property
+    def price_history(self) -> str:
+        return self._bot("price:history")
+
+    @property
+    def cost(self) -> str:
+        return self._bot("cost")
+
+    @property
+    def ledger(self) -> str:
+        return self._bot("ledger")
+
+    @property
+    def ledger_fills(self) -> str:
+        return self._bot("ledger:fills")
+
+    @property
+    def ledger_lots(self) -> str:
+        return self._bot("ledger:lots")
+
+    @property
+    def inception(self) -> str:
+        return self._bot("inception")
+
+    @property
+    def plan_last(self) -> str:
+        return self._bot("rebalance:last")
+
+    @property
+    def plan_history(self) -> str:
+        return self._bot("rebalance:history")
+
+    def report_last(self, job: str) -> str:
+        return self._bot(f"report:{job}:last")
+
+    def report_history(self, job: str) -> str:
+        return self._bot(f"report:{job}:history")
+
+    def run_mark(self, job: str, slot: str) -> str:
+        """With a TTL: the answer of a finished run, for deliveries of the same slot."""
+        return self._bot(f"run:{job}:{slot}")
+
+    def lease(self, scope: str) -> str:
+        """With a TTL: who may write `scope` (account or price) now."""
+        return self._bot(f"lease:{scope}")
+
+    def _bot(self, name: str) -> str:
+        return f"{self.prefix}bot:{self.symbol}:{name}"
+
+
+@dataclass(frozen=True, slots=True)
+class CacheKeys:
+    """Keys of the market-data cache: `{namespace}:v1:{key}`, readable."""
+
+    namespace: str
+    version: str = "v1"
+
+    def full(self, key: str) -> str:
+        return f"{self.namespace}:{self.version}:{key}"
+
+    @staticmethod
+    def ticker(pair: str) -> str:
+        return f"ticker:{pair}"
+
+    @staticmethod
+    def ohlcv(pair: str, interval: str, limit: int) -> str:
+        return f"ohlcv:{pair}:{interval}:{limit}"
+
+    @staticmethod
+    def deals(pair: str, limit: int) -> str:
+        return f"deals:{pair}:{limit}"
+
+    @staticmethod
+    def orderbook(pair: str, limit: int) -> str:
+        return f"orderbook:{pair}:{limit}"
+
+    @staticmethod
+    def rules(pair: str) -> str:
+        return f"rules:{pair}"
+
+    @staticmethod
+    def of_symbol(pair: str) -> tuple[str, str]:
+        """Patterns of all that is cached about one pair."""
+        return f"*:{pair}", f"*:{pair}:*"

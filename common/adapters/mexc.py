@@ -1,0 +1,227 @@
+"""The exchange, one method for each endpoint the bot needs (mexc-api.md 1); one `Mexc` for a run.
+
+Reads answer the exchange's reply together with its domain value, so that what is decided on and what is
+kept in Redis are the same answer.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Generic, TypeVar
+
+from common.adapters import mexc_wire as wire
+from common.adapters.cache import MarketCache
+from common.adapters.clock import Deadline, milliseconds
+from common.adapters.keys import CacheKeys
+from common.adapters.mexc_http import Meter, MexcHttp, Params, Reply
+from common.domain.decimals import plain
+from common.domain.instrument import Instrument, Side, TradingRules
+from common.domain.order_book import OrderBook
+from common.domain.orders import Fill, Order
+from common.domain.portfolio import Account
+
+T = TypeVar("T")
+FILLS_PAGE = 100
+"""Most fills in one answer of myTrades."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[T]):
+    value: T
+    reply: Reply
+
+
+class Mexc:
+    """Bound to one run: its deadline, and the meter that counts its calls."""
+
+    def __init__(
+        self,
+        http: MexcHttp,
+        instrument: Instrument,
+        deadline: Deadline,
+        meter: Meter,
+        cache: MarketCache | None = None,
+    ) -> None:
+        self._http = http
+        self._instrument = instrument
+        self._deadline = deadline
+        self._meter = meter
+        self._cache = cache
+
+    # Public
+
+    def ping(self) -> None:
+        self._get("ping", "ping")
+
+    def time(self) -> datetime:
+        return wire.read_time(self._get("time", "time").payload)
+
+    def exchange_info(self) -> Answer[TradingRules]:
+        """Always of one symbol: the unfiltered answer is several MB."""
+        reply = self._get("exchange_info", "exchangeInfo", self._symbol())
+        return Answer(wire.read_rules(reply.payload, self._instrument), reply)
+
+    def default_symbols(self) -> Answer[frozenset[str]]:
+        reply = self._get("default_symbols", "defaultSymbols")
+        return Answer(wire.read_symbols(reply.payload), reply)
+
+    def ticker_24hr(self) -> Answer[wire.Ticker]:
+        reply = self._get("ticker_24hr", "ticker/24hr", self._symbol())
+        return Answer(wire.read_ticker(reply.payload, self._instrument.symbol), reply)
+
+    def ticker_price(self, symbol: str | None = None) -> Answer[Decimal]:
+        asked = symbol or self._instrument.symbol
+        reply = self._get("ticker_price", "ticker/price", [("symbol", asked)])
+        return Answer(wire.read_price(reply.payload, asked), reply)
+
+    def book_ticker(self) -> Answer[tuple[Decimal | None, Decimal | None]]:
+        reply = self._get("book_ticker", "ticker/bookTicker", self._symbol())
+        return Answer(wire.read_book_ticker(reply.payload, self._instrument.symbol), reply)
+
+    def depth(self, limit: int = 20) -> Answer[OrderBook]:
+        reply = self._get("depth", "depth", [*self._symbol(), ("limit", limit)])
+        return Answer(wire.read_depth(reply.payload), reply)
+
+    def trades(self, limit: int = 20) -> Answer[list[wire.Deal]]:
+        reply = self._get("trades", "trades", [*self._symbol(), ("limit", limit)])
+        return Answer(wire.read_deals(reply.payload), reply)
+
+    def klines(
+        self, interval: str, limit: int = 120, *, symbol: str | None = None, end: datetime | None = None
+    ) -> Answer[list[wire.Candle]]:
+        """The newest `limit` candles, or those up to `end`. Hours are `60m`: the exchange refuses `1h`.
+
+        A start without an end is ignored by the exchange, so with `end` both are sent.
+        """
+        params: list[tuple[str, str | int]] = [("symbol", symbol or self._instrument.symbol)]
+        params += [("interval", interval), ("limit", limit)]
+        if end is not None:
+            stop = milliseconds(end)
+            params += [("startTime", stop - limit * _milliseconds_of(interval)), ("endTime", stop)]
+        reply = self._get("klines", "klines", params)
+        return Answer(wire.read_klines(reply.payload), reply)
+
+    # Signed
+
+    def account(self) -> Answer[Account]:
+        reply = self._get("account_info", "account", signed=True)
+        return Answer(wire.read_account(reply.payload), reply)
+
+    def trade_fee(self) -> Answer[tuple[Decimal, Decimal]]:
+        """Maker and taker rate of this account on this symbol: the fee to believe."""
+        reply = self._get("trade_fee", "tradeFee", self._symbol(), signed=True)
+        return Answer(wire.read_fees(reply.payload), reply)
+
+    def self_symbols(self) -> Answer[frozenset[str]]:
+        """The symbols this key may trade."""
+        reply = self._get("self_symbols", "selfSymbols", signed=True)
+        return Answer(wire.read_symbols(reply.payload), reply)
+
+    def my_trades(
+        self, start: datetime, end: datetime, order_id: str | None = None, limit: int = FILLS_PAGE
+    ) -> Answer[list[Fill]]:
+        """One page of fills; the window is at most seven days, and a full page may hide more."""
+        params = [*self._symbol(), ("startTime", milliseconds(start)), ("endTime", milliseconds(end))]
+        params += [("limit", limit), *([("orderId", order_id)] if order_id else [])]
+        reply = self._get("my_trades", "myTrades", params, signed=True)
+        return Answer(wire.read_fills(reply.payload, self._instrument.symbol), reply)
+
+    def order(self, client_order_id: str) -> Answer[Order]:
+        """Raises UnknownOrder, which for some seconds after a create may only mean: not yet visible."""
+        params = [*self._symbol(), ("origClientOrderId", client_order_id)]
+        reply = self._get("order", "order", params, signed=True)
+        return Answer(wire.read_order(reply.payload, self._instrument.symbol), reply)
+
+    def open_orders(self) -> Answer[list[Order]]:
+        reply = self._get("open_orders", "openOrders", self._symbol(), signed=True)
+        return Answer(wire.read_orders(reply.payload, self._instrument.symbol), reply)
+
+    def new_order(
+        self, side: Side, kind: str, quantity: Decimal, limit_price: Decimal | None, client_order_id: str
+    ) -> str:
+        """Place an order and return the exchange's id. What became of it is for `order` to tell.
+
+        Raises OutcomeUnknown when it may have been accepted; it is never sent again.
+        """
+        params = self._order_params(side, kind, quantity, limit_price, client_order_id)
+        return wire.read_ack(self._write("POST", "order", params).payload)
+
+    def test_order(
+        self, side: Side, kind: str, quantity: Decimal, limit_price: Decimal | None, client_order_id: str
+    ) -> None:
+        """The exchange's own check of an order; nothing reaches the matching engine."""
+        self._write("POST", "order/test", self._order_params(side, kind, quantity, limit_price, client_order_id))
+
+    def cancel_order(self, client_order_id: str) -> Order:
+        """Cancel; the answer shows the state before it, so the caller asks `order` again."""
+        params = [*self._symbol(), ("origClientOrderId", client_order_id)]
+        return wire.read_order(self._write("DELETE", "order", params).payload, self._instrument.symbol)
+
+    # Through the market-data cache
+
+    def cached_ticker(self) -> Any:
+        """The 24 h ticker, at most `REDIS_CACHE_TTL_TICKER` old."""
+        return self._cached("ticker", CacheKeys.ticker(self._instrument.pair), self.ticker_24hr)
+
+    def cached_deals(self, limit: int = 20) -> Any:
+        key = CacheKeys.deals(self._instrument.pair, limit)
+        return self._cached("deals", key, lambda: self.trades(limit))
+
+    def cached_order_book(self, limit: int = 20) -> Any:
+        key = CacheKeys.orderbook(self._instrument.pair, limit)
+        return self._cached("orderbook", key, lambda: self.depth(limit))
+
+    def cached_candles(self, interval: str, limit: int, now: datetime) -> Any:
+        """Candles; the entry ends with the close of the one that is still open."""
+        key = CacheKeys.ohlcv(self._instrument.pair, interval, limit)
+        return self._cached("ohlcv", key, lambda: self.klines(interval, limit), now)
+
+    def invalidate_cache(self, symbol: str | None = None) -> int:
+        """Forget what is cached of one pair (`QRL/USDT`), or all of it; the number of entries removed."""
+        if self._cache is None:
+            return 0
+        return self._cache.clear_symbol(symbol) if symbol else self._cache.clear_all()
+
+    def _cached(self, kind: str, key: str, fetch: Callable[[], Answer[Any]], now: datetime | None = None) -> Any:
+        cached = self._cache.get(key) if self._cache else None
+        if cached is not None:
+            return cached
+        answer = fetch()
+        if self._cache:
+            ttl = self._cache.ttl(kind)
+            if now is not None and answer.value:
+                left = answer.value[-1].closes_at - now
+                ttl = min(ttl, max(left // timedelta(seconds=1), 0))
+            if ttl > 0:
+                self._cache.set(key, answer.reply.payload, ttl)
+        return answer.reply.payload
+
+    # Plumbing
+
+    def _symbol(self) -> list[tuple[str, str | int]]:
+        return [("symbol", self._instrument.symbol)]
+
+    def _order_params(
+        self, side: Side, kind: str, quantity: Decimal, limit_price: Decimal | None, client_order_id: str
+    ) -> list[tuple[str, str | int]]:
+        price: Params = [("price", plain(limit_price))] if limit_price is not None else []
+        return [
+            *self._symbol(),
+            ("side", side.value),
+            ("type", kind),
+            ("quantity", plain(quantity)),
+            *price,
+            ("newClientOrderId", client_order_id),
+        ]
+
+    def _get(self, endpoint: str, path: str, params: Params = (), *, signed: bool = False) -> Reply:
+        return self._http.read(endpoint, f"/api/v3/{path}", params, self._deadline, self._meter, signed=signed)
+
+    def _write(self, method: str, path: str, params: Params) -> Reply:
+        return self._http.write(method, path, f"/api/v3/{path}", params, self._deadline, self._meter)
+
+
+def _milliseconds_of(interval: str) -> int:
+    unit = {"m": 60, "h": 3600, "d": 86_400, "W": 604_800, "M": 31 * 86_400}[interval[-1]]
+    return int(interval[:-1]) * unit * 1000

@@ -1,0 +1,269 @@
+"""Domain values as documents and back: what stands in Redis and, with numbers for strings, in answers.
+
+The names of SPEC §2–§4 (`qrl_balance`, `threshold_pct`, …) are made here; with another symbol the asset
+names in them follow it.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from common.domain.benchmark import Comparison, Inception, Moved
+from common.domain.decimals import ZERO, quotient, tidy
+from common.domain.instrument import Instrument, Side, TradingRules
+from common.domain.ledger import Gap, Ledger
+from common.domain.orders import Fill
+from common.domain.portfolio import Account, Balance, Holdings
+from common.domain.position import FifoView, Lot, Position
+from common.domain.rebalancing import Plan, Rebalance, Trigger
+from common.errors import StoreCorrupt
+
+Document = dict[str, Any]
+
+
+def assets(instrument: Instrument) -> tuple[str, str]:
+    """The asset names that go into field names: qrl, usdt."""
+    return instrument.base.lower(), instrument.quote.lower()
+
+
+def account_document(account: Account, now: datetime) -> Document:
+    """`account:balance` (SPEC §2.1): every non-zero asset; null stays null."""
+    return {
+        "success": True,
+        "balances": {
+            asset: {"free": b.free, "locked": b.locked, "total": b.total}
+            for asset, b in account.balances.items()
+            if b.total
+        },
+        "makerCommission": account.maker_commission,
+        "takerCommission": account.taker_commission,
+        "canTrade": account.can_trade,
+        "canWithdraw": account.can_withdraw,
+        "canDeposit": account.can_deposit,
+        "updateTime": account.update_time,
+        "accountType": account.account_type,
+        "permissions": list(account.permissions),
+        "timestamp": now,
+        "cached": False,
+    }
+
+
+def position_fields(account: Account, instrument: Instrument, now: datetime) -> Document:
+    """The position hash (SPEC §3)."""
+    base, quote = assets(instrument)
+    document = account_document(account, now)
+    return {
+        f"{base}_balance": account.balance(instrument.base).free,
+        f"{quote}_balance": account.balance(instrument.quote).free,
+        f"{base}_locked": account.balance(instrument.base).locked,
+        f"{quote}_locked": account.balance(instrument.quote).locked,
+        "all_balances": document["balances"],
+        "account_type": account.account_type,
+        "can_trade": account.can_trade,
+        "can_withdraw": account.can_withdraw,
+        "can_deposit": account.can_deposit,
+        "update_time": account.update_time,
+        "permissions": list(account.permissions),
+        "maker_commission": account.maker_commission,
+        "taker_commission": account.taker_commission,
+        "updated_at": now,
+    }
+
+
+def holdings_of(fields: Mapping[str, Any], instrument: Instrument, key: str) -> Holdings | None:
+    """The holdings in a position hash that was read back; None when there is none."""
+    if not fields:
+        return None
+    base, quote = assets(instrument)
+    try:
+        return Holdings(
+            Balance(_amount(fields[f"{base}_balance"]), _amount(fields[f"{base}_locked"])),
+            Balance(_amount(fields[f"{quote}_balance"]), _amount(fields[f"{quote}_locked"])),
+            datetime.fromisoformat(fields["updated_at"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise StoreCorrupt(f"{key} is not a position: {error}") from None
+
+
+def _amount(value: Any) -> Decimal:
+    if not isinstance(value, Decimal):
+        raise TypeError(f"{value!r:.40} is no amount")
+    return value
+
+
+def rules_document(rules: TradingRules) -> Document:
+    return {
+        name: [str(item) for item in value] if isinstance(value, tuple) else value
+        for name in TradingRules.__slots__
+        for value in [getattr(rules, name)]
+    }
+
+
+def rules_of(document: Any) -> TradingRules | None:
+    """Cached rules; None (a miss) when they are not what this version writes."""
+    try:
+        fields = {name: _rule(document[name]) for name in TradingRules.__slots__}
+        return TradingRules(**{**fields, "sides": tuple(Side(side) for side in fields["sides"])})
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _rule(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return Decimal(value)
+    return value
+
+
+def plan_document(plan: Plan, instrument: Instrument, now: datetime, slot: str, mode: str) -> Document:
+    """The plan under SPEC §4's names. A HOLD has quantity and notional 0; what it would be is `wanted`."""
+    base, quote = assets(instrument)
+    valuation, decision = plan.valuation, plan.decision
+    rebalance = decision if isinstance(decision, Rebalance) else None
+    return {
+        "timestamp": now,
+        "slot": slot,
+        "price": valuation.mark_price,
+        f"{base}_balance": valuation.base_quantity,
+        f"{quote}_balance": valuation.quote_quantity,
+        f"{base}_value_{quote}": tidy(valuation.base_value),
+        f"{quote}_value_{quote}": valuation.quote_quantity,
+        f"total_value_{quote}": tidy(valuation.total_value),
+        f"target_value_{quote}": tidy(plan.target_value),
+        "target_ratio": plan.policy.target_weight,
+        "action": rebalance.side.value if rebalance else "HOLD",
+        "reason": decision.reason,
+        "quantity": tidy(rebalance.quantity) if rebalance else ZERO,
+        f"notional_{quote}": tidy(rebalance.notional) if rebalance else ZERO,
+        "deviation": plan.drift,
+        "wanted": {
+            "side": plan.wanted_side.value if plan.wanted_side else None,
+            "quantity": plan.wanted_quantity,
+            f"notional_{quote}": tidy(plan.wanted_notional),
+        },
+        "settings": {
+            "target_ratio": plan.policy.target_weight,
+            "min_notional_usdt": plan.policy.min_notional,
+            "threshold_pct": plan.policy.tolerance,
+            "execution_mode": mode,
+        },
+        "checks": [
+            {
+                "name": c.name,
+                "value": c.value,
+                "limit": c.limit,
+                "passed": c.passed,
+                "explanation": c.explanation,
+            }
+            for c in plan.checks
+        ],
+        "next_triggers": {"buy_below": _trigger(plan.buy_below), "sell_above": _trigger(plan.sell_above)},
+    }
+
+
+def _trigger(trigger: Trigger | None) -> Document | None:
+    return {"price": trigger.price, "quantity": trigger.quantity} if trigger else None
+
+
+def held_document(document: Document, reason: str, instrument: Instrument) -> Document:
+    """The same plan turned into a HOLD for `reason`."""
+    quote = instrument.quote.lower()
+    return document | {"action": "HOLD", "reason": reason, "quantity": ZERO, f"notional_{quote}": ZERO}
+
+
+def fill_document(fill: Fill) -> Document:
+    return {name: getattr(fill, name) for name in Fill.__slots__}
+
+
+def fill_of(document: Mapping[str, Any]) -> Fill:
+    fields = dict(document)
+    fields["side"] = Side(fields["side"])
+    fields["executed_at"] = datetime.fromisoformat(fields["executed_at"])
+    return Fill(**fields)
+
+
+def position_document(position: Position) -> Document:
+    return {name: getattr(position, name) for name in Position.__slots__}
+
+
+def ledger_document(ledger: Ledger, fifo: Document) -> Document:
+    """The ledger's state: small, whatever the history; `fifo` is the summary of the open lots."""
+    return {
+        "sealed": position_document(ledger.sealed),
+        "sealed_until": ledger.sealed_until,
+        "place": ledger.place,
+        "tail": [fill_document(fill) for fill in ledger.tail],
+        "gaps": [{"start": gap.start, "end": gap.end} for gap in ledger.gaps],
+        "fifo": fifo,
+    }
+
+
+def ledger_of(document: Any, key: str) -> tuple[Ledger, Document]:
+    """The ledger and its FIFO summary. Raises StoreCorrupt, naming `key`."""
+    try:
+        return Ledger(
+            sealed=Position(**document["sealed"]),
+            sealed_until=datetime.fromisoformat(document["sealed_until"]),
+            place=datetime.fromisoformat(document["place"]),
+            tail=tuple(fill_of(fill) for fill in document["tail"]),
+            gaps=tuple(
+                Gap(datetime.fromisoformat(gap["start"]), datetime.fromisoformat(gap["end"]))
+                for gap in document["gaps"]
+            ),
+        ), document["fifo"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise StoreCorrupt(f"{key} is not a ledger: {type(error).__name__}") from None
+
+
+def lots_document(fifo: FifoView) -> Document:
+    return {"realized_pnl": fifo.realized_pnl, "lots": [[lot.quantity, lot.cost] for lot in fifo.lots]}
+
+
+def lots_of(document: Any, key: str) -> FifoView:
+    try:
+        lots = tuple(Lot(_amount(quantity), _amount(cost)) for quantity, cost in document["lots"])
+        return FifoView(lots, document["realized_pnl"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise StoreCorrupt(f"{key} does not hold FIFO lots: {type(error).__name__}") from None
+
+
+def fifo_summary(fifo: FifoView) -> Document:
+    quantity, cost = fifo.quantity, fifo.cost
+    return {
+        "quantity": quantity,
+        "avg_cost": quotient(cost, quantity) if quantity > 0 else None,
+        "total_invested": cost,
+        "realized_pnl": fifo.realized_pnl,
+        "open_lots": len(fifo.lots),
+    }
+
+
+def inception_document(inception: Inception, instrument: Instrument) -> Document:
+    base, quote = assets(instrument)
+    return {
+        "timestamp": inception.at,
+        f"{base}_quantity": inception.base_quantity,
+        f"{quote}_quantity": inception.quote_quantity,
+        "price": inception.mark_price,
+        "moved": {name: getattr(inception.moved, name) for name in Moved.__slots__},
+    }
+
+
+def inception_of(document: Any, instrument: Instrument, key: str) -> Inception:
+    base, quote = assets(instrument)
+    try:
+        return Inception(
+            datetime.fromisoformat(document["timestamp"]),
+            _amount(document[f"{base}_quantity"]),
+            _amount(document[f"{quote}_quantity"]),
+            _amount(document["price"]),
+            Moved(**{name: _amount(document["moved"][name]) for name in Moved.__slots__}),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise StoreCorrupt(f"{key} is not the record of the inception: {type(error).__name__}") from None
+
+
+def comparison_document(comparison: Comparison, inception: Inception) -> Document:
+    return {"since": inception.at} | {name: tidy(getattr(comparison, name)) for name in Comparison.__slots__}

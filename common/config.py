@@ -1,0 +1,198 @@
+"""Every setting of the bot, read once from the environment; all offenders are named in one error.
+
+Imports: errors, domain. The README's table of settings is made from `Settings.model_fields`, and a test
+keeps the two alike.
+"""
+
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AliasGenerator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from common.domain.decimals import parse
+from common.domain.instrument import Instrument
+from common.domain.rebalancing import Policy
+from common.errors import BotError, ConfigurationError
+
+GOOGLE_CERTS_URL = "https://www.googleapis.com/oauth2/v1/certs"
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def _decimal(value: object) -> Decimal:
+    try:
+        return parse(value)
+    except BotError as error:
+        raise ValueError(str(error)) from None
+
+
+def _names(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+Number = Annotated[Decimal, BeforeValidator(_decimal)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
+Seconds = Annotated[int, Field(ge=1, le=31_536_000)]
+
+
+class Settings(BaseModel):
+    """One process's settings. Fields are the environment's names in lower case; SPEC §8 and the README."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="ignore",
+        hide_input_in_errors=True,
+        alias_generator=AliasGenerator(validation_alias=lambda name: name.upper()),
+    )
+
+    symbol: str = Field("QRLUSDT", pattern=r"^[A-Z0-9]{4,20}$", description="The pair, as the exchange spells it")
+    mexc_api_key: SecretStr | None = Field(None, description="Exchange key; without it only `price` works")
+    mexc_secret_key: SecretStr | None = Field(None, description="Secret of the exchange key")
+    mexc_base_url: str = Field("https://api.mexc.com", description="The exchange; plain http on loopback only")
+    mexc_key_created: date | None = Field(
+        None, description="Day the exchange key was made: warns from day 75, unbound keys die at 90"
+    )
+    https_proxy: str | None = Field(None, description="Proxy for calls to the exchange")
+
+    redis_url: SecretStr | None = Field(
+        None, description="`redis://` or `rediss://`; else host, port, password, CA"
+    )
+    redis_host: str | None = Field(None, description="Host of Redis, when there is no `REDIS_URL`")
+    redis_port: int = Field(6379, ge=1, le=65535, description="Port of Redis (Memorystore with TLS: 6378)")
+    redis_password: SecretStr | None = Field(None, description="AUTH string")
+    redis_ca: str | None = Field(None, description="PEM of all CAs of the instance; TLS is on when it is set")
+    redis_key_prefix: str = Field(
+        "", pattern=r"^[A-Za-z0-9:_.{}-]*$", description="Goes before every permanent key"
+    )
+    redis_namespace: str = Field(
+        "qrl", pattern=r"^[A-Za-z0-9_.-]+$", description="Namespace of the market-data cache"
+    )
+    redis_cache_ttl: Seconds = Field(60, description="Default lifetime in the market-data cache, seconds")
+    redis_cache_ttl_ticker: Seconds = Field(5, description="Lifetime of tickers, seconds")
+    redis_cache_ttl_ohlcv: Seconds = Field(
+        86400, description="Lifetime of candles, seconds; an open one at most to its close"
+    )
+    redis_cache_ttl_deals: Seconds = Field(10, description="Lifetime of recent public trades, seconds")
+    redis_cache_ttl_orderbook: Seconds = Field(5, description="Lifetime of order books, seconds")
+    redis_cache_ttl_rules: Seconds = Field(21600, description="Lifetime of the pair's trading rules, seconds")
+
+    auth_mode: Literal["platform", "oidc", "header"] = Field(
+        "oidc",
+        description="Who checks the caller; `platform` when unset on the platform, `header` on a laptop only",
+    )
+    oidc_audience: Names = Field((), description="Accepted audiences, comma separated")
+    oidc_certs_url: str = Field(GOOGLE_CERTS_URL, description="Where the token issuer's certificates are")
+    scheduler_service_account: str | None = Field(None, description="The one account that may call the five jobs")
+    operator_accounts: Names = Field((), description="The accounts that may call `ops`, comma separated")
+
+    target_ratio: Number = Field(
+        Decimal("0.5"), gt=0, lt=1, description="Target share of the base asset in the value"
+    )
+    min_notional_usdt: Number = Field(
+        Decimal("5.0"), ge=0, description="Least notional worth an order, quote asset"
+    )
+    threshold_pct: Number = Field(Decimal("0.01"), ge=0, lt=1, description="Tolerance, a fraction of the value")
+    max_balance_age_seconds: Seconds = Field(60, description="Oldest account a plan may rest on")
+    max_price_age_seconds: Seconds = Field(60, description="Oldest price a plan may rest on")
+    execution_mode: Literal["plan"] = Field("plan", description="`plan`: the intent is recorded, nothing is placed")
+
+    run_deadline_seconds: Seconds = Field(45, description="What one run may take; below the function's timeout")
+    exchange_timeout_seconds: Seconds = Field(8, description="What one call to the exchange may take")
+    lease_wait_seconds: Annotated[int, Field(ge=0, le=300)] = Field(
+        10, description="How long a run waits for another that shares its state"
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severity logged")
+    log_ship_project: str | None = Field(
+        None,
+        description="Off the platform: ship the log to this Google Cloud project with google-cloud-logging",
+    )
+    google_cloud_project: str | None = Field(None, description="Project, for the trace in log lines")
+    k_service: str | None = Field(None, description="Set by the platform itself; never by hand")
+
+    @field_validator("symbol")
+    @classmethod
+    def _known_quote(cls, symbol: str) -> str:
+        Instrument.from_symbol(symbol)
+        return symbol
+
+    @field_validator("mexc_base_url", "oidc_certs_url")
+    @classmethod
+    def _https_or_loopback(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
+            raise ValueError("must be https (plain http only on loopback)")
+        return url.rstrip("/")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        """Rules over several settings; each message names the settings it is about."""
+        problems = []
+        if (self.mexc_api_key is None) != (self.mexc_secret_key is None):
+            problems.append("MEXC_API_KEY and MEXC_SECRET_KEY: one is set without the other")
+        if self.redis_url is None and self.redis_host is None:
+            problems.append("REDIS_URL or REDIS_HOST: one of them must be set")
+        scheme = urlsplit(self.redis_url.get_secret_value()).scheme if self.redis_url else None
+        if scheme not in (None, "redis", "rediss"):
+            problems.append("REDIS_URL: must begin with redis:// or rediss://")
+        if scheme == "redis" and self.redis_ca:
+            problems.append("REDIS_CA: goes with rediss://, not with redis://")
+        if self.auth_mode == "platform" and not self.on_platform:
+            problems.append("AUTH_MODE: `platform` is accepted on Google Cloud only (K_SERVICE is not set)")
+        if self.auth_mode == "header" and self.on_platform:
+            problems.append("AUTH_MODE: `header` lets anybody in and is refused on the platform")
+        if self.auth_mode != "header":
+            if not self.oidc_audience:
+                problems.append(f"OIDC_AUDIENCE: must be set with AUTH_MODE={self.auth_mode}")
+            if not self.scheduler_service_account and not self.operator_accounts:
+                problems.append("SCHEDULER_SERVICE_ACCOUNT (or, for ops, OPERATOR_ACCOUNTS): must be set")
+        if self.exchange_timeout_seconds >= self.run_deadline_seconds:
+            problems.append("EXCHANGE_TIMEOUT_SECONDS: must be below RUN_DEADLINE_SECONDS")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Self:
+        """Read the settings. Raises ConfigurationError that names every offending variable, and no value."""
+        values: dict[str, Any] = {name: value for name, value in environ.items() if value != ""}
+        values.setdefault("AUTH_MODE", "platform" if values.get("K_SERVICE") else "oidc")
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise ConfigurationError(
+                "; ".join(_sentence(item) for item in error.errors(include_input=False))
+            ) from None
+
+    @property
+    def on_platform(self) -> bool:
+        return self.k_service is not None
+
+    @property
+    def has_keys(self) -> bool:
+        return self.mexc_api_key is not None
+
+    @property
+    def instrument(self) -> Instrument:
+        return Instrument.from_symbol(self.symbol)
+
+    @property
+    def policy(self) -> Policy:
+        return Policy(self.target_ratio, self.min_notional_usdt, self.threshold_pct)
+
+
+def _sentence(item: Any) -> str:
+    """One offender: the variable's name and what is wrong, without the value (it may be a secret)."""
+    message = item["msg"].removeprefix("Value error, ")
+    return f"{item['loc'][0]}: {message}" if item["loc"] else message

@@ -1,0 +1,124 @@
+"""The only place that makes, rounds and formats decimals.
+
+All arithmetic of the domain runs under `EXACT` (60 digits), so that products of prices and
+quantities of any pair are exact; where a quotient must be rounded, the place says to what.
+"""
+
+from collections.abc import Callable
+from decimal import (
+    ROUND_CEILING,
+    ROUND_DOWN,
+    ROUND_FLOOR,
+    ROUND_HALF_EVEN,
+    Context,
+    Decimal,
+    DivisionByZero,
+    InvalidOperation,
+    Overflow,
+    localcontext,
+)
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from common.errors import InvalidAmount
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+ZERO = Decimal(0)
+ONE = Decimal(1)
+EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, DivisionByZero, Overflow])
+_QUOTIENT = Decimal(1).scaleb(-18)
+
+
+def exact(function: Callable[P, R]) -> Callable[P, R]:
+    """Run a function of the domain under the `EXACT` context, whatever the thread's own is."""
+
+    @wraps(function)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        with localcontext(EXACT):
+            return function(*args, **kwargs)
+
+    return wrapper
+
+
+def parse(value: object, name: str = "amount") -> Decimal:
+    """Make a finite decimal of a string, an int or a Decimal.
+
+    Raises InvalidAmount for anything else: floats, booleans, None, NaN, infinities, words.
+    """
+    if isinstance(value, Decimal):
+        number = value
+    elif isinstance(value, (str, int)) and not isinstance(value, bool):
+        try:
+            number = EXACT.create_decimal(value) if isinstance(value, int) else Decimal(value)
+        except InvalidOperation:
+            raise InvalidAmount(f"{name} is not a decimal number: {value!r:.40}") from None
+    else:
+        raise InvalidAmount(f"{name} is not a decimal number: {type(value).__name__}")
+    if not number.is_finite():
+        raise InvalidAmount(f"{name} is not finite: {number}")
+    if number and abs(number.adjusted()) > 40:
+        raise InvalidAmount(f"{name} is out of any sensible range: {number!s:.40}")
+    return number
+
+
+def non_negative(value: object, name: str = "amount") -> Decimal:
+    """`parse`, and refuse a number below zero. Raises InvalidAmount."""
+    number = parse(value, name)
+    if number < 0:
+        raise InvalidAmount(f"{name} is negative: {plain(number)}")
+    return number
+
+
+def floor_to(value: Decimal, step: Decimal) -> Decimal:
+    """The largest multiple of `step` at or below `value`; a step of zero means no step."""
+    return _to_step(value, step, ROUND_FLOOR)
+
+
+def ceil_to(value: Decimal, step: Decimal) -> Decimal:
+    """The smallest multiple of `step` at or above `value`; a step of zero means no step."""
+    return _to_step(value, step, ROUND_CEILING)
+
+
+@exact
+def _to_step(value: Decimal, step: Decimal, rounding: str) -> Decimal:
+    if step <= 0:
+        return value
+    return (value / step).to_integral_value(rounding=rounding) * step
+
+
+@exact
+def quotient(numerator: Decimal, denominator: Decimal) -> Decimal:
+    """numerator / denominator to 18 decimal places, half to even: the one rounding a division costs."""
+    return tidy((numerator / denominator).quantize(_QUOTIENT))
+
+
+@exact
+def tidy(value: Decimal) -> Decimal:
+    """The same number without trailing zeros and without an exponent (0E-8 becomes 0)."""
+    value = value.normalize()
+    return value.quantize(ONE) if value.as_tuple().exponent > 0 else value  # type: ignore[operator]
+
+
+def plain(value: Decimal) -> str:
+    """Plain text, never an exponent: str(Decimal("0.0000001")) is not what a wire or a reader expects."""
+    return format(value, "f")
+
+
+def float_like(value: Decimal) -> str:
+    """Plain text with at least one decimal place and no needless zeros: 0 -> 0.0, 10.50 -> 10.5."""
+    text = plain(tidy(value))
+    return text if "." in text else f"{text}.0"
+
+
+@exact
+def places(value: Decimal, digits: int) -> str:
+    """`value` with exactly `digits` decimal places, half to even, for people to read."""
+    return format(value.quantize(ONE.scaleb(-digits)), "f")
+
+
+def truncate(value: Decimal, digits: int) -> Decimal:
+    """`value` cut to `digits` decimal places, towards zero."""
+    with localcontext(EXACT):
+        return value.quantize(ONE.scaleb(-digits), rounding=ROUND_DOWN)

@@ -1,0 +1,1 @@
+"""The jobs, each: gather, decide, apply. May import errors, domain, config, adapters."""

@@ -1,0 +1,77 @@
+"""`balance` (sync-balance): the account into Redis (SPEC §2.1)."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from common.adapters.records import account_document, assets, position_fields
+from common.domain.decimals import float_like, places
+from common.domain.instrument import Instrument
+from common.domain.portfolio import Account
+from common.jobs.run import NO_KEYS, Job, Outcome, Run, View, age_seconds, skipped
+
+log = logging.getLogger(__name__)
+
+
+def run(run: Run) -> Outcome:
+    if not run.settings.has_keys:
+        return skipped(NO_KEYS)
+    with run.stage("gather"):
+        answer = run.exchange.account()
+    account, instrument = answer.value, run.instrument
+    store_account(run, account)
+    run.batch.raw(answer.reply)
+    log.info("[Cloud Task] Stored raw account_info response")
+    log.info(_sentence(account, instrument))
+    base, quote = assets(instrument)
+    data = {
+        f"{base}_balance": account.balance(instrument.base).free,
+        f"{quote}_balance": account.balance(instrument.quote).free,
+        f"{base}_locked": account.balance(instrument.base).locked,
+        f"{quote}_locked": account.balance(instrument.quote).locked,
+        "total_assets": _held(account),
+        "account_type": account.account_type,
+    }
+    empty = not (account.balance(instrument.base).total or account.balance(instrument.quote).total)
+    return Outcome(body={"data": data}, logged={"zero_balance": empty})
+
+
+def store_account(run: Run, account: Account) -> None:
+    """Queue the position hash and the account document."""
+    run.batch.hash(run.keys.position, position_fields(account, run.instrument, run.now))
+    run.batch.document(run.keys.account_balance, account_document(account, run.now))
+
+
+def _held(account: Account) -> int:
+    return sum(1 for balance in account.balances.values() if balance.total)
+
+
+def _sentence(account: Account, instrument: Instrument) -> str:
+    base, quote = account.balance(instrument.base), account.balance(instrument.quote)
+    maker, taker = account.maker_commission, account.taker_commission
+    return (
+        f"[Cloud Task] Balance synced - {instrument.base}: {places(base.free, 4)} "
+        f"(locked: {float_like(base.locked)}), {instrument.quote}: {places(quote.free, 2)} "
+        f"(locked: {float_like(quote.locked)}), Total assets: {_held(account)}, "
+        f"Account type: {account.account_type}, canTrade: {account.can_trade}, Maker/Taker: {maker}/{taker}, "
+        f"Permissions: {list(account.permissions)}, Update time: {account.update_time}"
+    )
+
+
+def show(view: View) -> Mapping[str, Any] | None:
+    document = view.store.read({"account": ("GET", view.keys.account_balance)}, view.meter)["account"]
+    if document is None:
+        return None
+    age = age_seconds(document.get("timestamp"), view.now)
+    return {"data": document | {"cached": True, "age_seconds": age}}
+
+
+JOB = Job(
+    name="balance",
+    task="sync-balance",
+    scope="account",
+    reads=lambda keys, cache: {},
+    containers=lambda keys: {keys.position: "hash", keys.raw_history("account_info"): "zset"},
+    run=run,
+    show=show,
+)

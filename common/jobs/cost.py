@@ -1,0 +1,238 @@
+"""`cost` (update-cost): the ledger brought up to date, cost and P&L from it (SPEC §2.3, §5)."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+from common.adapters.clock import milliseconds
+from common.adapters.keys import CacheKeys, Keys
+from common.adapters.logs import event
+from common.adapters.mexc import Answer
+from common.adapters.records import (
+    Document,
+    assets,
+    comparison_document,
+    fifo_summary,
+    fill_document,
+    fill_of,
+    holdings_of,
+    inception_document,
+    inception_of,
+    ledger_document,
+    ledger_of,
+    lots_document,
+    lots_of,
+)
+from common.adapters.store import Batch, Read
+from common.adapters.wave import together
+from common.domain.benchmark import Inception, Moved, compare, pnl
+from common.domain.decimals import ZERO, exact, places, plain, quotient, tidy
+from common.domain.ledger import LateFill, Ledger, drift
+from common.domain.orders import Fill
+from common.domain.portfolio import Holdings, Valuation
+from common.domain.position import FifoView, Position
+from common.jobs.fills import FillReader, History, with_fee_values
+from common.jobs.run import NO_KEYS, Job, Outcome, Run, View, age_seconds, keep_raw, skipped
+
+log = logging.getLogger(__name__)
+NO_COST = "No position or cost data"
+
+
+def reads(keys: Keys, _: CacheKeys) -> Mapping[str, Read]:
+    return {
+        "position": ("HGETALL", keys.position),
+        "ledger": ("GET", keys.ledger),
+        "inception": ("GET", keys.inception),
+    }
+
+
+def containers(keys: Keys) -> Mapping[str, str]:
+    return {
+        keys.cost: "hash",
+        keys.ledger_fills: "zset",
+        keys.raw_history("ticker_price"): "zset",
+        keys.raw_history("my_trades"): "zset",
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """The ledger with its FIFO summary, as stored; None each before the first run."""
+
+    ledger: Ledger | None
+    fifo: Document
+
+    @classmethod
+    def of(cls, run: Run) -> "Books":
+        document = run.values["ledger"]
+        return cls(*ledger_of(document, run.keys.ledger)) if document is not None else cls(None, {})
+
+
+def run(run: Run) -> Outcome:
+    if not run.settings.has_keys:
+        return skipped(NO_KEYS)
+    holdings = holdings_of(run.values["position"], run.instrument, run.keys.position)
+    if holdings is None:
+        return skipped(NO_COST)
+    books = Books.of(run)
+    with run.stage("gather"):
+        reader = FillReader.since(books.ledger, run.exchange, run.now)
+        wave = together(run.pool, {**reader.calls, "price": run.exchange.ticker_price})
+        price: Answer[Decimal] = wave.get("price")
+        history = reader.history(wave)
+    keep_raw(run.batch, wave)
+    with run.stage("decide"):
+        data = update(run, run.batch, books, price.value, history, holdings)
+    return Outcome(body={"data": data}) if data else skipped(NO_COST)
+
+
+def update(
+    run: Run, batch: Batch, books: Books, mark_price: Decimal, history: History, holdings: Holdings
+) -> Document | None:
+    """Fold what is new, queue ledger and cost, and answer the cost data; None where no cost is known.
+
+    Raises StoreCorrupt when what is stored cannot be read back; an invented cost never takes its place.
+    """
+    ledger, fifo = _brought_up_to_date(run, batch, books, history, holdings)
+    for reply in history.more_replies:
+        batch.raw(reply)
+    batch.document(run.keys.ledger, ledger_document(ledger, fifo))
+    position = ledger.position(run.instrument)
+    inception = _inception(run, batch, holdings, mark_price, position)
+    if position.quantity <= 0 and not position.fill_count and not position.unknown_quantity:
+        return None
+    data = _data(run, ledger, position, holdings, mark_price, fifo)
+    data["benchmark"] = comparison_document(
+        compare(inception, Valuation.of(holdings, mark_price), position), inception
+    )
+    batch.hash(run.keys.cost, data | {"updated_at": run.now})
+    if position.average_cost is None:
+        return None
+    log.info(_sentence(data, run))
+    return data
+
+
+def _brought_up_to_date(
+    run: Run, batch: Batch, books: Books, history: History, holdings: Holdings
+) -> tuple[Ledger, Document]:
+    """The ledger with the new fills, and its FIFO summary; fills and lots are queued."""
+    ledger, instrument = books.ledger, run.instrument
+    if ledger is None:
+        ledger = Ledger.first(run.now, history.fills, holdings.base.total, instrument)
+        if opening := ledger.sealed.unknown_quantity:
+            log.warning(
+                "%s %s were there before the known history: their cost is unknown",
+                plain(opening),
+                instrument.base,
+            )
+    if history.gap:
+        ledger = replace(ledger, gaps=(*ledger.gaps, history.gap))
+        log.error(
+            "fills between %s and %s are lost: the exchange no longer tells them",
+            history.gap.start,
+            history.gap.end,
+        )
+    fresh = with_fee_values(ledger.unknown(history.fills), run.exchange, instrument)
+    batch.members(run.keys.ledger_fills, [(milliseconds(f.executed_at), fill_document(f)) for f in fresh])
+    for fill in fresh:
+        event("journal.fill", fill_document(fill))
+    try:
+        absorbed = ledger.absorb(fresh, history.read_until, instrument)
+        rebuilt = False
+    except LateFill as late:
+        log.warning("%s: the ledger is folded anew from its whole history", late)
+        absorbed = ledger.rebuilt([*_all_fills(run), *fresh], instrument)
+        rebuilt = True
+    if books.fifo and not fresh and not absorbed.settled:
+        return absorbed.ledger, books.fifo
+    lots = FifoView() if rebuilt or books.ledger is None else _stored_lots(run)
+    sealed = lots.fold(absorbed.settled, instrument)
+    batch.document(run.keys.ledger_lots, lots_document(sealed))
+    return absorbed.ledger, fifo_summary(sealed.fold(absorbed.ledger.tail, instrument))
+
+
+def _all_fills(run: Run) -> list[Fill]:
+    key = run.keys.ledger_fills
+    return [fill_of(doc) for doc in run.store.read({"fills": ("ZRANGE", key, "0", "-1")}, run.meter)["fills"]]
+
+
+def _stored_lots(run: Run) -> FifoView:
+    key = run.keys.ledger_lots
+    document = run.store.read({"lots": ("GET", key)}, run.meter)["lots"]
+    return FifoView() if document is None else lots_of(document, key)
+
+
+def _inception(run: Run, batch: Batch, holdings: Holdings, mark_price: Decimal, position: Position) -> Inception:
+    """The stored record, or a first one from what is seen now."""
+    document = run.values["inception"]
+    if document is not None:
+        return inception_of(document, run.instrument, run.keys.inception)
+    inception = Inception(run.now, holdings.base.total, holdings.quote.total, mark_price, Moved.by(position))
+    batch.document_once(run.keys.inception, inception_document(inception, run.instrument))
+    return inception
+
+
+@exact
+def _data(
+    run: Run, ledger: Ledger, position: Position, holdings: Holdings, mark_price: Decimal, fifo: Document
+) -> Document:
+    """SPEC §2.3, and what §5 adds. P&L is on the coins of known cost; the others have lines of their own."""
+    base, quote = assets(run.instrument)
+    money = pnl(position, mark_price)
+    flow = drift(ledger, holdings.base.total, holdings.as_of, run.instrument)
+    invested = money["total_invested"]
+    if flow:
+        log.warning("the account holds %s %s beyond the ledger", plain(tidy(flow)), run.instrument.base)
+    return {
+        f"{base}_balance": position.quantity,
+        "avg_cost": position.average_cost,
+        "current_price": mark_price,
+        **{name: tidy(value) for name, value in money.items()},
+        "roi_percent": quotient(money["unrealized_pnl"] * 100, invested) if invested > 0 else None,
+        "account_quantity": holdings.base.total,
+        "account_as_of": holdings.as_of,
+        "unknown_cost_quantity": position.unknown_quantity,
+        "unmatched_sold_quantity": position.unmatched_quantity,
+        "unmatched_proceeds": position.unmatched_proceeds,
+        "drift_quantity": tidy(flow),
+        "fees": {
+            quote: position.quote_fees,
+            base: position.base_fees,
+            "other_value": position.other_fees_value,
+            "unvalued": dict(position.unvalued_fees),
+        },
+        "fill_count": position.fill_count,
+        "history_gaps": [{"start": gap.start, "end": gap.end} for gap in ledger.gaps],
+        "fifo": fifo | {"unrealized_pnl": tidy(fifo["quantity"] * mark_price - fifo["total_invested"])},
+    }
+
+
+def _sentence(data: Document, run: Run) -> str:
+    base = run.instrument.base
+    return (
+        f"[Cloud Task] Cost updated - Position: {places(data[f'{base.lower()}_balance'], 4)} {base} @ "
+        f"${places(data['avg_cost'], 6)}, Current: ${places(data['current_price'], 6)}, "
+        f"Value: ${places(data['current_value'], 2)}, Unrealized P&L: ${places(data['unrealized_pnl'], 2)} "
+        f"({places(data['roi_percent'] or ZERO, 2)}%), Realized P&L: ${places(data['realized_pnl'], 2)}, "
+        f"Total P&L: ${places(data['total_pnl'], 2)}"
+    )
+
+
+def show(view: View) -> Mapping[str, Any] | None:
+    document = view.store.read({"cost": ("HGETALL", view.keys.cost)}, view.meter)["cost"]
+    if not document:
+        return None
+    return {"data": document | {"age_seconds": age_seconds(document.get("updated_at"), view.now)}}
+
+
+JOB = Job(
+    name="cost",
+    task="update-cost",
+    scope="account",
+    reads=reads,
+    containers=containers,
+    run=run,
+    show=show,
+)

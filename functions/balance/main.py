@@ -1,0 +1,12 @@
+"""`balance`: the account into Redis, every three minutes (SPEC §2.1)."""
+
+import functions_framework
+from flask import Request, Response
+
+from common.jobs.balance import JOB
+from common.runtime import serve
+
+
+@functions_framework.http
+def balance(request: Request) -> Response:
+    return serve(JOB, request)

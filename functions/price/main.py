@@ -1,0 +1,12 @@
+"""`price`: the ticker into Redis, every minute (SPEC §2.2)."""
+
+import functions_framework
+from flask import Request, Response
+
+from common.jobs.price import JOB
+from common.runtime import serve
+
+
+@functions_framework.http
+def price(request: Request) -> Response:
+    return serve(JOB, request)

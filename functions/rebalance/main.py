@@ -1,0 +1,12 @@
+"""`rebalance`: the rebalance leg alone, by hand (SPEC §2.5)."""
+
+import functions_framework
+from flask import Request, Response
+
+from common.jobs.rebalance import JOB
+from common.runtime import serve
+
+
+@functions_framework.http
+def rebalance(request: Request) -> Response:
+    return serve(JOB, request)

@@ -1,0 +1,182 @@
+"""Payloads and values written for the tests: each shows only the numbers that matter to the reader."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from common.adapters.clock import milliseconds
+from common.domain.instrument import Instrument, Side, TradingRules
+from common.domain.orders import Fill
+from common.domain.portfolio import Balance, Holdings
+from common.domain.rebalancing import Policy
+from tests.fakes import NOON
+
+QRL = Instrument("QRL", "USDT")
+POLICY = Policy(Decimal("0.5"), Decimal("5"), Decimal("0.01"))
+
+
+def d(text: str | int) -> Decimal:
+    return Decimal(text)
+
+
+def rules(step: str = "0.0001", min_notional: str = "1", fee: str = "0", **more: Any) -> TradingRules:
+    return TradingRules(
+        size_increment=d(step),
+        min_quantity=d(0),
+        price_increment=d("0.000001"),
+        min_notional=d(min_notional),
+        max_notional=d(1000000),
+        maker_fee=d(0),
+        taker_fee=d(fee),
+        **more,
+    )
+
+
+def holdings(qrl: str | int, usdt: str | int, qrl_locked: str | int = 0, usdt_locked: str | int = 0) -> Holdings:
+    return Holdings(Balance(d(qrl), d(qrl_locked)), Balance(d(usdt), d(usdt_locked)), NOON)
+
+
+def fill(
+    side: str, quantity: str | int, price: str | int, *, number: int = 1, at: datetime = NOON, **more: Any
+) -> Fill:
+    """A fill of `quantity` at `price`, by default without a fee."""
+    fee, fee_asset = more.pop("fee", "0"), more.pop("fee_asset", "USDT")
+    return Fill(
+        fill_id=f"{number}X1",
+        order_id=f"C02__{number}",
+        client_order_id=None,
+        side=Side(side),
+        price=d(price),
+        quantity=d(quantity),
+        notional=d(quantity) * d(price),
+        fee=d(fee),
+        fee_asset=fee_asset,
+        executed_at=at,
+        **more,
+    )
+
+
+def fill_payload(
+    side: str, quantity: str, price: str, *, number: int = 1, at: datetime = NOON, fee: str = "0", asset: str = "USDT"
+) -> dict[str, Any]:
+    return {
+        "symbol": "QRLUSDT",
+        "id": f"{number}X1",
+        "orderId": f"C02__{number}",
+        "orderListId": -1,
+        "price": price,
+        "qty": quantity,
+        "quoteQty": str(d(quantity) * d(price)),
+        "commission": fee,
+        "commissionAsset": asset,
+        "time": milliseconds(at),
+        "isBuyer": side == "BUY",
+        "isMaker": False,
+        "isBestMatch": True,
+        "isSelfTrade": None,
+        "clientOrderId": None,
+    }
+
+
+def account_payload(*balances: tuple[str, str, str], **more: Any) -> dict[str, Any]:
+    """Balances as (asset, free, locked)."""
+    return {
+        "makerCommission": None,
+        "takerCommission": None,
+        "buyerCommission": None,
+        "sellerCommission": None,
+        "canTrade": True,
+        "canWithdraw": True,
+        "canDeposit": True,
+        "updateTime": None,
+        "accountType": "SPOT",
+        "balances": [{"asset": a, "free": f, "locked": locked, "available": f} for a, f, locked in balances],
+        "permissions": ["SPOT"],
+        **more,
+    }
+
+
+def ticker_payload(price: str = "0.0205", **more: Any) -> dict[str, Any]:
+    return {
+        "symbol": "QRLUSDT",
+        "priceChange": "0.0005",
+        "priceChangePercent": "0.025",
+        "prevClosePrice": "0.0200",
+        "lastPrice": price,
+        "bidPrice": "0.0204",
+        "bidQty": "",
+        "askPrice": "0.0206",
+        "askQty": "",
+        "openPrice": "0.0200",
+        "highPrice": "0.021",
+        "lowPrice": "0.0195",
+        "volume": "1500000",
+        "quoteVolume": None,
+        "openTime": milliseconds(NOON - timedelta(seconds=19)),
+        "closeTime": milliseconds(NOON),
+        "count": None,
+        **more,
+    }
+
+
+def price_payload(price: str = "0.0205") -> dict[str, Any]:
+    return {"symbol": "QRLUSDT", "price": price}
+
+
+def depth_payload(price: str = "0.0205", quantity: str = "100000") -> dict[str, Any]:
+    """Three levels a side around `price`, ten basis points apart."""
+    tick = d(price) / 1000
+    return {
+        "lastUpdateId": 42,
+        "bids": [[str(d(price) - tick * n), quantity] for n in (1, 2, 3)],
+        "asks": [[str(d(price) + tick * n), quantity] for n in (1, 2, 3)],
+    }
+
+
+def exchange_info_payload(**more: Any) -> dict[str, Any]:
+    return {
+        "timezone": "CST",
+        "serverTime": milliseconds(NOON),
+        "rateLimits": [],
+        "exchangeFilters": [],
+        "symbols": [
+            {
+                "symbol": "QRLUSDT",
+                "status": "1",
+                "baseAsset": "QRL",
+                "baseAssetPrecision": 4,
+                "quoteAsset": "USDT",
+                "quotePrecision": 6,
+                "quoteAssetPrecision": 6,
+                "orderTypes": ["LIMIT", "MARKET", "LIMIT_MAKER"],
+                "isSpotTradingAllowed": True,
+                "quoteAmountPrecision": "1",
+                "baseSizePrecision": "0.0001",
+                "permissions": ["SPOT"],
+                "filters": [],
+                "maxQuoteAmount": "2000000",
+                "makerCommission": "0",
+                "takerCommission": "0.0005",
+                "tradeSideType": 1,
+                **more,
+            }
+        ],
+    }
+
+
+def exchange_answers(
+    qrl: str = "1000.5", usdt: str = "500.25", price: str = "0.0205", fills: list[dict[str, Any]] | None = None
+) -> dict[str, Any]:
+    """All that the five jobs ask, for a stub exchange."""
+    return {
+        "account": account_payload(("QRL", qrl, "0"), ("USDT", usdt, "10")),
+        "ticker/24hr": ticker_payload(price),
+        "ticker/price": price_payload(price),
+        "depth": depth_payload(price),
+        "myTrades": fills or [],
+        "exchangeInfo": exchange_info_payload(),
+        "tradeFee": {"data": {"makerCommission": 0, "takerCommission": 0.0005}, "code": 0, "msg": "success"},
+        "selfSymbols": {"code": 200, "data": ["QRLUSDT"], "msg": None},
+        "defaultSymbols": {"code": 0, "data": ["QRLUSDT"], "msg": "success"},
+        "time": {"serverTime": milliseconds(NOON)},
+    }

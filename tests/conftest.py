@@ -1,0 +1,155 @@
+"""Fixtures: a bot whose exchange, Redis and clock are stand-ins, and the Redis servers to test against."""
+
+import os
+import random
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import fakeredis
+import pytest
+import redis
+from flask.testing import FlaskClient
+from functions_framework import create_app
+
+from common import runtime
+from common.adapters.mexc_http import new_session
+from common.config import Settings
+from tests.builders import exchange_answers
+from tests.fakes import NOON, FakeClock, StubExchange
+
+ROOT = Path(__file__).parent.parent
+SHARED = ROOT.parent / "shared"
+ENV = {
+    "REDIS_URL": "redis://127.0.0.1:1/0",
+    "MEXC_API_KEY": "mx0test",
+    "MEXC_SECRET_KEY": "test-secret",
+    "AUTH_MODE": "header",
+    "MEXC_BASE_URL": "https://exchange.test",
+}
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def exchange() -> StubExchange:
+    return StubExchange(exchange_answers())
+
+
+@pytest.fixture
+def store_client() -> "redis.Redis":
+    """An embedded Redis of its own for each test, with text answers as the bot's client has them."""
+    return fakeredis.FakeRedis(server=fakeredis.FakeServer(), decode_responses=True)
+
+
+MakeBot = Callable[..., runtime.Bot]
+
+
+@pytest.fixture
+def make_bot(clock: FakeClock, exchange: StubExchange, store_client: "redis.Redis") -> Iterator[MakeBot]:
+    """Build a bot from settings that differ from `ENV`, and make it the process's own."""
+
+    def make(client: "redis.Redis | None" = None, **env: str) -> runtime.Bot:
+        settings = Settings.from_env({**ENV, **env})
+        session = new_session()
+        session.mount("https://", exchange)
+        bot = runtime.Bot(settings, clock, client or store_client, session, random.Random(7))
+        runtime.install(bot)
+        return bot
+
+    yield make
+    runtime.install(None)
+
+
+@pytest.fixture
+def bot(make_bot: MakeBot) -> runtime.Bot:
+    return make_bot()
+
+
+class Functions:
+    """The deployed functions as the framework serves them, called as the Scheduler does."""
+
+    def __init__(self) -> None:
+        self._clients: dict[str, FlaskClient] = {}
+
+    def client(self, name: str) -> FlaskClient:
+        if name not in self._clients:
+            source = str(ROOT / "functions" / name / "main.py")
+            self._clients[name] = create_app(target=name, source=source).test_client()
+        return self._clients[name]
+
+    def post(self, name: str, headers: Mapping[str, str] | None = None, slot: str | None = None) -> Any:
+        """POST as the Scheduler: by default with its header and without a schedule time."""
+        sent = {"X-CloudScheduler": "true", **(headers or {})}
+        if slot:
+            sent["X-CloudScheduler-ScheduleTime"] = slot
+        return self.client(name).post("/", headers=sent)
+
+    def get(self, name: str, query: str = "") -> Any:
+        return self.client(name).get(f"/{query}", headers={"X-CloudScheduler": "true"})
+
+
+_FUNCTIONS = Functions()
+
+
+@pytest.fixture
+def functions(bot: runtime.Bot) -> Functions:
+    """The six functions on the `bot` fixture; a test that needs other settings calls `make_bot` first."""
+    return _FUNCTIONS
+
+
+@pytest.fixture
+def bare_functions() -> Functions:
+    """The functions without a bot installed."""
+    return _FUNCTIONS
+
+
+SLOT = NOON.isoformat()
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a real redis-server of this test process; skipped where there is none, but not in CI."""
+    program = shutil.which("redis-server")
+    if program is None:
+        if os.environ.get("CI"):
+            pytest.fail("redis-server is missing: in CI that is a failure")
+        pytest.skip("no redis-server on this machine")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    folder = tmp_path_factory.mktemp("redis")
+    arguments = ["--port", str(port), "--save", "", "--appendonly", "no", "--dir", str(folder)]
+    process = subprocess.Popen([program, *arguments], stdout=subprocess.DEVNULL)
+    url = f"redis://127.0.0.1:{port}/0"
+    client = redis.Redis.from_url(url)
+    while not _answers(client):
+        assert process.poll() is None, "redis-server ended"
+    yield url
+    process.terminate()
+    process.wait()
+
+
+def _answers(client: "redis.Redis") -> bool:
+    try:
+        return bool(client.ping())
+    except redis.ConnectionError:
+        return False
+
+
+@pytest.fixture(params=["fakeredis", "redis-server"])
+def any_redis(request: pytest.FixtureRequest) -> Iterator["redis.Redis"]:
+    """The same test on the embedded Redis and on a real one, empty each time."""
+    if request.param == "fakeredis":
+        yield fakeredis.FakeRedis(server=fakeredis.FakeServer(), decode_responses=True)
+        return
+    client = redis.Redis.from_url(request.getfixturevalue("redis_server"), decode_responses=True, protocol=2)
+    client.flushdb()
+    yield client
+    client.close()
