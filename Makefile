@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 READY = $(VENV)/.ready
 
 RUNTIME = functions-framework google-cloud-logging redis requests pydantic google-auth
-DEVELOPMENT = pytest pytest-xdist fakeredis[lua] hypothesis mypy ruff types-requests
+DEVELOPMENT = rich pytest pytest-xdist fakeredis[lua] hypothesis mypy ruff types-requests
 
 .PHONY: test run serve bench check format lock clean
 .DEFAULT_GOAL := help

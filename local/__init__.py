@@ -1,0 +1,1 @@
+"""The bundle on a laptop: simulated exchange, embedded Redis, schedule player."""

@@ -1,0 +1,88 @@
+"""Plays Cloud Scheduler: the deployed schedule, its headers, its slots, its retries (gcp.md 2)."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import requests
+
+SCHEDULE = {
+    "balance": "*/3 * * * *",
+    "price": "* * * * *",
+    "cost": "*/5 * * * *",
+    "fifteen_min_job": "*/15 * * * *",
+}
+"""The jobs that are deployed unpaused; `rebalance` (0 0 * * *) is paused. A test holds this against Terraform."""
+RETRIES = 3
+BACKOFF_SECONDS = 5
+
+
+def due(schedule: str, moment: datetime) -> bool:
+    """Whether a cron schedule of minutes and hours (`*`, `*/n`, a number) fires at this minute."""
+    minute, hour, *rest = schedule.split()
+    if rest != ["*", "*", "*"]:
+        raise ValueError(f"only minutes and hours are played: {schedule}")
+    return _matches(minute, moment.minute) and _matches(hour, moment.hour)
+
+
+def _matches(part: str, value: int) -> bool:
+    if part == "*":
+        return True
+    return value % int(part[2:]) == 0 if part.startswith("*/") else value == int(part)
+
+
+def slots(start: datetime, end: datetime) -> Iterator[tuple[datetime, list[str]]]:
+    """The minutes from `start` up to `end` with the jobs that are due in each."""
+    moment = start.replace(second=0, microsecond=0)
+    while moment < end:
+        yield moment, [name for name, schedule in SCHEDULE.items() if due(schedule, moment)]
+        moment += timedelta(minutes=1)
+
+
+@dataclass
+class Tally:
+    """What the player saw: calls by job and status, and the last answer of each job."""
+
+    calls: dict[tuple[str, int], int] = field(default_factory=dict)
+    answers: dict[str, Any] = field(default_factory=dict)
+
+    def note(self, job: str, response: requests.Response) -> None:
+        key = (job, response.status_code)
+        self.calls[key] = self.calls.get(key, 0) + 1
+        self.answers[job] = response.json()
+
+    def count(self, job: str) -> int:
+        return sum(number for (name, _), number in self.calls.items() if name == job)
+
+
+class Player:
+    """Delivers slots to the functions at `base_url`; `wait` lets the time between two tries go by."""
+
+    def __init__(self, base_url: str, wait: Callable[[float], None], timeout: float = 120) -> None:
+        self._base_url = base_url
+        self._wait = wait
+        self._timeout = timeout
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self.tally = Tally()
+
+    def deliver(self, job: str, slot: datetime | None) -> requests.Response:
+        """One slot of one job, retried while the answer is no 2xx; `None` is a forced run without a slot."""
+        headers = {
+            "User-Agent": "Google-Cloud-Scheduler",
+            "X-CloudScheduler": "true",
+            "X-CloudScheduler-JobName": job.replace("_", "-"),
+            "Content-Type": "application/json",
+        }
+        if slot is not None:
+            headers["X-CloudScheduler-ScheduleTime"] = slot.astimezone(UTC).isoformat()
+        for attempt in range(RETRIES + 1):
+            response = self._session.post(
+                f"{self._base_url}/{job}", data="{}", headers=headers, timeout=self._timeout
+            )
+            self.tally.note(job, response)
+            if response.ok or attempt == RETRIES:
+                break
+            self._wait(BACKOFF_SECONDS * 2**attempt)
+        return response

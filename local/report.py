@@ -1,0 +1,111 @@
+"""What a person sees at the end of a run: the last answers, the plans, Redis, and whether all is well."""
+
+from collections.abc import Mapping
+from itertools import groupby
+from typing import Any
+
+import redis
+from rich.console import Console
+from rich.json import JSON
+from rich.table import Table
+
+from common.adapters.documents import to_answer
+from common.adapters.keys import Keys
+
+PERMANENT = ("latest", "history", "position", "balance", "cost", "ledger", "fills", "lots", "inception", "last")
+
+
+def show_answers(console: Console, answers: Mapping[str, Any]) -> None:
+    for job, answer in answers.items():
+        console.rule(f"last answer of {job}", align="left")
+        console.print(JSON(to_answer(answer)))
+
+
+def show_plans(console: Console, plans: list[dict[str, Any]]) -> None:
+    """Every plan in the order of time; runs of equal decisions to hold are one line."""
+    table = Table(title=f"{len(plans)} plans", title_justify="left", header_style="bold")
+    table.add_column("slot")
+    for name in ("price", "weight", "quantity", "notional"):
+        table.add_column(name, justify="right")
+    table.add_column("action")
+    table.add_column("reason")
+    for (action, reason), group in groupby(plans, key=lambda plan: (plan["action"], plan["reason"])):
+        same = list(group)
+        shown = [same[0]] if action == "HOLD" else same
+        for plan in shown:
+            more = f"  (and {len(same) - 1} slots more)" if len(same) > 1 and action == "HOLD" else ""
+            table.add_row(
+                plan["slot"],
+                str(plan["price"]),
+                f"{plan['deviation'] + plan['target_ratio']:.4f}",
+                f"{plan['quantity']:f}",
+                f"{plan['notional_usdt']:.4f}",
+                action,
+                reason + more,
+            )
+    console.print(table)
+
+
+def show_redis(console: Console, client: "redis.Redis") -> None:
+    table = Table(title="what is in Redis", title_justify="left", header_style="bold")
+    for name, side in (
+        ("key", "left"),
+        ("type", "left"),
+        ("entries", "right"),
+        ("TTL", "right"),
+        ("bytes", "right"),
+    ):
+        table.add_column(name, justify=side)  # type: ignore[arg-type]
+    keys: list[Any] = sorted(client.scan_iter(count=1000))
+    marks = [key for key in keys if ":run:" in key]
+    for key in [key for key in keys if ":run:" not in key]:
+        kind, entries, size = _measure(client, key)
+        ttl: Any = client.ttl(key)
+        table.add_row(key, kind, str(entries), "-1 (permanent)" if ttl == -1 else f"{ttl} s", f"{size:,}")
+    table.add_row(f"(and {len(marks)} marks of finished runs)", "string", "", "2 days", "")
+    console.print(table)
+
+
+def _measure(client: "redis.Redis", key: str) -> tuple[str, int, int]:
+    """Type, number of entries and bytes of text under a key."""
+    kind: Any = client.type(key)
+    if kind == "string":
+        return kind, 1, client.strlen(key)
+    if kind == "hash":
+        fields: Any = client.hgetall(key)
+        return kind, len(fields), sum(len(name) + len(value) for name, value in fields.items())
+    items: Any = client.zrange(key, 0, -1) if kind == "zset" else client.lrange(key, 0, -1)
+    return kind, len(items), sum(map(len, items))
+
+
+def checks(client: "redis.Redis", keys: Keys, slots: int, failures: int) -> dict[str, bool]:
+    """What must hold after a played day, by what a person would say."""
+    wanted = [
+        keys.raw_latest("account_info"),
+        keys.raw_history("ticker_24hr"),
+        keys.position,
+        keys.account_balance,
+        keys.price_latest,
+        keys.price_history,
+        keys.cost,
+        keys.plan_last,
+        keys.plan_history,
+        keys.ledger,
+        keys.inception,
+    ]
+    permanent = [key for key in client.scan_iter(count=1000) if str(key).rsplit(":", 1)[-1] in PERMANENT]
+    reports: Any = client.llen(keys.report_history("fifteen_min_job"))
+    plans: Any = client.llen(keys.plan_history)
+    return {
+        "every key of the contract is there": all(client.exists(key) for key in wanted),
+        "every permanent key has TTL -1": bool(permanent) and all(client.ttl(key) == -1 for key in permanent),
+        f"{slots} fifteen-minute reports": reports == slots,
+        f"{slots} plans": plans == slots,
+        "every call was answered with 2xx": failures == 0,
+    }
+
+
+def show_checks(console: Console, results: Mapping[str, bool]) -> bool:
+    for name, held in results.items():
+        console.print(f"[green]✓[/] {name}" if held else f"[red]✗ {name}[/]")
+    return all(results.values())

@@ -1,0 +1,58 @@
+"""All functions behind one port: `/balance`, `/price`, …, each request handled by functions-framework."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+from functions_framework import create_app
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+ROOT = Path(__file__).parent.parent
+WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+def function_names() -> list[str]:
+    """The functions of this bundle: the folders with an entry point."""
+    return sorted(path.parent.name for path in (ROOT / "functions").glob("*/main.py"))
+
+
+class Router:
+    """A WSGI application that gives `/<function>/…` to that function's own framework application."""
+
+    def __init__(self) -> None:
+        self._apps: dict[str, WsgiApp] = {
+            name: create_app(target=name, source=str(ROOT / "functions" / name / "main.py"))
+            for name in function_names()
+        }
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        name, _, rest = environ["PATH_INFO"].lstrip("/").partition("/")
+        app = self._apps.get(name)
+        if app is None:
+            start_response("404 Not Found", [("Content-Type", "text/plain; charset=utf-8")])
+            return [("serving " + " ".join(f"/{known}" for known in self._apps) + "\n").encode()]
+        # The framework would redirect /balance to /balance/ if it saw the prefix as its own.
+        return app({**environ, "PATH_INFO": f"/{rest}"}, start_response)
+
+
+class _Quiet(WSGIRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log(self, *_: Any, **__: Any) -> None:
+        """The bot's own log says what was called."""
+
+
+@contextmanager
+def serving(port: int) -> Iterator[str]:
+    """The router on 127.0.0.1, in threads; its base URL."""
+    server = make_server("127.0.0.1", port, Router(), threaded=True, request_handler=_Quiet)
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
