@@ -30,9 +30,9 @@ format: $(READY) ## let ruff write the code as it wants it
 test: check ## all checks and all tests
 	$(BIN)/python -m pytest -n auto $(TESTS)
 
-run: $(READY) ## play a day: CANDLES=file, SEED=n, EXCHANGE=https://api.mexc.com, REDIS_URL=...
+run: $(READY) ## play a day: CANDLES=file, LIVE=1, SEED=n, HOURS=n, EXCHANGE=https://api.mexc.com, REDIS_URL=...
 	@$(BIN)/python -m local run $(if $(CANDLES),--candles $(CANDLES)) $(if $(SEED),--seed $(SEED)) \
-	  $(if $(EXCHANGE),--exchange $(EXCHANGE)) $(if $(HOURS),--hours $(HOURS))
+	  $(if $(EXCHANGE),--exchange $(EXCHANGE)) $(if $(HOURS),--hours $(HOURS)) $(if $(LIVE),--live)
 
 serve: $(READY) ## stay up in real time, on http://127.0.0.1:8080
 	@$(BIN)/python -m local serve $(if $(CANDLES),--candles $(CANDLES)) $(if $(SEED),--seed $(SEED)) \

@@ -1,1 +1,4 @@
-"""The bot, shared by the six functions. Imports: errors <- domain <- config <- adapters <- jobs <- runtime."""
+"""The bot, shared by the six functions.
+
+Imports go one way: errors <- domain <- config <- adapters <- jobs <- service <- runtime.
+"""

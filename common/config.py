@@ -5,7 +5,7 @@ keeps the two alike.
 """
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -24,7 +24,9 @@ from pydantic import (
 
 from common.domain.decimals import parse
 from common.domain.instrument import Instrument
+from common.domain.orders import OrderStyle
 from common.domain.rebalancing import Policy
+from common.domain.risk import Limits
 from common.errors import BotError, ConfigurationError
 
 GOOGLE_CERTS_URL = "https://www.googleapis.com/oauth2/v1/certs"
@@ -44,6 +46,7 @@ def _names(value: object) -> object:
 
 Number = Annotated[Decimal, BeforeValidator(_decimal)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
+Fraction = Annotated[Decimal, BeforeValidator(_decimal), Field(ge=0, lt=1)]
 Seconds = Annotated[int, Field(ge=1, le=31_536_000)]
 
 
@@ -106,13 +109,51 @@ class Settings(BaseModel):
     threshold_pct: Number = Field(Decimal("0.01"), ge=0, lt=1, description="Tolerance, a fraction of the value")
     max_balance_age_seconds: Seconds = Field(60, description="Oldest account a plan may rest on")
     max_price_age_seconds: Seconds = Field(60, description="Oldest price a plan may rest on")
-    execution_mode: Literal["plan"] = Field("plan", description="`plan`: the intent is recorded, nothing is placed")
+    execution_mode: Literal["plan", "test", "live"] = Field(
+        "plan", description="`plan` places nothing, `test` asks the exchange's order/test, `live` trades"
+    )
+    order_style: OrderStyle = Field(
+        OrderStyle.IOC,
+        description="`ioc` (take at once, cancel the rest), `maker` (rest at the best price), `market`",
+    )
+    order_rest_seconds: Annotated[int, Field(ge=1, le=600)] = Field(
+        15, description="How long a `maker` order rests before it is cancelled"
+    )
+    allow_market_orders: bool = Field(False, description="Must be true as well for `ORDER_STYLE=market`")
+    max_price_deviation: Fraction = Field(
+        Decimal("0.2"), description="Largest step from the last known price, a fraction"
+    )
+    max_slippage: Fraction = Field(
+        Decimal("0.005"), description="Largest expected slippage by the order book, a fraction"
+    )
+    max_depth_share: Fraction = Field(Decimal("0.8"), description="Largest share of the first three levels to take")
+    max_fee: Fraction = Field(Decimal("0.01"), description="Largest taker fee to trade at, a fraction")
+    max_orders_per_day: Annotated[int, Field(ge=0, le=1000)] = Field(5, description="Orders a UTC day, at most")
+    order_cooldown_seconds: Annotated[int, Field(ge=0, le=604_800)] = Field(
+        3600, description="Seconds between two orders, at least"
+    )
+    max_notional_usdt: Number = Field(
+        Decimal(1000), gt=0, description="Largest order, quote asset; more is cut to it"
+    )
+    max_daily_loss_usdt: Annotated[Number | None, Field(gt=0)] = Field(
+        None, description="Loss since 00:00 UTC (realized and unrealized) that stops trading for the day"
+    )
+    core_holding: Number = Field(Decimal(0), ge=0, description="Base asset that is never sold")
+    usdt_reserve: Number = Field(Decimal(0), ge=0, description="Quote asset that is never spent")
+    quantity_increment: Annotated[Number | None, Field(gt=0)] = Field(
+        None,
+        description="Coarser step of quantities than the exchange publishes (after `quantity scale is invalid`)",
+    )
 
     run_deadline_seconds: Seconds = Field(45, description="What one run may take; below the function's timeout")
     exchange_timeout_seconds: Seconds = Field(8, description="What one call to the exchange may take")
     lease_wait_seconds: Annotated[int, Field(ge=0, le=300)] = Field(
         10, description="How long a run waits for another that shares its state"
     )
+    journal_bucket: str | None = Field(
+        None, description="Bucket that the journal's log lines are sunk to (`ops` restore)"
+    )
+    journal_folder: str | None = Field(None, description="The same as a folder of log lines, on a laptop")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severity logged")
     log_ship_project: str | None = Field(
         None,
@@ -157,6 +198,8 @@ class Settings(BaseModel):
                 problems.append(f"OIDC_AUDIENCE: must be set with AUTH_MODE={self.auth_mode}")
             if not self.scheduler_service_account and not self.operator_accounts:
                 problems.append("SCHEDULER_SERVICE_ACCOUNT (or, for ops, OPERATOR_ACCOUNTS): must be set")
+        if self.order_style is OrderStyle.MARKET and not self.allow_market_orders:
+            problems.append("ORDER_STYLE: `market` needs ALLOW_MARKET_ORDERS=true")
         if self.exchange_timeout_seconds >= self.run_deadline_seconds:
             problems.append("EXCHANGE_TIMEOUT_SECONDS: must be below RUN_DEADLINE_SECONDS")
         if problems:
@@ -189,7 +232,22 @@ class Settings(BaseModel):
 
     @property
     def policy(self) -> Policy:
-        return Policy(self.target_ratio, self.min_notional_usdt, self.threshold_pct)
+        return Policy(
+            self.target_ratio, self.min_notional_usdt, self.threshold_pct, self.core_holding, self.usdt_reserve
+        )
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(
+            self.max_price_deviation,
+            self.max_slippage,
+            self.max_depth_share,
+            self.max_fee,
+            self.max_orders_per_day,
+            timedelta(seconds=self.order_cooldown_seconds),
+            self.max_notional_usdt,
+            self.max_daily_loss_usdt,
+        )
 
 
 def _sentence(item: Any) -> str:

@@ -21,6 +21,7 @@ from common import runtime
 from common.adapters.clock import Clock, SystemClock, from_milliseconds
 from common.adapters.documents import from_redis
 from common.adapters.keys import Keys
+from common.service import Bot
 from local import report
 from local.clock import SimulatedClock
 from local.player import SCHEDULE, Player, slots
@@ -42,6 +43,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         console.print(f"Redis: {kind}")
         env = {**os.environ, "REDIS_URL": url, "AUTH_MODE": "header"}
         env.setdefault("LOG_LEVEL", "INFO" if options.command == "serve" else "ERROR")
+        if options.live:
+            if options.exchange:
+                console.print("--live is for the simulated exchange: a real one trades when deployed")
+                return 2
+            env["EXECUTION_MODE"] = "live"
         if options.exchange:
             console.print(f"exchange: {options.exchange}, with the keys of the environment")
             bot = _install({**env, "MEXC_BASE_URL": options.exchange}, SystemClock())
@@ -63,12 +69,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=7, help="of the price path and the order book")
     parser.add_argument("--price", default=START_PRICE, help="price at the start; a candle file is scaled to it")
     parser.add_argument("--hours", type=int, default=24, help="how much to play")
+    parser.add_argument("--live", action="store_true", help="place orders, in the simulated exchange")
     parser.add_argument("--exchange", help="read this exchange instead of the simulated one")
     parser.add_argument("--port", type=int, default=8080, help="of `serve`")
     return parser
 
 
-def _install(env: Mapping[str, str], clock: Clock) -> runtime.Bot:
+def _install(env: Mapping[str, str], clock: Clock) -> Bot:
     bot = runtime.build(env, clock)
     runtime.install(bot)
     return bot
@@ -136,9 +143,7 @@ def _counts(player: Player) -> str:
     return ", ".join(f"{job} {player.tally.count(job)}" for job in SCHEDULE)
 
 
-def _report(
-    console: Console, bot: runtime.Bot, redis_url: str, player: Player, due: int | None, failures: int
-) -> bool:
+def _report(console: Console, bot: Bot, redis_url: str, player: Player, due: int | None, failures: int) -> bool:
     client = redis.Redis.from_url(redis_url, decode_responses=True)
     keys = Keys(bot.settings.redis_key_prefix, bot.settings.symbol)
     report.show_answers(console, player.tally.answers)
@@ -150,7 +155,7 @@ def _report(
     return report.show_checks(console, report.checks(client, keys, due, failures))
 
 
-def _once(bot: runtime.Bot, console: Console, redis_url: str) -> int:
+def _once(bot: Bot, console: Console, redis_url: str) -> int:
     """Every job once against a real exchange, in real time."""
     with serving(0) as url:
         player = Player(url, time.sleep)

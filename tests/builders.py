@@ -174,6 +174,7 @@ def exchange_answers(
         "ticker/price": price_payload(price),
         "depth": depth_payload(price),
         "myTrades": fills or [],
+        "openOrders": [],
         "exchangeInfo": exchange_info_payload(),
         "tradeFee": {"data": {"makerCommission": 0, "takerCommission": 0.0005}, "code": 0, "msg": "success"},
         "selfSymbols": {"code": 200, "data": ["QRLUSDT"], "msg": None},

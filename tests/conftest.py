@@ -15,7 +15,7 @@ import redis
 from flask.testing import FlaskClient
 from functions_framework import create_app
 
-from common import runtime
+from common import runtime, service
 from common.adapters.mexc_http import new_session
 from common.config import Settings
 from tests.builders import exchange_answers
@@ -48,18 +48,18 @@ def store_client() -> "redis.Redis":
     return fakeredis.FakeRedis(server=fakeredis.FakeServer(), decode_responses=True)
 
 
-MakeBot = Callable[..., runtime.Bot]
+MakeBot = Callable[..., service.Bot]
 
 
 @pytest.fixture
 def make_bot(clock: FakeClock, exchange: StubExchange, store_client: "redis.Redis") -> Iterator[MakeBot]:
     """Build a bot from settings that differ from `ENV`, and make it the process's own."""
 
-    def make(client: "redis.Redis | None" = None, **env: str) -> runtime.Bot:
+    def make(client: "redis.Redis | None" = None, **env: str) -> service.Bot:
         settings = Settings.from_env({**ENV, **env})
         session = new_session()
         session.mount("https://", exchange)
-        bot = runtime.Bot(settings, clock, client or store_client, session, random.Random(7))
+        bot = service.Bot(settings, clock, client or store_client, session, random.Random(7))
         runtime.install(bot)
         return bot
 
@@ -68,7 +68,7 @@ def make_bot(clock: FakeClock, exchange: StubExchange, store_client: "redis.Redi
 
 
 @pytest.fixture
-def bot(make_bot: MakeBot) -> runtime.Bot:
+def bot(make_bot: MakeBot) -> service.Bot:
     return make_bot()
 
 
@@ -99,7 +99,7 @@ _FUNCTIONS = Functions()
 
 
 @pytest.fixture
-def functions(bot: runtime.Bot) -> Functions:
+def functions(bot: service.Bot) -> Functions:
     """The six functions on the `bot` fixture; a test that needs other settings calls `make_bot` first."""
     return _FUNCTIONS
 

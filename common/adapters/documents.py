@@ -23,8 +23,11 @@ def _refuse_constant(name: str) -> Any:
 
 
 def loads(text: str | bytes) -> Any:
-    """Parse JSON; fractions become Decimal. Raises ValueError, also for NaN and Infinity."""
-    return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+    """Parse JSON; fractions become Decimal. Raises ValueError, also for NaN, Infinity and what is beyond reason."""
+    try:
+        return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+    except (ArithmeticError, RecursionError):
+        raise ValueError("an exponent or a nesting beyond reason") from None
 
 
 def to_answer(value: Any) -> str:

@@ -85,6 +85,34 @@ class Keys:
     def plan_history(self) -> str:
         return self._bot("rebalance:history")
 
+    @property
+    def orders_open(self) -> str:
+        """Intents whose fate is open: a hash by client order id."""
+        return self._bot("orders:open")
+
+    @property
+    def orders_journal(self) -> str:
+        """Every intent there ever was: a hash by client order id."""
+        return self._bot("orders:journal")
+
+    @property
+    def orders_known(self) -> str:
+        """The exchange's order id to our client order id."""
+        return self._bot("orders:known")
+
+    @property
+    def activity(self) -> str:
+        return self._bot("orders:activity")
+
+    @property
+    def pause(self) -> str:
+        return self._bot("pause")
+
+    @property
+    def commands(self) -> str:
+        """What operators did, newest first."""
+        return self._bot("ops:commands")
+
     def report_last(self, job: str) -> str:
         return self._bot(f"report:{job}:last")
 

@@ -18,8 +18,9 @@ from common.adapters.mexc_http import Meter, MexcHttp, Params, Reply
 from common.domain.decimals import plain
 from common.domain.instrument import Instrument, Side, TradingRules
 from common.domain.order_book import OrderBook
-from common.domain.orders import Fill, Order
+from common.domain.orders import Fill, Order, OrderIntent
 from common.domain.portfolio import Account
+from common.errors import ConfigurationError, OutcomeUnknown, UnreadablePayload
 
 T = TypeVar("T")
 FILLS_PAGE = 100
@@ -42,12 +43,15 @@ class Mexc:
         deadline: Deadline,
         meter: Meter,
         cache: MarketCache | None = None,
+        *,
+        may_trade: bool = False,
     ) -> None:
         self._http = http
         self._instrument = instrument
         self._deadline = deadline
         self._meter = meter
         self._cache = cache
+        self._may_trade = may_trade
 
     # Public
 
@@ -133,28 +137,34 @@ class Mexc:
         reply = self._get("order", "order", params, signed=True)
         return Answer(wire.read_order(reply.payload, self._instrument.symbol), reply)
 
+    def order_by_id(self, order_id: str) -> Answer[Order]:
+        """The order by the exchange's own id, which tells its client order id."""
+        reply = self._get("order", "order", [*self._symbol(), ("orderId", order_id)], signed=True)
+        return Answer(wire.read_order(reply.payload, self._instrument.symbol), reply)
+
     def open_orders(self) -> Answer[list[Order]]:
         reply = self._get("open_orders", "openOrders", self._symbol(), signed=True)
         return Answer(wire.read_orders(reply.payload, self._instrument.symbol), reply)
 
-    def new_order(
-        self, side: Side, kind: str, quantity: Decimal, limit_price: Decimal | None, client_order_id: str
-    ) -> str:
+    def new_order(self, intent: OrderIntent) -> str:
         """Place an order and return the exchange's id. What became of it is for `order` to tell.
 
         Raises OutcomeUnknown when it may have been accepted; it is never sent again.
         """
-        params = self._order_params(side, kind, quantity, limit_price, client_order_id)
-        return wire.read_ack(self._write("POST", "order", params).payload)
+        self._require_live()
+        reply = self._write("POST", "order", self._order_params(intent))
+        try:
+            return wire.read_ack(reply.payload)
+        except UnreadablePayload as error:
+            raise OutcomeUnknown(f"{error}; the order may have been accepted") from None
 
-    def test_order(
-        self, side: Side, kind: str, quantity: Decimal, limit_price: Decimal | None, client_order_id: str
-    ) -> None:
+    def test_order(self, intent: OrderIntent) -> None:
         """The exchange's own check of an order; nothing reaches the matching engine."""
-        self._write("POST", "order/test", self._order_params(side, kind, quantity, limit_price, client_order_id))
+        self._write("POST", "order/test", self._order_params(intent))
 
     def cancel_order(self, client_order_id: str) -> Order:
         """Cancel; the answer shows the state before it, so the caller asks `order` again."""
+        self._require_live()
         params = [*self._symbol(), ("origClientOrderId", client_order_id)]
         return wire.read_order(self._write("DELETE", "order", params).payload, self._instrument.symbol)
 
@@ -202,17 +212,26 @@ class Mexc:
     def _symbol(self) -> list[tuple[str, str | int]]:
         return [("symbol", self._instrument.symbol)]
 
-    def _order_params(
-        self, side: Side, kind: str, quantity: Decimal, limit_price: Decimal | None, client_order_id: str
-    ) -> list[tuple[str, str | int]]:
-        price: Params = [("price", plain(limit_price))] if limit_price is not None else []
+    def _require_live(self) -> None:
+        """The one gate before the order endpoint: no other mode gets past it, whatever calls."""
+        if not self._may_trade:
+            raise ConfigurationError("orders are placed and cancelled with EXECUTION_MODE=live only")
+
+    def _order_params(self, intent: OrderIntent) -> list[tuple[str, str | int]]:
+        """A market BUY goes by its notional, which is the safe form of it (mexc-api.md 4.1)."""
+        size: tuple[str, str | int] = ("quantity", plain(intent.quantity))
+        price: list[tuple[str, str | int]] = []
+        if intent.limit_price is not None:
+            price = [("price", plain(intent.limit_price))]
+        elif intent.side is Side.BUY:
+            size = ("quoteOrderQty", plain(intent.notional))
         return [
             *self._symbol(),
-            ("side", side.value),
-            ("type", kind),
-            ("quantity", plain(quantity)),
+            ("side", intent.side.value),
+            ("type", intent.style.order_type),
+            size,
             *price,
-            ("newClientOrderId", client_order_id),
+            ("newClientOrderId", intent.client_order_id),
         ]
 
     def _get(self, endpoint: str, path: str, params: Params = (), *, signed: bool = False) -> Reply:

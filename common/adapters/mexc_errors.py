@@ -90,7 +90,8 @@ def error_for(
     code = code_of(payload)
     text = _text(payload)
     message = f"{where}: HTTP {status}" + (f", code {code}" if code is not None else "") + (text and f": {text}")
-    if status in (429, 418) or (code is not None and class_of(code, text) == "T"):
+    too_fast = code is not None and class_of(code, text) == "T" and not (write and status >= 500)
+    if status in (429, 418) or too_fast:
         return RateLimited(message, retry_after)
     if status >= 500 or code is None:
         if write:

@@ -9,192 +9,41 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from common.adapters.clock import from_milliseconds
-from common.domain.decimals import ONE, ZERO, non_negative, parse
+from common.adapters.mexc_payloads import (
+    Amount,
+    Millis,
+    Wire,
+    WireAccount,
+    WireAck,
+    WireBookTicker,
+    WireDeal,
+    WireDepth,
+    WireExchangeInfo,
+    WireFill,
+    WireOrder,
+    WirePrice,
+    WireSymbols,
+    WireTicker,
+    WireTime,
+    WireTradeFee,
+)
+from common.domain.decimals import ONE, ZERO
 from common.domain.instrument import Instrument, Side, TradingRules
 from common.domain.order_book import Level, OrderBook
 from common.domain.orders import Fill, Order, OrderStatus
 from common.domain.portfolio import Account, Balance
-from common.errors import BotError, UnreadablePayload
+from common.errors import UnreadablePayload
 
 T = TypeVar("T")
 
 
-def _with(read: Callable[[object], Decimal]) -> Callable[[object], Decimal]:
-    def validate(value: object) -> Decimal:
-        try:
-            return read(value)
-        except BotError as error:
-            raise ValueError(str(error)) from None
-
-    return validate
-
-
-def _blank_is_none(value: object) -> object:
-    return None if value == "" else value
-
-
-def _text(value: object) -> object:
-    """Ids are strings, though the documentation prints ints here and there."""
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-Amount = Annotated[Decimal, BeforeValidator(_with(non_negative))]
-Signed = Annotated[Decimal, BeforeValidator(_with(parse))]
-MaybeAmount = Annotated[Amount | None, BeforeValidator(_blank_is_none)]
-MaybeSigned = Annotated[Signed | None, BeforeValidator(_blank_is_none)]
-Id = Annotated[str, BeforeValidator(_text), Field(min_length=1)]
-Millis = Annotated[int, Field(ge=0, le=32_503_680_000_000)]
-Pair = tuple[Amount, Amount]
-
-
-class _Wire(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True, defer_build=True)
-
-
-class _Balance(_Wire):
-    asset: str
-    free: Amount
-    locked: Amount
-
-
-class _Account(_Wire):
-    canTrade: bool
-    canWithdraw: bool
-    canDeposit: bool
-    accountType: str
-    balances: list[_Balance]
-    permissions: list[str]
-    makerCommission: MaybeAmount = None
-    takerCommission: MaybeAmount = None
-    updateTime: Millis | None = None
-
-
-class _Ticker(_Wire):
-    symbol: str
-    lastPrice: Amount
-    volume: Amount
-    highPrice: Amount
-    lowPrice: Amount
-    priceChange: Signed
-    priceChangePercent: Signed
-    openPrice: MaybeAmount = None
-    prevClosePrice: MaybeAmount = None
-    bidPrice: MaybeAmount = None
-    askPrice: MaybeAmount = None
-    quoteVolume: MaybeAmount = None
-
-
-class _Price(_Wire):
-    symbol: str
-    price: Amount
-
-
-class _BookTicker(_Wire):
-    symbol: str
-    bidPrice: MaybeAmount
-    askPrice: MaybeAmount
-    bidQty: MaybeAmount = None
-    askQty: MaybeAmount = None
-
-
-class _Depth(_Wire):
-    bids: list[Pair]
-    asks: list[Pair]
-
-
-class _Deal(_Wire):
-    price: Amount
-    qty: Amount
-    time: Millis
-    isBuyerMaker: bool
-
-
-class _Filter(_Wire):
-    filterType: str
-    bidMultiplierUp: MaybeAmount = None
-    askMultiplierDown: MaybeAmount = None
-
-
-class _Symbol(_Wire):
-    symbol: str
-    status: Annotated[str, BeforeValidator(_text)]
-    baseAssetPrecision: Annotated[int, Field(ge=0, le=18)]
-    quotePrecision: Annotated[int, Field(ge=0, le=18)]
-    quoteAssetPrecision: Annotated[int, Field(ge=0, le=18)]
-    baseSizePrecision: Amount
-    quoteAmountPrecision: Amount
-    maxQuoteAmount: Amount
-    makerCommission: Amount
-    takerCommission: Amount
-    orderTypes: list[str]
-    isSpotTradingAllowed: bool
-    permissions: list[str]
-    tradeSideType: Annotated[int, Field(ge=1, le=4)] = 1
-    filters: list[_Filter] = []
-    st: bool = False
-
-
-class _ExchangeInfo(_Wire):
-    symbols: list[_Symbol]
-
-
-class _Symbols(_Wire):
-    data: list[str]
-
-
-class _Fee(_Wire):
-    makerCommission: Amount
-    takerCommission: Amount
-
-
-class _TradeFee(_Wire):
-    data: _Fee
-
-
-class _Fill(_Wire):
-    symbol: str
-    id: Id
-    orderId: Id
-    price: Amount
-    qty: Amount
-    quoteQty: Amount
-    commission: Amount
-    commissionAsset: str
-    time: Millis
-    isBuyer: bool
-    isMaker: bool = False
-    clientOrderId: str | None = None
-
-
-class _Order(_Wire):
-    symbol: str
-    orderId: Id
-    side: Side
-    price: Amount
-    status: str
-    executedQty: Amount
-    cummulativeQuoteQty: Amount
-    origQty: Amount | None = None
-    Qty: Amount | None = None
-    clientOrderId: str | None = None
-    origClientOrderId: str | None = None
-
-
-class _Ack(_Wire):
-    orderId: Id
-
-
-class _Time(_Wire):
-    serverTime: Millis
-
-
 @cache
-def _list_of(model: type[_Wire]) -> TypeAdapter[Any]:
+def _list_of(model: type[Wire]) -> TypeAdapter[Any]:
     return TypeAdapter(list[model])  # type: ignore[valid-type]
 
 
@@ -260,7 +109,7 @@ class Candle:
 
 
 def read_account(payload: object) -> Account:
-    wire = _read("account", _Account.model_validate, payload)
+    wire = _read("account", WireAccount.model_validate, payload)
     return Account(
         {b.asset: Balance(b.free, b.locked) for b in wire.balances},
         wire.canTrade,
@@ -275,7 +124,7 @@ def read_account(payload: object) -> Account:
 
 
 def read_ticker(payload: object, symbol: str) -> Ticker:
-    wire = _read("ticker/24hr", _Ticker.model_validate, payload)
+    wire = _read("ticker/24hr", WireTicker.model_validate, payload)
     _same_symbol("ticker/24hr", symbol, wire.symbol)
     return Ticker(
         wire.lastPrice,
@@ -293,25 +142,25 @@ def read_ticker(payload: object, symbol: str) -> Ticker:
 
 
 def read_price(payload: object, symbol: str) -> Decimal:
-    wire = _read("ticker/price", _Price.model_validate, payload)
+    wire = _read("ticker/price", WirePrice.model_validate, payload)
     _same_symbol("ticker/price", symbol, wire.symbol)
     return wire.price
 
 
 def read_book_ticker(payload: object, symbol: str) -> tuple[Decimal | None, Decimal | None]:
     """Best bid and ask, each None when the exchange sent null or "" for an illiquid pair."""
-    wire = _read("ticker/bookTicker", _BookTicker.model_validate, payload)
+    wire = _read("ticker/bookTicker", WireBookTicker.model_validate, payload)
     _same_symbol("ticker/bookTicker", symbol, wire.symbol)
     return wire.bidPrice, wire.askPrice
 
 
 def read_depth(payload: object) -> OrderBook:
-    wire = _read("depth", _Depth.model_validate, payload)
+    wire = _read("depth", WireDepth.model_validate, payload)
     return OrderBook.of([Level(*level) for level in wire.bids], [Level(*level) for level in wire.asks])
 
 
 def read_deals(payload: object) -> list[Deal]:
-    deals = _read("trades", _list_of(_Deal).validate_python, payload)
+    deals = _read("trades", _list_of(WireDeal).validate_python, payload)
     return [Deal(d.price, d.qty, from_milliseconds(d.time), d.isBuyerMaker) for d in deals]
 
 
@@ -325,7 +174,7 @@ def read_klines(payload: object) -> list[Candle]:
 
 def read_rules(payload: object, instrument: Instrument) -> TradingRules:
     """The pair's rules out of exchangeInfo (mexc-api.md 4.6). Raises when the symbol is not in the answer."""
-    wire = _read("exchangeInfo", _ExchangeInfo.model_validate, payload)
+    wire = _read("exchangeInfo", WireExchangeInfo.model_validate, payload)
     symbol = next((s for s in wire.symbols if s.symbol == instrument.symbol), None)
     if symbol is None:
         raise UnreadablePayload(f"exchangeInfo: {instrument.symbol} is not in the answer")
@@ -363,13 +212,13 @@ def _band(multiplier: Decimal | None) -> Decimal | None:
 
 def read_symbols(payload: object) -> frozenset[str]:
     """defaultSymbols or selfSymbols."""
-    wire = _read("symbols", _Symbols.model_validate, payload)
+    wire = _read("symbols", WireSymbols.model_validate, payload)
     return frozenset(wire.data)
 
 
 def read_fees(payload: object) -> tuple[Decimal, Decimal]:
     """Maker and taker rate of this account, fractions."""
-    wire = _read("tradeFee", _TradeFee.model_validate, payload)
+    wire = _read("tradeFee", WireTradeFee.model_validate, payload)
     for rate in (wire.data.makerCommission, wire.data.takerCommission):
         if rate >= ONE:
             raise UnreadablePayload("tradeFee: a rate of 100 % or more")
@@ -377,7 +226,7 @@ def read_fees(payload: object) -> tuple[Decimal, Decimal]:
 
 
 def read_fills(payload: object, symbol: str) -> list[Fill]:
-    fills: list[_Fill] = _read("myTrades", _list_of(_Fill).validate_python, payload)
+    fills: list[WireFill] = _read("myTrades", _list_of(WireFill).validate_python, payload)
     for fill in fills:
         _same_symbol("myTrades", symbol, fill.symbol)
         if fill.qty <= ZERO:
@@ -402,14 +251,14 @@ def read_fills(payload: object, symbol: str) -> list[Fill]:
 
 def read_order(payload: object, symbol: str) -> Order:
     """An order as queried or cancelled. A cancel's answer shows the state before it (mexc-api.md 4.5)."""
-    return _order(_read("order", _Order.model_validate, payload), symbol)
+    return _order(_read("order", WireOrder.model_validate, payload), symbol)
 
 
 def read_orders(payload: object, symbol: str) -> list[Order]:
-    return [_order(wire, symbol) for wire in _read("openOrders", _list_of(_Order).validate_python, payload)]
+    return [_order(wire, symbol) for wire in _read("openOrders", _list_of(WireOrder).validate_python, payload)]
 
 
-def _order(wire: _Order, symbol: str) -> Order:
+def _order(wire: WireOrder, symbol: str) -> Order:
     _same_symbol("order", symbol, wire.symbol)
     quantity = wire.origQty if wire.origQty is not None else wire.Qty
     if quantity is None:
@@ -429,10 +278,10 @@ def _order(wire: _Order, symbol: str) -> Order:
 
 def read_ack(payload: object) -> str:
     """The order id of a new order: all that its answer is good for (mexc-api.md 4.3)."""
-    wire = _read("order", _Ack.model_validate, payload)
+    wire = _read("order", WireAck.model_validate, payload)
     return wire.orderId
 
 
 def read_time(payload: object) -> datetime:
-    wire = _read("time", _Time.model_validate, payload)
+    wire = _read("time", WireTime.model_validate, payload)
     return from_milliseconds(wire.serverTime)

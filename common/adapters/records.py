@@ -4,7 +4,7 @@ The names of SPEC §2–§4 (`qrl_balance`, `threshold_pct`, …) are made here;
 names in them follow it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -16,7 +16,7 @@ from common.domain.ledger import Gap, Ledger
 from common.domain.orders import Fill
 from common.domain.portfolio import Account, Balance, Holdings
 from common.domain.position import FifoView, Lot, Position
-from common.domain.rebalancing import Plan, Rebalance, Trigger
+from common.domain.rebalancing import Check, Plan, Rebalance, Trigger
 from common.errors import StoreCorrupt
 
 Document = dict[str, Any]
@@ -149,18 +149,21 @@ def plan_document(plan: Plan, instrument: Instrument, now: datetime, slot: str, 
             "threshold_pct": plan.policy.tolerance,
             "execution_mode": mode,
         },
-        "checks": [
-            {
-                "name": c.name,
-                "value": c.value,
-                "limit": c.limit,
-                "passed": c.passed,
-                "explanation": c.explanation,
-            }
-            for c in plan.checks
-        ],
+        "checks": check_documents(plan.checks),
         "next_triggers": {"buy_below": _trigger(plan.buy_below), "sell_above": _trigger(plan.sell_above)},
     }
+
+
+def check_documents(checks: Iterable[Check]) -> list[Document]:
+    return [{name: getattr(check, name) for name in Check.__slots__} for check in checks]
+
+
+def price_in(document: Any, key: str) -> Decimal:
+    """The price of a stored document. Raises StoreCorrupt, naming `key`."""
+    try:
+        return _amount(document["price"])
+    except (KeyError, TypeError):
+        raise StoreCorrupt(f"{key} holds no price") from None
 
 
 def _trigger(trigger: Trigger | None) -> Document | None:

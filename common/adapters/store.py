@@ -30,7 +30,9 @@ def redis_errors() -> Iterator[None]:
     """Turn what redis-py raises into errors by what the caller does next; no text of it leaves."""
     try:
         yield
-    except redis.WatchError:
+    except redis.WatchError as error:
+        if "Error occurred while watching" in str(error):
+            raise StoreUnreachable("the connection to Redis was lost during the run") from None
         raise LeaseLost("the lease passed to another run: nothing was stored") from None
     except (redis.AuthenticationError, redis.exceptions.NoPermissionError):
         raise ConfigurationError("Redis refuses the password (REDIS_URL or REDIS_PASSWORD)") from None
@@ -49,9 +51,13 @@ def _refused(error: redis.ResponseError) -> StoreError:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """What the first trip found: `answer` is that of a finished run of the same slot."""
+    """What the first trip found: `answer` is that of a finished run of the same slot.
+
+    `expires` is when a lease that was acquired runs out, by the monotonic clock.
+    """
 
     acquired: bool
+    expires: float
     answer: str | None
     values: Mapping[str, Any]
 
@@ -70,6 +76,12 @@ class Batch:
         """An empty batch of the same run: a leg that fails is dropped with all it queued."""
         child = Batch(self.keys, f"{self._run_id}.{len(self.writes)}", self._task)
         return child
+
+    def next(self) -> "Batch":
+        """An empty batch that goes on where this one ends."""
+        batch = Batch(self.keys, self._run_id, self._task)
+        batch._count = self._count
+        return batch
 
     def extend(self, other: "Batch") -> None:
         self.writes += other.writes
@@ -97,6 +109,9 @@ class Batch:
     def hash(self, key: str, fields: Mapping[str, Any]) -> None:
         texts = to_hash(fields)
         self.writes.append(lambda pipe: pipe.hset(key, mapping=texts))
+
+    def hash_delete(self, key: str, field: str) -> None:
+        self.writes.append(lambda pipe: pipe.hdel(key, field))
 
     def price(self, price: Mapping[str, Any], at: datetime) -> None:
         """The latest price for good, the cached one for 30 s, and a point of the history."""
@@ -137,14 +152,15 @@ class Batch:
 
 
 class Lease:
-    """The right to write one scope of the state, from `begin` to `commit`; at most `seconds` long."""
+    """The right to write one scope of the state, from `begin` to `commit`; `expires` by the monotonic clock."""
 
-    def __init__(self, client: "redis.Redis", key: str, clock: Clock, seconds: float, meter: Meter) -> None:
+    def __init__(self, client: "redis.Redis", key: str, clock: Clock, expires: float, meter: Meter) -> None:
         self._key = key
         self._clock = clock
         self._meter = meter
-        self._expires = clock.monotonic() + seconds
+        self._expires = expires
         self._pipe = client.pipeline(transaction=True)
+        self._held = False
         self._watch()
 
     def _watch(self) -> None:
@@ -155,9 +171,13 @@ class Lease:
             # What is watched now may already be the lease of another.
             self.close()
             raise LeaseLost("the lease had expired before it could be watched")
+        self._held = True
 
     def commit(self, batch: Batch, *, release: bool = True) -> None:
         """Write the batch in one MULTI, and give the lease back with it. Raises LeaseLost, StoreError."""
+        if not self._held:
+            raise LeaseLost("the lease is not held any more: nothing was stored")
+        self._held = False  # a MULTI without the WATCH before it would write unfenced
         self._meter.add("redis")
         with redis_errors():
             self._pipe.multi()
@@ -171,6 +191,7 @@ class Lease:
 
     def close(self) -> None:
         """Give the connection back; the lease itself, if still held, runs out by its expiry."""
+        self._held = False
         self._pipe.reset()
 
 
@@ -198,6 +219,7 @@ class Store:
         since in a MULTI all other writes would go through. Raises StoreError, ConfigurationError.
         """
         lease = self.keys.lease(scope)
+        expires = self._clock.monotonic() + seconds
 
         def fill(pipe: Any) -> None:
             pipe.set(lease, token, nx=True, px=int(seconds * 1000))
@@ -224,11 +246,11 @@ class Store:
             raise
         if acquired and answer is not None:
             self._release(lease, token, meter)
-        return Begun(acquired, answer, values)
+        return Begun(acquired, expires, answer, values)
 
-    def lease(self, scope: str, seconds: float, meter: Meter) -> Lease:
+    def lease(self, scope: str, expires: float, meter: Meter) -> Lease:
         """Watch the lease that `begin` has just acquired."""
-        return Lease(self._client, self.keys.lease(scope), self._clock, seconds, meter)
+        return Lease(self._client, self.keys.lease(scope), self._clock, expires, meter)
 
     def read(self, reads: Mapping[str, Read], meter: Meter) -> Mapping[str, Any]:
         """Several reads in one trip, decoded: documents, hashes, lists."""
@@ -238,6 +260,20 @@ class Store:
                 pipe.execute_command(*read)
 
         return self._values(reads, self._transaction(fill, meter))
+
+    def write(self, batch: Batch, meter: Meter) -> None:
+        """Write a batch in one MULTI without a lease: for an operator's commands, which share no run's state."""
+        meter.add("redis")
+        with redis_errors():
+            pipe = self._client.pipeline(transaction=True)
+            for write in batch.writes:
+                write(pipe)
+            pipe.execute()
+
+    def ttls(self, keys: Sequence[str], meter: Meter) -> dict[str, int]:
+        """Seconds each key has left: -1 for good, -2 not there."""
+        results = self._transaction(lambda pipe: [pipe.ttl(key) for key in keys], meter)
+        return dict(zip(keys, results, strict=True))
 
     def raw_history(self, endpoint: str, start: int, end: int, limit: int, meter: Meter) -> list[str]:
         """Raw answers between two times (ms), newest first, as the text that was stored."""
@@ -306,7 +342,7 @@ class Store:
 
 
 def _decoded(read: Read, result: Any) -> Any:
-    """A string is a document, a hash its fields, a list or range documents."""
+    """A string is a document, a hash its fields, a list or range documents; HMGET answers plain text."""
     command, key = read[0], read[1]
     if result is None:
         return None
@@ -315,4 +351,6 @@ def _decoded(read: Read, result: Any) -> Any:
     if command == "HGETALL":
         pairs = result if isinstance(result, dict) else dict(zip(result[::2], result[1::2], strict=True))
         return from_hash(pairs, key)
+    if command == "HMGET":
+        return list(result)
     return [from_redis(item, key) for item in result]

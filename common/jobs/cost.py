@@ -33,6 +33,7 @@ from common.domain.ledger import LateFill, Ledger, drift
 from common.domain.orders import Fill
 from common.domain.portfolio import Holdings, Valuation
 from common.domain.position import FifoView, Position
+from common.errors import StoreCorrupt
 from common.jobs.fills import FillReader, History, with_fee_values
 from common.jobs.run import NO_KEYS, Job, Outcome, Run, View, age_seconds, keep_raw, skipped
 
@@ -59,15 +60,35 @@ def containers(keys: Keys) -> Mapping[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """The ledger with its FIFO summary, as stored; None each before the first run."""
+    """The ledger with its FIFO summary, None before the first run; `lots` once they had to be read."""
 
     ledger: Ledger | None
     fifo: Document
+    lots: FifoView | None = None
 
     @classmethod
     def of(cls, run: Run) -> "Books":
         document = run.values["ledger"]
         return cls(*ledger_of(document, run.keys.ledger)) if document is not None else cls(None, {})
+
+    def known(self) -> Ledger:
+        """The ledger of books that have been brought up to date."""
+        if self.ledger is None:
+            raise StoreCorrupt("the ledger was never read")
+        return self.ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What one update made of the books; `data` is None where no cost is known."""
+
+    books: Books
+    fresh: tuple[Fill, ...]
+    data: Document | None
+
+    @property
+    def total_pnl(self) -> Decimal | None:
+        return self.data["total_pnl"] if self.data else None
 
 
 def run(run: Run) -> Outcome:
@@ -84,56 +105,66 @@ def run(run: Run) -> Outcome:
         history = reader.history(wave)
     keep_raw(run.batch, wave)
     with run.stage("decide"):
-        data = update(run, run.batch, books, price.value, history, holdings)
+        data = update(run, run.batch, books, price.value, history, holdings).data
     return Outcome(body={"data": data}) if data else skipped(NO_COST)
 
 
 def update(
     run: Run, batch: Batch, books: Books, mark_price: Decimal, history: History, holdings: Holdings
-) -> Document | None:
-    """Fold what is new, queue ledger and cost, and answer the cost data; None where no cost is known.
+) -> Update:
+    """Fold what is new, queue ledger and cost, and answer the cost data.
 
     Raises StoreCorrupt when what is stored cannot be read back; an invented cost never takes its place.
     """
-    ledger, fifo = _brought_up_to_date(run, batch, books, history, holdings)
+    updated, fresh = _brought_up_to_date(run, batch, books, history, holdings)
+    ledger, fifo = updated.known(), updated.fifo
     for reply in history.more_replies:
         batch.raw(reply)
     batch.document(run.keys.ledger, ledger_document(ledger, fifo))
     position = ledger.position(run.instrument)
     inception = _inception(run, batch, holdings, mark_price, position)
-    if position.quantity <= 0 and not position.fill_count and not position.unknown_quantity:
-        return None
+    if not position.fill_count and not position.unknown_quantity:
+        return Update(updated, fresh, None)
     data = _data(run, ledger, position, holdings, mark_price, fifo)
-    data["benchmark"] = comparison_document(
-        compare(inception, Valuation.of(holdings, mark_price), position), inception
-    )
+    comparison = compare(inception, Valuation.of(holdings, mark_price), position)
+    data["benchmark"] = comparison_document(comparison, inception)
     batch.hash(run.keys.cost, data | {"updated_at": run.now})
     if position.average_cost is None:
-        return None
+        return Update(updated, fresh, None)
     log.info(_sentence(data, run))
-    return data
+    return Update(updated, fresh, data)
+
+
+def absorb(
+    run: Run, books: Books, mark_price: Decimal, holdings: Holdings, fills: tuple[Fill, ...]
+) -> Update | None:
+    """Put an order's own fills into the books, with the balances read after it; the place stays."""
+    if books.ledger is None:
+        return None
+    history = History(fills, (), books.ledger.place, None)
+    return update(run, run.batch, books, mark_price, history, holdings)
+
+
+def stored_pnl(run: Run, books: Books, mark_price: Decimal) -> Decimal | None:
+    """Total P&L of the ledger as it is stored; None where no cost is known."""
+    if books.ledger is None:
+        return None
+    position = books.ledger.position(run.instrument)
+    return pnl(position, mark_price)["total_pnl"] if position.average_cost is not None else None
 
 
 def _brought_up_to_date(
     run: Run, batch: Batch, books: Books, history: History, holdings: Holdings
-) -> tuple[Ledger, Document]:
-    """The ledger with the new fills, and its FIFO summary; fills and lots are queued."""
+) -> tuple[Books, tuple[Fill, ...]]:
+    """The books with the new fills, and those fills; fills and lots are queued."""
     ledger, instrument = books.ledger, run.instrument
     if ledger is None:
         ledger = Ledger.first(run.now, history.fills, holdings.base.total, instrument)
         if opening := ledger.sealed.unknown_quantity:
-            log.warning(
-                "%s %s were there before the known history: their cost is unknown",
-                plain(opening),
-                instrument.base,
-            )
-    if history.gap:
-        ledger = replace(ledger, gaps=(*ledger.gaps, history.gap))
-        log.error(
-            "fills between %s and %s are lost: the exchange no longer tells them",
-            history.gap.start,
-            history.gap.end,
-        )
+            log.warning("%s %s were there before the known history: cost unknown", plain(opening), instrument.base)
+    if gap := history.gap:
+        ledger = replace(ledger, gaps=(*ledger.gaps, gap))
+        log.error("fills between %s and %s are lost: the exchange no longer tells them", gap.start, gap.end)
     fresh = with_fee_values(ledger.unknown(history.fills), run.exchange, instrument)
     batch.members(run.keys.ledger_fills, [(milliseconds(f.executed_at), fill_document(f)) for f in fresh])
     for fill in fresh:
@@ -146,11 +177,12 @@ def _brought_up_to_date(
         absorbed = ledger.rebuilt([*_all_fills(run), *fresh], instrument)
         rebuilt = True
     if books.fifo and not fresh and not absorbed.settled:
-        return absorbed.ledger, books.fifo
-    lots = FifoView() if rebuilt or books.ledger is None else _stored_lots(run)
+        return Books(absorbed.ledger, books.fifo, books.lots), fresh
+    lots = FifoView() if rebuilt or books.ledger is None else books.lots or _stored_lots(run)
     sealed = lots.fold(absorbed.settled, instrument)
     batch.document(run.keys.ledger_lots, lots_document(sealed))
-    return absorbed.ledger, fifo_summary(sealed.fold(absorbed.ledger.tail, instrument))
+    summary = fifo_summary(sealed.fold(absorbed.ledger.tail, instrument))
+    return Books(absorbed.ledger, summary, sealed), fresh
 
 
 def _all_fills(run: Run) -> list[Fill]:
@@ -170,7 +202,9 @@ def _inception(run: Run, batch: Batch, holdings: Holdings, mark_price: Decimal, 
     if document is not None:
         return inception_of(document, run.instrument, run.keys.inception)
     inception = Inception(run.now, holdings.base.total, holdings.quote.total, mark_price, Moved.by(position))
-    batch.document_once(run.keys.inception, inception_document(inception, run.instrument))
+    document = inception_document(inception, run.instrument)
+    batch.document_once(run.keys.inception, document)
+    event("journal.inception", {"inception": document, "opening_quantity": position.unknown_quantity})
     return inception
 
 

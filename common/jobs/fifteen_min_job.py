@@ -3,39 +3,52 @@
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from common.adapters.keys import CacheKeys, Keys
 from common.adapters.records import Document, holdings_of
 from common.adapters.store import Batch, Read
 from common.adapters.wave import Wave, together
+from common.domain.portfolio import Holdings
 from common.errors import BotError
-from common.jobs import cost, rebalance
+from common.jobs import cost, orders, rebalance
 from common.jobs.fills import FillReader
 from common.jobs.run import NO_KEYS, Job, Outcome, Run, View, keep_raw
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 COST_FAILED = "Stale data: the cost update of this run failed"
 
 
 def reads(keys: Keys, cache: CacheKeys) -> Mapping[str, Read]:
-    return {**cost.reads(keys, cache), **rebalance.reads(keys, cache)}
+    return rebalance.reads(keys, cache)
 
 
 def containers(keys: Keys) -> Mapping[str, str]:
-    return {
-        **cost.containers(keys),
-        **rebalance.containers(keys),
-        keys.report_history("fifteen_min_job"): "list",
-    }
+    return {**rebalance.containers(keys), keys.report_history("fifteen_min_job"): "list"}
 
 
 @dataclass(frozen=True, slots=True)
-class Leg:
-    """One leg's part of the answer; `error` is what ended it, None when it went through."""
+class Leg(Generic[T]):
+    """One leg: what it made, or the error that ended it; and how long it took."""
 
-    answer: Mapping[str, Any]
-    error: BotError | None = None
+    result: T | None
+    error: BotError | None
+    duration_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What both legs share: one snapshot of the exchange, and what earlier runs left."""
+
+    books: cost.Books
+    reader: FillReader
+    wave: Wave
+    unresolved: str | None
+
+
+CostLeg = Leg[cost.Update | None]
+PlanLeg = Leg[tuple[rebalance.Snapshot, rebalance.Planned]]
 
 
 def run(run: Run) -> Outcome:
@@ -43,71 +56,107 @@ def run(run: Run) -> Outcome:
         leg = {"status": "skipped", "reason": NO_KEYS}
         return Outcome("skipped", {"cost_update": leg, "rebalance": leg, "order": None}, NO_KEYS)
     with run.stage("gather"):
-        books, wave, reader = _gather(run)
-    keep_raw(run.batch, wave)
+        inputs = _gather(run)
     with run.stage("cost_update"):
-        costs = _leg(run, "cost update", lambda batch: _cost(run, batch, books, wave, reader))
+        costs = _leg(run, "cost update", lambda batch: _cost(run, batch, inputs))
     with run.stage("rebalance"):
-        hold = COST_FAILED if costs.error else None
-        plan = _leg(run, "rebalance", lambda batch: _plan(run, batch, wave, hold))
-    return _outcome(run, costs, plan)
+        plan = _leg(run, "rebalance", lambda batch: _plan(run, batch, inputs, costs))
+    with run.stage("execute"):
+        order = _execute(run, inputs, costs, plan)
+    return _outcome(run, costs, plan, order)
 
 
-def _gather(run: Run) -> tuple[cost.Books, Wave, FillReader]:
-    """One wave for both legs: account, price, fills and order book, the rules when they are not cached."""
+def _gather(run: Run) -> Inputs:
+    """Settle what is open, then one wave for both legs: account, price, fills, order book, open orders."""
     books = cost.Books.of(run)
+    unresolved = orders.resolve(run).unresolved
     reader = FillReader.since(books.ledger, run.exchange, run.now)
-    return books, together(run.pool, {**reader.calls, **rebalance.calls(run)}), reader
+    wave = together(run.pool, {**reader.calls, **rebalance.calls(run)})
+    keep_raw(run.batch, wave)
+    return Inputs(books, reader, wave, unresolved)
 
 
-def _leg(run: Run, name: str, work: Callable[[Batch], Document]) -> Leg:
+def _leg(run: Run, name: str, work: Callable[[Batch], T]) -> Leg[T]:
     """Run one leg on a batch of its own: when it fails nothing of it is stored, and the other goes on."""
-    batch = run.batch.fork()
-    start = run.clock.monotonic()
+    batch, start = run.batch.fork(), run.clock.monotonic()
+    result, failed = None, None
     try:
-        answer = work(batch)
+        result = work(batch)
+        run.batch.extend(batch)
     except BotError as error:
         log.error("15-min job: the %s failed (%s): %s", name, error.code, error)
-        return Leg({"status": "error", "error": {"code": error.code, "message": str(error)}}, error)
-    run.batch.extend(batch)
-    return Leg(answer | {"duration_ms": round((run.clock.monotonic() - start) * 1000)})
+        failed = error
+    return Leg(result, failed, round((run.clock.monotonic() - start) * 1000))
 
 
-def _cost(run: Run, batch: Batch, books: cost.Books, wave: Wave, reader: FillReader) -> Document:
-    price = wave.get("price")
-    history = reader.history(wave)
-    if wave.error("account") is None:
-        account = wave.get("account")
+def _cost(run: Run, batch: Batch, inputs: Inputs) -> cost.Update | None:
+    """The cost job's own code on the shared snapshot; without the account, on the balances last stored."""
+    price = inputs.wave.get("price")
+    history = inputs.reader.history(inputs.wave)
+    holdings: Holdings | None
+    if inputs.wave.error("account") is None:
+        account = inputs.wave.get("account")
         holdings = account.value.holdings(run.instrument, account.reply.received_at)
     else:
         holdings = holdings_of(run.values["position"], run.instrument, run.keys.position)
     if holdings is None:
-        return {"status": "skipped", "reason": cost.NO_COST}
-    data = cost.update(run, batch, books, price.value, history, holdings)
+        return None
+    return cost.update(run, batch, inputs.books, price.value, history, holdings)
+
+
+def _plan(run: Run, batch: Batch, inputs: Inputs, costs: CostLeg) -> tuple[rebalance.Snapshot, rebalance.Planned]:
+    """The plan; it holds when the cost leg failed, for then what the guards look at is stale."""
+    seen = rebalance.snapshot(run, inputs.wave, batch)
+    update = costs.result
+    hold = COST_FAILED if costs.error else inputs.unresolved
+    hold = hold or orders.adopt(run, update.fresh if update else (), seen.open_orders or ())
+    planned = rebalance.plan(
+        run,
+        batch,
+        seen,
+        total_pnl=update.total_pnl if update else None,
+        ledger_known=inputs.books.ledger is not None,
+        hold=hold,
+    )
+    return seen, planned
+
+
+def _execute(run: Run, inputs: Inputs, costs: CostLeg, plan: PlanLeg) -> Document | None:
+    if plan.result is None:
+        return None
+    seen, planned = plan.result
+    return rebalance.trade(run, seen, planned, costs.result.books if costs.result else inputs.books)
+
+
+def _outcome(run: Run, costs: CostLeg, plan: PlanLeg, order: Document | None) -> Outcome:
+    errors = [leg.error for leg in (costs, plan) if leg.error]
+    status = ("success", "partial", "error")[len(errors)]
+    document = plan.result[1].document if plan.result else None
+    body: Document = {
+        "cost_update": _cost_answer(costs) | {"duration_ms": costs.duration_ms},
+        "rebalance": (document or _failed(plan.error)) | {"duration_ms": plan.duration_ms},
+        "order": order,
+    }
+    told = rebalance.logged(document, order, run) if document else {}
+    if errors:
+        told["error_code"] = errors[0].code
+    http_status = 200
+    if status == "error":
+        worst = errors[-1]
+        body |= _failed(worst)
+        http_status = max(worst.http_status, 500)
+    return Outcome(status, body, "; ".join(map(str, errors)) or None, told, http_status)
+
+
+def _cost_answer(costs: CostLeg) -> Document:
+    if costs.error:
+        return _failed(costs.error)
+    data = costs.result.data if costs.result else None
     return {"status": "success", **data} if data else {"status": "skipped", "reason": cost.NO_COST}
 
 
-def _plan(run: Run, batch: Batch, wave: Wave, hold: str | None) -> Document:
-    return rebalance.plan(run, batch, rebalance.snapshot(run, wave, batch), hold)
-
-
-def _outcome(run: Run, costs: Leg, plan: Leg) -> Outcome:
-    errors = [leg.error for leg in (costs, plan) if leg.error]
-    status = ("success", "partial", "error")[len(errors)]
-    body: Document = {"cost_update": costs.answer, "rebalance": plan.answer, "order": None}
-    failed = errors[-1] if status == "error" else None
-    if failed:
-        body["error"] = {"code": failed.code, "message": str(failed)}
-    told = rebalance.logged(None if plan.error else dict(plan.answer), run)
-    if errors:
-        told["error_code"] = errors[0].code
-    return Outcome(
-        status,
-        body,
-        reason="; ".join(str(error) for error in errors) or None,
-        logged=told,
-        http_status=failed.http_status if failed and failed.http_status >= 500 else 500 if failed else 200,
-    )
+def _failed(error: BotError | None) -> Document:
+    return {"status": "error", "error": {"code": error.code, "message": str(error)}} if error else {}
 
 
 def show(view: View) -> Mapping[str, Any] | None:

@@ -10,38 +10,59 @@ from typing import Any
 from common.adapters.keys import CacheKeys, Keys
 from common.adapters.logs import event
 from common.adapters.mexc import Answer
-from common.adapters.records import Document, held_document, plan_document, rules_document, rules_of
+from common.adapters.order_records import activity_document, intent_document, order_report
+from common.adapters.records import (
+    Document,
+    check_documents,
+    held_document,
+    plan_document,
+    price_in,
+    rules_document,
+    rules_of,
+)
 from common.adapters.store import Batch, Read
 from common.adapters.wave import Wave, together
+from common.domain.decimals import ZERO
 from common.domain.instrument import Instrument, TradingRules
+from common.domain.ledger import net_quantity
 from common.domain.order_book import OrderBook
+from common.domain.orders import Fill, Order, OrderIntent
 from common.domain.portfolio import Holdings
-from common.domain.rebalancing import decide
-from common.jobs.run import NO_KEYS, Job, Outcome, Run, View, keep_raw, skipped
+from common.domain.rebalancing import Rebalance, decide
+from common.domain.risk import Activity, Facts, review
+from common.jobs import cost, orders
+from common.jobs.balance import store_account
+from common.jobs.run import NO_KEYS, Job, Outcome, Run, View, age_seconds, keep_raw, skipped
 
 log = logging.getLogger(__name__)
+REFERENCE_SECONDS = 3600
+"""How old the price job's price may be to be held against this run's."""
 
 
 def reads(keys: Keys, cache: CacheKeys) -> Mapping[str, Read]:
-    return {"rules": ("GET", cache.full(cache.rules(Instrument.from_symbol(keys.symbol).pair)))}
+    return {
+        **cost.reads(keys, cache),
+        **orders.reads(keys),
+        "price_latest": ("GET", keys.price_latest),
+        "plan_last": ("GET", keys.plan_last),
+        "rules": ("GET", cache.full(cache.rules(Instrument.from_symbol(keys.symbol).pair))),
+    }
 
 
 def containers(keys: Keys) -> Mapping[str, str]:
-    endpoints = (
-        "account_info",
-        "ticker_price",
-        "depth",
-        "exchange_info",
-        "trade_fee",
-        "self_symbols",
-        "default_symbols",
-    )
-    return {keys.plan_history: "list", **{keys.raw_history(name): "zset" for name in endpoints}}
+    endpoints = ("account_info", "depth", "exchange_info", "trade_fee", "self_symbols", "default_symbols")
+    return {
+        **cost.containers(keys),
+        **orders.containers(keys),
+        keys.plan_history: "list",
+        keys.position: "hash",
+        **{keys.raw_history(name): "zset" for name in endpoints},
+    }
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What one plan rests on, all read in one wave; `book` is None when it could not be read."""
+    """What one plan rests on, all read in one wave; `book` and `open_orders` are None when unreadable."""
 
     holdings: Holdings
     can_trade: bool
@@ -49,6 +70,7 @@ class Snapshot:
     price_as_of: datetime
     rules: TradingRules
     book: OrderBook | None
+    open_orders: tuple[Order, ...] | None
 
 
 def calls(run: Run) -> dict[str, Callable[[], Any]]:
@@ -57,6 +79,7 @@ def calls(run: Run) -> dict[str, Callable[[], Any]]:
         "account": run.exchange.account,
         "price": run.exchange.ticker_price,
         "depth": run.exchange.depth,
+        "open_orders": run.exchange.open_orders,
     }
     if cached_rules(run) is None:
         wanted |= {
@@ -92,6 +115,7 @@ def snapshot(run: Run, wave: Wave, batch: Batch) -> Snapshot:
         price_as_of=price.reply.received_at,
         rules=rules,
         book=wave.get("depth").value if wave.error("depth") is None else None,
+        open_orders=tuple(wave.get("open_orders").value) if wave.error("open_orders") is None else None,
     )
 
 
@@ -120,17 +144,118 @@ def _fresh_rules(run: Run, wave: Wave, batch: Batch) -> TradingRules:
     return rules
 
 
-def plan(run: Run, batch: Batch, seen: Snapshot, hold: str | None = None) -> Document:
-    """Decide, queue the plan, and answer it; `hold` is a reason not to trade whatever the mix."""
-    settings = run.settings
-    decided = decide(seen.holdings, seen.mark_price, settings.policy, seen.rules, run.instrument)
-    document = plan_document(decided, run.instrument, run.now, run.slot.name, settings.execution_mode)
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The stored plan, and the order it asks for: None when it holds, or when a guard refuses."""
+
+    document: Document
+    intent: OrderIntent | None
+    activity: Activity
+
+
+def plan(
+    run: Run,
+    batch: Batch,
+    seen: Snapshot,
+    *,
+    total_pnl: Decimal | None,
+    ledger_known: bool,
+    hold: str | None = None,
+) -> Planned:
+    """Decide, hold the decision against every guard, and queue the plan.
+
+    `hold` is a reason not to trade whatever the mix. Where orders are possible (test, live) a refusal makes
+    the plan a HOLD; in plan mode the plan says what the mix asks for, and `refusals` what would stop it.
+    """
+    settings, instrument = run.settings, run.instrument
+    activity = orders.current_activity(run).on(run.now, total_pnl)
+    batch.document(run.keys.activity, activity_document(activity))
+    decided = decide(seen.holdings, seen.mark_price, settings.policy, seen.rules, instrument)
+    document = plan_document(decided, instrument, run.now, run.slot.name, settings.execution_mode)
+    document |= {"refusals": [], "intended_order": None}
+    intent = None
+    if isinstance(decided.decision, Rebalance):
+        facts = _facts(run, seen, activity, total_pnl, ledger_known)
+        reviewed = review(
+            decided.decision, facts, settings.limits, settings.policy, settings.order_style, instrument
+        )
+        document["checks"] += check_documents(reviewed.checks)
+        document["refusals"] = list(reviewed.refusals)
+        intent = reviewed.intent
+        document["intended_order"] = intent_document(intent) if intent else None
+        if reviewed.refusals and settings.execution_mode != "plan":
+            hold = hold or f"Order refused: {reviewed.refusals[0]}"
     hold = hold or stale(run, seen)
     if hold:
-        document = held_document(document, hold, run.instrument)
+        document, intent = held_document(document, hold, instrument), None
     batch.plan(document)
     event("journal.plan", {"plan": document})
-    return document
+    return Planned(document, intent, activity)
+
+
+def _facts(run: Run, seen: Snapshot, activity: Activity, total_pnl: Decimal | None, ledger_known: bool) -> Facts:
+    return Facts(
+        now=run.now,
+        slot=run.slot.at,
+        holdings=seen.holdings,
+        mark_price=seen.mark_price,
+        reference_price=_reference_price(run),
+        book=seen.book,
+        rules=seen.rules,
+        can_trade=seen.can_trade,
+        pause=orders.current_pause(run),
+        activity=activity,
+        total_pnl=total_pnl,
+        ledger_known=ledger_known,
+        open_orders=None if seen.open_orders is None else len(seen.open_orders),
+    )
+
+
+def _reference_price(run: Run) -> Decimal | None:
+    """The last price known before this run: the price job's when it is fresh, else the last plan's."""
+    latest, last = run.values["price_latest"], run.values["plan_last"]
+    if latest is not None:
+        age = age_seconds(latest.get("timestamp"), run.now)
+        if age is not None and age <= REFERENCE_SECONDS:
+            return price_in(latest, run.keys.price_latest)
+    return price_in(last, run.keys.plan_last) if last is not None else None
+
+
+def trade(run: Run, seen: Snapshot, planned: Planned, books: cost.Books) -> Document | None:
+    """Execute what was planned, as the mode allows; the report of the order, None when there is none.
+
+    After an order its fills go into the books and the balances are read again.
+    """
+    intent, mode = planned.intent, run.settings.execution_mode
+    if intent is None or mode == "plan":
+        return None
+    if mode == "test":
+        return orders.try_out(run, intent)
+    entry = orders.execute(run, intent, planned.activity)
+    if entry.filled_quantity <= 0:
+        return order_report(entry, run.instrument, balances_agree=None)
+    fills = orders.fills_of(run, entry)
+    holdings, agree = _balances_after(run, seen, fills)
+    cost.absorb(run, books, seen.mark_price, holdings, fills)
+    return order_report(entry, run.instrument, fills=len(fills), balances_agree=agree)
+
+
+def _balances_after(run: Run, seen: Snapshot, fills: tuple[Fill, ...]) -> tuple[Holdings, bool]:
+    """The account read again, a few times if need be, until it shows the fills; and whether it does."""
+    moved = sum((net_quantity(fill, run.instrument) for fill in fills), ZERO)
+    expected = seen.holdings.base.total + moved
+    for pause in (0.5, 1.0, 0.0):
+        answer = run.exchange.account()
+        holdings = answer.value.holdings(run.instrument, answer.reply.received_at)
+        agree = holdings.base.total == expected
+        if agree or not pause or run.deadline.remaining < 3:
+            break
+        run.clock.sleep(pause)
+    run.batch.raw(answer.reply)
+    store_account(run, answer.value)
+    if not agree:
+        log.warning("the account does not show the order's fills yet")
+    return holdings, agree
 
 
 def stale(run: Run, seen: Snapshot) -> str | None:
@@ -146,12 +271,13 @@ def stale(run: Run, seen: Snapshot) -> str | None:
     return None
 
 
-def logged(document: Document | None, run: Run) -> Document:
-    """What job.finished tells of a plan."""
-    if document is None:
-        return {}
+def logged(document: Document, order: Document | None, run: Run) -> Document:
+    """What job.finished tells of a plan and its order."""
     deviation = document["deviation"]
     return {
+        "order_status": order["status"] if order else None,
+        "orders_today": orders.current_activity(run).on(run.now, None).orders
+        + (1 if order and order.get("sent_at") else 0),
         "rebalance_action": document["action"],
         "rebalance_reason": document["reason"],
         "rebalance_notional_usdt": document[f"notional_{run.instrument.quote.lower()}"],
@@ -162,13 +288,21 @@ def logged(document: Document | None, run: Run) -> Document:
 def run(run: Run) -> Outcome:
     if not run.settings.has_keys:
         return skipped(NO_KEYS)
+    books = cost.Books.of(run)
     with run.stage("gather"):
+        resolved = orders.resolve(run)
         wave = together(run.pool, calls(run))
+        keep_raw(run.batch, wave)
         seen = snapshot(run, wave, run.batch)
-    keep_raw(run.batch, wave)
     with run.stage("decide"):
-        document = plan(run, run.batch, seen)
-    return Outcome(body={"rebalance": document, "order": None}, logged=logged(document, run))
+        doubt = resolved.unresolved or orders.adopt(run, (), seen.open_orders or ())
+        pnl = cost.stored_pnl(run, books, seen.mark_price)
+        planned = plan(run, run.batch, seen, total_pnl=pnl, ledger_known=books.ledger is not None, hold=doubt)
+    with run.stage("execute"):
+        order = trade(run, seen, planned, books)
+    return Outcome(
+        body={"rebalance": planned.document, "order": order}, logged=logged(planned.document, order, run)
+    )
 
 
 def show(view: View) -> Mapping[str, Any] | None:

@@ -16,6 +16,7 @@ from common.adapters.store import Batch, Lease, Read, Store
 from common.adapters.wave import Wave
 from common.config import Settings
 from common.domain.instrument import Instrument
+from common.domain.orders import JournalEntry
 from common.domain.slots import Slot
 
 NO_KEYS = "API keys not configured"
@@ -55,6 +56,10 @@ class Run:
     lease: Lease
     values: Mapping[str, Any]
     stages: dict[str, int]
+    unsettled: dict[str, JournalEntry]
+    """Orders that this process has sent and not seen the end of: they outlive a Redis that forgets."""
+    settled: list[str] = field(default_factory=list)
+    """Those of which this run's last write tells."""
 
     @property
     def keys(self) -> Keys:
@@ -63,6 +68,11 @@ class Run:
     @property
     def instrument(self) -> Instrument:
         return self.settings.instrument
+
+    def save(self) -> None:
+        """Write what is queued now, and keep the lease: before an act that the writing describes."""
+        self.lease.commit(self.batch, release=False)
+        self.batch = self.batch.next()
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -79,6 +89,7 @@ class View:
     """A GET: what may be read, and the query."""
 
     settings: Settings
+    clock: Clock
     store: Store
     meter: Meter
     now: datetime
