@@ -7,6 +7,7 @@ import logging
 import os
 import random
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from typing import Any
 
@@ -63,7 +64,8 @@ def build(environ: Mapping[str, str], clock: Clock | None = None) -> Bot:
     settings = Settings.from_env(environ)
     logs.set_up(settings)
     session = new_session(proxy=settings.https_proxy)
-    return Bot(settings, clock or SystemClock(), redis_client(settings), session, random.SystemRandom())
+    pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="exchange")
+    return Bot(settings, clock or SystemClock(), redis_client(settings), session, random.SystemRandom(), pool)
 
 
 _lock = Lock()

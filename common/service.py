@@ -8,7 +8,7 @@ import logging
 import os
 import random
 from collections.abc import Callable, Collection, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
@@ -60,6 +60,7 @@ class Bot:
         client: "redis.Redis",
         session: requests.Session,
         rng: random.Random,
+        pool: Executor,
     ) -> None:
         self.settings = settings
         self.clock = clock
@@ -76,7 +77,7 @@ class Bot:
         self.store = Store(client, Keys(settings.redis_key_prefix, settings.symbol), clock)
         self.cache = MarketCache.from_settings(client, settings)
         self.callers = CallerCheck(settings, clock, session)
-        self.pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="exchange")
+        self.pool = pool
         self.unsettled: dict[str, JournalEntry] = {}
         self._policy_checked = False
 

@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ def store_client() -> "redis.Redis":
     return fakeredis.FakeRedis(server=fakeredis.FakeServer(), decode_responses=True)
 
 
+POOL = ThreadPoolExecutor(max_workers=8)
 MakeBot = Callable[..., service.Bot]
 
 
@@ -59,7 +61,7 @@ def make_bot(clock: FakeClock, exchange: StubExchange, store_client: "redis.Redi
         settings = Settings.from_env({**ENV, **env})
         session = new_session()
         session.mount("https://", exchange)
-        bot = service.Bot(settings, clock, client or store_client, session, random.Random(7))
+        bot = service.Bot(settings, clock, client or store_client, session, random.Random(7), POOL)
         runtime.install(bot)
         return bot
 
