@@ -1,0 +1,99 @@
+"""Run the simulated exchange: `python -m local.exchange --port 0 --seed 7 --start 2026-03-01`."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+from local.exchange.amounts import read_plain
+from local.exchange.config import API_KEY, SECRET_KEY, CandleReplay, ExchangeConfig, RateLimit
+from local.exchange.exchange import SimulatedExchange
+from local.exchange.server import serve
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    try:
+        exchange = SimulatedExchange(_config(options), seed=options.seed)
+        if options.start is not None:
+            exchange.set_clock(options.start, frozen=options.frozen)
+        handle = serve(exchange, options.port)
+    except (OSError, ValueError) as error:
+        print(f"cannot start: {error}", file=sys.stderr)
+        return 2
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    with handle:
+        print(f"listening on {handle.url}", flush=True)
+        stop.wait()
+    return 0
+
+
+def _config(options: argparse.Namespace) -> ExchangeConfig:
+    balances = dict(options.balance) if options.balance else None
+    limit = RateLimit(weight=options.rate_limit or None)
+    config = ExchangeConfig(
+        symbol=options.symbol,
+        start_ms=options.start,
+        start_price=options.price,
+        balances=balances,
+        api_key=options.api_key,
+        secret_key=options.secret_key,
+        rate_limit=limit,
+    )
+    if options.candles is None:
+        return config
+    in_quote = options.candles_volume == "quote"
+    return replace(config, candles=CandleReplay(options.candles, options.candles_from, in_quote))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m local.exchange", description=__doc__)
+    add = parser.add_argument
+    add("--port", type=int, default=0, help="0 picks a free one")
+    add("--seed", type=int, default=0)
+    add("--symbol", default="QRLUSDT")
+    add("--start", type=_moment, metavar="ISO", help="simulated time to begin at (UTC unless it says)")
+    add("--frozen", action="store_true", help="with --start: time stands until /sim/clock moves it")
+    add("--price", type=_amount, help="price at the start; a candle file is scaled to it")
+    add("--candles", type=Path, metavar="FILE", help="replay instead of the random walk")
+    add("--candles-from", type=_moment, metavar="ISO", help="candle time that falls on the start")
+    add("--candles-volume", choices=("base", "quote"), default="base", help="what the volume column counts")
+    add("--balance", type=_balance, action="append", metavar="ASSET=AMOUNT", help="may be repeated")
+    add("--api-key", default=API_KEY)
+    add("--secret-key", default=SECRET_KEY)
+    add("--rate-limit", type=int, default=500, metavar="WEIGHT", help="per 10 s of simulated time; 0 is none")
+    return parser
+
+
+def _moment(text: str) -> int:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return round(moment.timestamp() * 1_000)
+
+
+def _amount(text: str) -> Decimal:
+    amount = read_plain(text)
+    if amount is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no plain decimal")
+    return amount
+
+
+def _balance(text: str) -> tuple[str, Decimal]:
+    asset, equals, amount = text.partition("=")
+    if not asset or not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not ASSET=AMOUNT")
+    return asset, _amount(amount)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,75 @@
+"""Time of the simulated exchange, in whole milliseconds since the epoch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Protocol
+
+SECOND_MS = 1_000
+MINUTE_MS = 60_000
+DAY_MS = 86_400_000
+
+
+class Clock(Protocol):
+    """Whatever tells the time."""
+
+    def now_ms(self) -> int: ...
+
+
+class SystemClock:
+    """The machine's own time."""
+
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+
+class ManualClock:
+    """Time that stands until a test moves it."""
+
+    def __init__(self, now_ms: int) -> None:
+        self._now_ms = now_ms
+
+    def now_ms(self) -> int:
+        return self._now_ms
+
+    def set(self, now_ms: int) -> None:
+        self._now_ms = now_ms
+
+    def advance(self, ms: int) -> None:
+        self._now_ms += ms
+
+
+class SimulatedClock:
+    """A clock over another one that can be set, then flows on at the other's rate, or stands still."""
+
+    def __init__(self, base: Clock) -> None:
+        self._base = base
+        self._offset_ms = 0
+        self._frozen_ms: int | None = None
+
+    @property
+    def frozen(self) -> bool:
+        return self._frozen_ms is not None
+
+    def now_ms(self) -> int:
+        if self._frozen_ms is not None:
+            return self._frozen_ms
+        return self._base.now_ms() + self._offset_ms
+
+    def set(self, now_ms: int, *, frozen: bool = False) -> None:
+        self._offset_ms = now_ms - self._base.now_ms()
+        self._frozen_ms = now_ms if frozen else None
+
+    def reset(self) -> None:
+        """Follow the underlying clock again."""
+        self._offset_ms = 0
+        self._frozen_ms = None
+
+
+def pieces(since_ms: int, until_ms: int, width_ms: int) -> Iterator[tuple[int, int]]:
+    """Cut a stretch of time, both ends included, at whole multiples of `width_ms`."""
+    while since_ms <= until_ms:
+        end_ms = min(until_ms, since_ms // width_ms * width_ms + width_ms - 1)
+        yield since_ms, end_ms
+        since_ms = end_ms + 1

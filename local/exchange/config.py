@@ -1,0 +1,204 @@
+"""What a simulated exchange is made of: instrument rules, fees, book shape, switches. Values only.
+
+What the reference calls UNKNOWN is a switch here, and its default is the choice that is harder on the bot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Literal
+
+from local.exchange.amounts import increment
+
+API_KEY = "mx0simulated"
+SECRET_KEY = "simulated-secret"
+QUOTE_ASSET = "USDT"
+MX_SYMBOL = "MXUSDT"
+
+Side = Literal["BUY", "SELL"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The trading rules of one symbol, as they are enforced and shown by exchangeInfo.
+
+    The numbers are made up: no public dump holds QRLUSDT's. They are fine enough for a price of 0.02 USDT.
+    """
+
+    base_asset: str
+    status: str = "1"
+    base_asset_precision: int = 4
+    quote_precision: int = 6
+    quote_asset_precision: int = 6
+    quote_amount_precision: Decimal = Decimal(1)
+    quote_amount_precision_market: Decimal = Decimal(1)
+    base_size_precision: Decimal = Decimal("0.0001")
+    max_quote_amount: Decimal = Decimal(2_000_000)
+    max_quote_amount_market: Decimal = Decimal(100_000)
+    order_types: tuple[str, ...] = ("LIMIT", "MARKET", "LIMIT_MAKER")
+    is_spot_trading_allowed: bool = True
+    trade_side_type: int = 1
+    permissions: tuple[str, ...] = ("SPOT",)
+    # A value below 1 is a band around the last price; None leaves the filter out.
+    bid_multiplier_up: Decimal | None = Decimal("0.05")
+    ask_multiplier_down: Decimal | None = Decimal("0.05")
+    # List price in exchangeInfo; what an account really pays is in Fees.
+    maker_commission: Decimal = Decimal(0)
+    taker_commission: Decimal = Decimal("0.0005")
+    full_name: str = ""
+    st: bool = False
+    # What exchangeInfo does not show: a scale coarser than the published one, MARKET closed to the API,
+    # API trading switched off for the symbol although it is listed and priced.
+    true_quantity_scale: int | None = None
+    market_orders_open: bool = True
+    api_open: bool = True
+
+    @property
+    def symbol(self) -> str:
+        return self.base_asset + QUOTE_ASSET
+
+    @property
+    def price_decimals(self) -> int:
+        """The smaller of the two fields that speak of it."""
+        return min(self.quote_precision, self.quote_asset_precision)
+
+    @property
+    def tick(self) -> Decimal:
+        return increment(self.price_decimals)
+
+    @property
+    def quantity_scale(self) -> int:
+        if self.true_quantity_scale is None:
+            return self.base_asset_precision
+        return min(self.base_asset_precision, self.true_quantity_scale)
+
+    @property
+    def quantity_step(self) -> Decimal:
+        return increment(self.quantity_scale)
+
+
+@dataclass(frozen=True, slots=True)
+class Fees:
+    """What the account pays: rates as fractions, and in what.
+
+    `asset`: QUOTE (on top of a buy, out of a sale's proceeds), BASE (out of what a buy receives; a sale still
+    pays in quote), MX (20 % off, 50 % when 500 MX are held; without enough MX the fee is in quote again).
+    """
+
+    maker: Decimal = Decimal(0)
+    taker: Decimal = Decimal("0.0005")
+    asset: Literal["QUOTE", "BASE", "MX"] = "QUOTE"
+
+
+@dataclass(frozen=True, slots=True)
+class BookShape:
+    """The synthetic order book: thin but real."""
+
+    levels: int = 3
+    notional_per_side: Decimal = Decimal(2_000)
+    spread: Decimal = Decimal("0.0010")
+    level_step: Decimal = Decimal("0.0010")
+    # In a gap of a candle file this share of the depth is left.
+    quiet_share: Decimal = Decimal("0.1")
+    # What our own fills took stays away for that long: the same depth is not sold twice at once.
+    refill_ms: int = 1_000
+    # The order of levels is not promised by the exchange; True mixes it.
+    shuffled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Switches for what is unknown or differs between observations of the real exchange."""
+
+    # Does the hold of a buy include the fee? Unknown; True refuses an all-in buy without a reserve.
+    hold_includes_fee: bool = True
+    # A LIMIT_MAKER that would take: acknowledged and found cancelled, or refused at once.
+    limit_maker_crossing: Literal["cancel", "refuse"] = "cancel"
+    # order/test may check form alone, or all that a real order is checked for.
+    order_test_checks: Literal["form", "all"] = "form"
+    # myTrades promises no order.
+    trades_order: Literal["newest", "oldest", "shuffled"] = "newest"
+    # exchangeInfo of a symbol that does not exist.
+    unknown_symbol_info: Literal["empty", "error"] = "empty"
+    # Account commissions: null (2025), ints as 5 = 0.05 % (2022), or not there at all (docs).
+    commission_fields: Literal["null", "ints", "absent"] = "null"
+    # The single 24 h ticker with "" for bidQty and askQty and null for quoteVolume, as in the docs' list.
+    bare_ticker: bool = False
+    # Envelope code of the enveloped lists: 0 (live) or 200 (docs).
+    envelope_code: Literal[0, 200] = 0
+    # Charset and length of client order ids are unknown: the narrow reading.
+    client_id_pattern: str = "[A-Za-z0-9]{1,32}"
+    # The ack of a new order echoes the client order id (seen only in 2026 test data).
+    ack_client_id: bool = False
+    max_open_orders: int = 500
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """Weight per window and client address; `weight` None switches the limit off."""
+
+    weight: int | None = 500
+    window_ms: int = 10_000
+    # Sources disagree whether endpoints share the limit; shared is the harder reading.
+    per_endpoint: bool = False
+    retry_after_s: int = 10
+    # Requests tolerated while refused with 429 before the address is banned with 418.
+    patience: int = 20
+    ban_s: int = 120
+
+
+@dataclass(frozen=True, slots=True)
+class CandleReplay:
+    """A candle file as the price path; see candles.py for what happens in its gaps.
+
+    `from_ms` is the time of the candle in which the simulated start lies (None: the first), so what is
+    before it is history for klines. `volume_in_quote` says what the file's volume column counts.
+    """
+
+    file: Path
+    from_ms: int | None = None
+    volume_in_quote: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeConfig:
+    """Everything a simulated exchange starts with.
+
+    `start_ms` is the time at which the price path stands at `start_price` (None: the last UTC midnight).
+    `start_price` None means 0.02 for the random walk, and no scaling for a candle file.
+    """
+
+    symbol: str = "QRLUSDT"
+    start_ms: int | None = None
+    start_price: Decimal | None = None
+    daily_volatility: float = 0.05
+    daily_quote_volume: Decimal = Decimal(50_000)
+    candles: CandleReplay | None = None
+    balances: Mapping[str, Decimal] | None = None
+    api_key: str = API_KEY
+    secret_key: str = SECRET_KEY
+    key_permissions: frozenset[str] = frozenset({"SPOT_ACCOUNT_READ", "SPOT_DEAL_READ", "SPOT_DEAL_WRITE"})
+    key_symbols: tuple[str, ...] | None = None
+    key_addresses: frozenset[str] | None = None
+    rules: Rules | None = None
+    fees: Fees = field(default_factory=Fees)
+    book: BookShape = field(default_factory=BookShape)
+    options: Options = field(default_factory=Options)
+    rate_limit: RateLimit = field(default_factory=RateLimit)
+
+    def __post_init__(self) -> None:
+        if not self.symbol.endswith(QUOTE_ASSET) or self.symbol == QUOTE_ASSET:
+            raise ValueError(f"symbol {self.symbol}: only pairs against {QUOTE_ASSET} are simulated")
+        if self.symbol == MX_SYMBOL:
+            raise ValueError(f"{MX_SYMBOL} is always there as the second symbol")
+        if self.start_price is not None and self.start_price <= 0:
+            raise ValueError("start_price must be positive")
+        if self.rules is not None and self.rules.symbol != self.symbol:
+            raise ValueError(f"rules are of {self.rules.symbol}, not of {self.symbol}")
+
+    @property
+    def base_asset(self) -> str:
+        return self.symbol.removesuffix(QUOTE_ASSET)

@@ -1,0 +1,301 @@
+"""Orders against the book: taking, resting, filling, cancelling, and the money that moves with it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from decimal import Decimal
+
+from local.exchange import checks, refusals
+from local.exchange.account import Account
+from local.exchange.amounts import ONE, ZERO, floor_to
+from local.exchange.clock import DAY_MS, MINUTE_MS, pieces
+from local.exchange.commission import commission
+from local.exchange.config import MX_SYMBOL, QUOTE_ASSET, Fees, Options
+from local.exchange.effects import NO_EFFECTS, Effects
+from local.exchange.market import Level, Market
+from local.exchange.orders import Fill, IdSource, NewOrder, Order, trade_id, whole_second
+
+# A MARKET order is bound to this distance from the last price, as the server does it.
+_MARKET_BOUND = Decimal("0.05")
+_AT_ONCE = frozenset({"MARKET", "IMMEDIATE_OR_CANCEL", "FILL_OR_KILL"})
+
+
+class Engine:
+    """Takes orders for one account on several markets."""
+
+    def __init__(
+        self,
+        *,
+        markets: Mapping[str, Market],
+        account: Account,
+        fees: Fees,
+        options: Options,
+        key_symbols: frozenset[str],
+        rng: random.Random,
+        now_ms: int,
+    ) -> None:
+        self.markets = markets
+        self.account = account
+        self.fees = fees
+        self.options = options
+        self.key_symbols = key_symbols
+        self.orders: dict[str, Order] = {}
+        self.fills: list[Fill] = []
+        self._ids = IdSource(rng)
+        self._open: dict[str, Order] = {}
+        self._client_ids: set[str] = set()
+        self._trade_ids: set[str] = set()
+        self._advanced_ms = now_ms
+
+    def check(self, new: NewOrder, effects: Effects, now_ms: int) -> None:
+        """Check everything but funds.
+
+        Raises:
+            Refusal: the first rule that the order breaks.
+        """
+        market = self.markets[new.symbol]
+        rules = effects.rules(market.rules)
+        if not self.account.can_trade:
+            raise refusals.account_may_not_trade()
+        key_allows = new.symbol in self.key_symbols and not effects.key_symbol_closed
+        checks.check_open(new, rules, key_allows=key_allows)
+        checks.check_size_and_price(new, rules, market.mid_price(now_ms))
+        if effects.refuse_duplicates and new.client_order_id in self._client_ids:
+            raise refusals.duplicate_client_id()
+        if len(self._open) >= self.options.max_open_orders:
+            raise refusals.too_many_open_orders()
+
+    def check_funds(self, new: NewOrder, now_ms: int) -> None:
+        """Check that the hold of this order would be free.
+
+        Raises:
+            Refusal: it is not.
+        """
+        self._require_funds(self._made(new, "", NO_EFFECTS, now_ms))
+
+    def place(self, new: NewOrder, effects: Effects, now_ms: int) -> Order:
+        """Take an order, match it at once as its type says, and keep what rests.
+
+        Raises:
+            Refusal: the order was not taken; nothing has changed.
+        """
+        self.check(new, effects, now_ms)
+        market = self.markets[new.symbol]
+        levels = market.book(now_ms).opposite(new.side)
+        if new.type == "MARKET" and not levels:
+            raise refusals.no_opposing_order()
+        order = self._made(new, self._ids.order_id(), effects, now_ms)
+        self._require_funds(order)
+        would_take = bool(levels) and order.crosses(levels[0].price)
+        if order.type == "LIMIT_MAKER" and would_take and self.options.limit_maker_crossing == "refuse":
+            raise refusals.would_take()
+        if effects.stale_balances_ms:
+            self.account.keep_showing(self.account.rows(), now_ms + effects.stale_balances_ms)
+        self.account.lock(order.hold_asset, order.hold)
+        self.orders[order.order_id] = order
+        self._open[order.order_id] = order
+        if order.client_order_id is not None:
+            self._client_ids.add(order.client_order_id)
+        if would_take and order.type != "LIMIT_MAKER":
+            self._take(order, market, levels, effects, now_ms)
+        if order.is_open and (order.type in _AT_ONCE or (order.type == "LIMIT_MAKER" and would_take)):
+            self._close(order, now_ms)
+        return order
+
+    def cancel(self, order: Order, now_ms: int) -> None:
+        """Cancel what is left of an open order.
+
+        Raises:
+            Refusal: the order is in a final state.
+        """
+        if not order.is_open:
+            raise refusals.unknown_order()
+        self._close(order, now_ms)
+
+    def open_orders(self) -> list[Order]:
+        return list(self._open.values())
+
+    def rewind(self, now_ms: int) -> None:
+        """Go on from an earlier time after the clock was set back."""
+        self._advanced_ms = now_ms
+
+    def advance(self, now_ms: int) -> None:
+        """Let time pass: fill resting orders that the price path reached since the last call.
+
+        A resting order meets one book a minute, around the best price of that minute, however often or seldom
+        this is called.
+        """
+        since_ms, self._advanced_ms = self._advanced_ms, max(self._advanced_ms, now_ms)
+        if not self._open or now_ms < since_ms:
+            return
+        for symbol in sorted({order.symbol for order in self._open.values()}):
+            market = self.markets[symbol]
+            # A day in which nothing can be reached is skipped whole.
+            for begin_ms, end_ms in pieces(since_ms, now_ms, DAY_MS):
+                if self._reachable(market, begin_ms, end_ms):
+                    for piece in pieces(begin_ms, end_ms, MINUTE_MS):
+                        self._match_resting(market, *piece)
+
+    def _reachable(self, market: Market, since_ms: int, now_ms: int) -> bool:
+        low, high = market.extremes(since_ms, now_ms)
+        half = market.shape.spread / 2
+        ask, bid = low * (ONE + half), high * (ONE - half)
+        return any(
+            order.crosses(ask if order.side == "BUY" else bid)
+            for order in self._open.values()
+            if order.symbol == market.symbol
+        )
+
+    def _match_resting(self, market: Market, since_ms: int, now_ms: int) -> None:
+        minute = now_ms // MINUTE_MS
+        waiting = [o for o in self.open_orders() if o.symbol == market.symbol and o.offered_minute != minute]
+        if not waiting:
+            return
+        low, high = market.extremes(since_ms, now_ms)
+        # Sized as at the beginning of the minute, so that the moment of asking does not matter.
+        book_ms = minute * MINUTE_MS
+        books = market.book_around(low, book_ms).asks, market.book_around(high, book_ms).bids
+        for levels, side, sign in zip(books, ("BUY", "SELL"), (-1, 1), strict=True):
+            # Best priced first, then oldest; together they get no more than the book holds.
+            given = ZERO
+            for order in sorted((o for o in waiting if o.side == side), key=lambda o: sign * o.price):
+                offered = sum((level.quantity for level in levels if order.crosses(level.price)), ZERO)
+                quantity = min(order.remaining, offered - given)
+                if quantity <= 0:
+                    continue
+                given += quantity
+                order.offered_minute = minute
+                self._fill(order, order.price, quantity, now_ms, maker=True)
+                self._settle(order, now_ms, done=order.remaining == 0)
+
+    def _made(self, new: NewOrder, order_id: str, effects: Effects, now_ms: int) -> Order:
+        market = self.markets[new.symbol]
+        mid, rules = market.mid_price(now_ms), market.rules
+        bound = mid * (ONE + _MARKET_BOUND if new.side == "BUY" else ONE - _MARKET_BOUND)
+        quantity = new.quantity
+        if quantity is None:
+            quantity = floor_to((new.quote_quantity or ZERO) / mid, rules.quantity_step)
+        fee_held = self.options.hold_includes_fee and self.fees.asset == "QUOTE" and new.side == "BUY"
+        order = Order(
+            symbol=new.symbol,
+            order_id=order_id,
+            client_order_id=new.client_order_id,
+            side=new.side,
+            type=new.type,
+            price=market.round_price(bound) if new.price is None else new.price,
+            quantity=quantity,
+            created_ms=now_ms,
+            updated_ms=now_ms,
+            visible_ms=now_ms + effects.hide_order_ms,
+            hold_asset=QUOTE_ASSET if new.side == "BUY" else rules.base_asset,
+            hold=ZERO,
+            hold_rate=self.fees.taker if fee_held else ZERO,
+            # A sale sized by quote is turned into a quantity once; a buy spends its budget.
+            quote_budget=new.quote_quantity if new.quantity is None and new.side == "BUY" else None,
+            fills_hidden_ms=effects.hide_trades_ms,
+        )
+        order.hold = order.hold_wanted
+        return order
+
+    def _require_funds(self, order: Order) -> None:
+        if self.account.free(order.hold_asset) < order.hold:
+            raise refusals.insufficient_position() if order.side == "BUY" else refusals.oversold()
+
+    def _take(
+        self,
+        order: Order,
+        market: Market,
+        levels: tuple[Level, ...],
+        effects: Effects,
+        now_ms: int,
+    ) -> None:
+        step, share = market.rules.quantity_step, effects.fill_fraction
+        want = order.remaining if share is None else floor_to(order.remaining * share, step)
+        budget = order.quote_budget
+        if budget is not None and share is not None:
+            budget *= share
+        taken: list[Level] = []
+        for level in levels:
+            if not order.crosses(level.price):
+                break
+            wanted = want if budget is None else floor_to(budget / level.price, step)
+            quantity = min(level.quantity, wanted)
+            if quantity <= 0:
+                break
+            taken.append(Level(level.price, quantity))
+            want -= quantity
+            if budget is not None:
+                budget -= quantity * level.price
+        total = sum((level.quantity for level in taken), ZERO)
+        if not taken or (order.type == "FILL_OR_KILL" and total < order.quantity):
+            return
+        market.take(order.side, total, now_ms)
+        order.offered_minute = now_ms // MINUTE_MS
+        for level in taken:
+            self._fill(order, level.price, level.quantity, now_ms, maker=False)
+        done = order.remaining == 0
+        if order.quote_budget is not None:
+            done = order.quote_budget - order.executed_quote < step * taken[-1].price
+        self._settle(order, now_ms, done=done)
+
+    def _fill(self, order: Order, price: Decimal, quantity: Decimal, now_ms: int, *, maker: bool) -> None:
+        account, base = self.account, self.markets[order.symbol].rules.base_asset
+        quote = price * quantity
+        mx_price = self.markets[MX_SYMBOL].mid_price(now_ms)
+        rate = self.fees.maker if maker else self.fees.taker
+        fee, fee_asset = commission(account, self.fees, rate, order.side, base, quantity, quote, mx_price)
+        order.executed += quantity
+        order.executed_quote += quote
+        freed = order.hold - order.hold_wanted
+        account.spend_locked(order.hold_asset, freed)
+        order.hold -= freed
+        if order.side == "BUY":
+            account.credit(QUOTE_ASSET, freed - quote)
+            account.credit(base, quantity)
+        else:
+            account.credit(QUOTE_ASSET, quote)
+        # A fee that is not there (a hold without it, all spent) is waived: balances never go negative.
+        fee = min(fee, account.free(fee_asset))
+        account.credit(fee_asset, -fee)
+        order.fills += 1
+        self.seed_fill(
+            Fill(
+                symbol=order.symbol,
+                trade_id=trade_id(order.order_id, order.fills),
+                order_id=order.order_id,
+                client_order_id=order.client_order_id,
+                price=price,
+                quantity=quantity,
+                quote_quantity=quote,
+                commission=fee,
+                commission_asset=fee_asset,
+                time_ms=whole_second(now_ms),
+                is_buyer=order.side == "BUY",
+                is_maker=maker,
+                visible_ms=max(order.visible_ms, now_ms + order.fills_hidden_ms),
+            )
+        )
+
+    def _settle(self, order: Order, now_ms: int, *, done: bool) -> None:
+        order.updated_ms = now_ms
+        order.status = "FILLED" if done else "PARTIALLY_FILLED"
+        if done:
+            self._let_go(order)
+
+    def _close(self, order: Order, now_ms: int) -> None:
+        order.updated_ms = now_ms
+        order.status = "PARTIALLY_CANCELED" if order.executed else "CANCELED"
+        self._let_go(order)
+
+    def _let_go(self, order: Order) -> None:
+        self.account.release(order.hold_asset, order.hold)
+        order.hold = ZERO
+        del self._open[order.order_id]
+
+    def seed_fill(self, fill: Fill) -> None:
+        """Add to the history only: balances stay as they are, so that the two can be made to disagree."""
+        if fill.trade_id in self._trade_ids:
+            raise ValueError(f"trade id {fill.trade_id} is taken")
+        self._trade_ids.add(fill.trade_id)
+        self.fills.append(fill)

@@ -1,0 +1,222 @@
+"""One symbol's market: the price (path or pinned), the synthetic book, and what our fills took of it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+from local.exchange.amounts import ONE, ZERO, ceil_to, floor_to
+from local.exchange.clock import SECOND_MS
+from local.exchange.config import BookShape, Rules, Side
+from local.exchange.price_path import Bar, PricePath
+
+_TWO = Decimal(2)
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    price: Decimal
+    quantity: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """Best level first on both sides."""
+
+    bids: tuple[Level, ...]
+    asks: tuple[Level, ...]
+
+    def opposite(self, side: Side) -> tuple[Level, ...]:
+        """The levels an order of that side takes from."""
+        return self.asks if side == "BUY" else self.bids
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    until_ms: int
+    side: Side
+    quantity: Decimal
+
+
+class Market:
+    """The market of one symbol. The mid price is the price path's; our own fills do not move it."""
+
+    def __init__(self, rules: Rules, path: PricePath, shape: BookShape, seed: int) -> None:
+        self._rules = rules
+        self._path = path
+        self._shape = shape
+        self._seed = seed
+        self._pins: list[tuple[int, Decimal | None]] = []
+        self._taken: list[_Taken] = []
+        self._cached: tuple[int, Book] | None = None
+        # Count all changes, and those that touch the past too (rules, pins): caches of others key on them.
+        self.revision = 0
+        self.past_revision = 0
+
+    @property
+    def rules(self) -> Rules:
+        return self._rules
+
+    @rules.setter
+    def rules(self, rules: Rules) -> None:
+        self._rules = rules
+        self._rewritten()
+
+    @property
+    def shape(self) -> BookShape:
+        return self._shape
+
+    @shape.setter
+    def shape(self, shape: BookShape) -> None:
+        self._shape = shape
+        self._rewritten()
+
+    @property
+    def symbol(self) -> str:
+        return self._rules.symbol
+
+    @property
+    def first_ms(self) -> int:
+        return self._path.first_ms
+
+    @property
+    def pinned(self) -> Decimal | None:
+        return self._pins[-1][1] if self._pins else None
+
+    def pin(self, price: Decimal | None, now_ms: int) -> None:
+        """Hold the mid price at exactly `price` from now on; None gives it back to the path."""
+        while self._pins and self._pins[-1][0] >= now_ms:
+            self._pins.pop()
+        self._pins.append((now_ms, price))
+        self._rewritten()
+
+    def rewind(self, now_ms: int) -> None:
+        """After the clock was set back: a pin of later holds from `now_ms`, and the book is full again."""
+        if self._pins and self._pins[-1][0] > now_ms:
+            self.pin(self._pins[-1][1], now_ms)
+        self._taken.clear()
+        self._rewritten()
+
+    def mid_price(self, at_ms: int) -> Decimal:
+        for from_ms, price in reversed(self._pins):
+            if from_ms <= at_ms:
+                if price is not None:
+                    return price
+                break
+        return self.round_price(self._path.price_at(at_ms))
+
+    def bar(self, start_ms: int, end_ms: int) -> Bar | None:
+        """Merge the path's bars with the stretches where the price was pinned; None where nothing traded."""
+        if not self._pins:
+            bar = self._path.bar(start_ms, end_ms)
+            return None if bar is None else self._rounded(bar)
+        merged: Bar | None = None
+        for begin, end, pin in self._stretches(start_ms, end_ms):
+            bar = self._path.bar(begin, end)
+            if pin is not None:
+                bar = Bar(pin, pin, pin, pin, ZERO if bar is None else bar.volume)
+            elif bar is not None:
+                bar = self._rounded(bar)
+            merged = _joined(merged, bar)
+        return merged
+
+    def extremes(self, start_ms: int, end_ms: int) -> tuple[Decimal, Decimal]:
+        """Lowest and highest mid price from `start_ms` to `end_ms`, both ends included."""
+        prices: list[Decimal] = []
+        for begin, end, pin in self._stretches(start_ms, end_ms + 1):
+            if pin is not None:
+                prices.append(pin)
+            else:
+                prices.extend(map(self.round_price, self._path.extremes(begin, end - 1)))
+        return min(prices), max(prices)
+
+    def book(self, now_ms: int) -> Book:
+        """The book as it is offered now, without what our own fills took within the refill time."""
+        second = now_ms // SECOND_MS
+        if self._taken:
+            self._taken = [taken for taken in self._taken if taken.until_ms > now_ms]
+        elif self._cached is not None and self._cached[0] == second:
+            return self._cached[1]
+        book = self.book_around(self.mid_price(now_ms), now_ms)
+        if not self._taken:
+            # Mid prices of a candle file move within the second; the book follows once a second.
+            self._cached = (second, book)
+            return book
+        return Book(
+            _without(book.bids, sum((t.quantity for t in self._taken if t.side == "SELL"), ZERO)),
+            _without(book.asks, sum((t.quantity for t in self._taken if t.side == "BUY"), ZERO)),
+        )
+
+    def book_around(self, mid: Decimal, at_ms: int) -> Book:
+        """A full book around a mid price, with the level sizes of that second."""
+        shape, tick, step = self._shape, self._rules.tick, self._rules.quantity_step
+        rng = random.Random(f"{self._seed}|book|{self.symbol}|{at_ms // SECOND_MS}")
+        share = shape.quiet_share if self._path.is_quiet(at_ms) else ONE
+        notional = shape.notional_per_side * share / max(1, shape.levels)
+        bids: list[Level] = []
+        asks: list[Level] = []
+        for i in range(shape.levels):
+            away = shape.spread / _TWO + i * shape.level_step
+            bid, ask = floor_to(mid * (ONE - away), tick), ceil_to(mid * (ONE + away), tick)
+            bid = min(bid, bids[-1].price - tick) if bids else bid
+            ask = max(ask, asks[-1].price + tick) if asks else max(ask, bid + tick)
+            for levels, price in ((bids, bid), (asks, ask)):
+                # Sizes lie between 60 % and 140 % of the even share.
+                weight = Decimal(60 + rng.randrange(81)).scaleb(-2)
+                quantity = floor_to(notional * weight / price, step) if price > 0 else ZERO
+                if quantity > 0:
+                    levels.append(Level(price, quantity))
+        return Book(tuple(bids), tuple(asks))
+
+    def take(self, side: Side, quantity: Decimal, now_ms: int) -> None:
+        """Remember what an order of that side took, so that it is not offered again at once."""
+        self._taken.append(_Taken(now_ms + self._shape.refill_ms, side, quantity))
+        self._changed()
+
+    def round_price(self, price: Decimal) -> Decimal:
+        """Round to the tick, never to zero."""
+        tick = self._rules.tick
+        return max(tick, price.quantize(tick))
+
+    def _stretches(self, start_ms: int, end_ms: int) -> Iterator[tuple[int, int, Decimal | None]]:
+        """Cut a half open stretch of time where the price was pinned or unpinned."""
+        current: Decimal | None = None
+        for at_ms, pin in self._pins:
+            if start_ms < at_ms < end_ms:
+                yield start_ms, at_ms, current
+                start_ms = at_ms
+            if at_ms <= start_ms:
+                current = pin
+        yield start_ms, end_ms, current
+
+    def _rounded(self, bar: Bar) -> Bar:
+        rounded = self.round_price
+        return Bar(rounded(bar.open), rounded(bar.high), rounded(bar.low), rounded(bar.close), bar.volume)
+
+    def _rewritten(self) -> None:
+        self.past_revision += 1
+        self._changed()
+
+    def _changed(self) -> None:
+        self._cached = None
+        self.revision += 1
+
+
+def _joined(first: Bar | None, second: Bar | None) -> Bar | None:
+    if first is None or second is None:
+        return first or second
+    high, low = max(first.high, second.high), min(first.low, second.low)
+    return Bar(first.open, high, low, second.close, first.volume + second.volume)
+
+
+def _without(levels: tuple[Level, ...], quantity: Decimal) -> tuple[Level, ...]:
+    """Take `quantity` off the best levels."""
+    left: list[Level] = []
+    for level in levels:
+        eaten = min(level.quantity, quantity)
+        quantity -= eaten
+        if eaten < level.quantity:
+            left.append(Level(level.price, level.quantity - eaten))
+    return tuple(left)

@@ -1,0 +1,183 @@
+"""The past of a market in the exchange's own shapes: 24 h ticker, klines, trades. What is past is kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Decimal
+
+from local.exchange.amounts import ZERO, fixed, floor_to, plain
+from local.exchange.clock import DAY_MS, MINUTE_MS, SECOND_MS
+from local.exchange.intervals import next_open, opens_back, opens_from
+from local.exchange.market import Market
+from local.exchange.market_data import book_ticker, price_text, quote_volume
+from local.exchange.price_path import Bar
+
+Row = dict[str, object]
+
+_PERCENT = Decimal("0.0001")
+_TRADE_GAP_MS = 20 * SECOND_MS
+_KEPT = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Deal:
+    at_ms: int
+    price: Decimal
+    quantity: Decimal
+    buyer_is_maker: bool
+
+
+class MarketHistory:
+    """Renders the past of one market; finished bars and deals are made once, until rules or pins change."""
+
+    def __init__(self, market: Market) -> None:
+        self._market = market
+        self._day_key: tuple[int, int] | None = None
+        self._day: Bar | None = None
+        self._past_revision = market.past_revision
+        self._bars: dict[tuple[str, int], list[object] | None] = {}
+        self._deals: dict[int, _Deal | None] = {}
+
+    def ticker(self, now_ms: int, *, bare: bool) -> Row:
+        """The 24 h ticker; `bare` leaves quantities and quote volume out, as the documented list does."""
+        market = self._market
+        key = (now_ms // MINUTE_MS, market.revision)
+        if key != self._day_key:
+            self._day_key, self._day = key, market.bar(now_ms - DAY_MS, now_ms + 1)
+        last = market.mid_price(now_ms)
+        bar = self._day or Bar(last, last, last, last, ZERO)
+        best = book_ticker(market, now_ms)
+        change = last - bar.open
+        price, volume = market.rules.price_decimals, bar.volume
+        return {
+            "symbol": market.symbol,
+            "priceChange": fixed(change, price),
+            "priceChangePercent": plain((change / bar.open).quantize(_PERCENT, ROUND_HALF_EVEN)),
+            "prevClosePrice": fixed(bar.open, price),
+            "lastPrice": price_text(market, last),
+            "bidPrice": best["bidPrice"],
+            "bidQty": "" if bare else best["bidQty"],
+            "askPrice": best["askPrice"],
+            "askQty": "" if bare else best["askQty"],
+            "openPrice": fixed(bar.open, price),
+            "highPrice": fixed(max(bar.high, last), price),
+            "lowPrice": fixed(min(bar.low, last), price),
+            "volume": plain(volume),
+            "quoteVolume": None if bare else quote_volume(market, bar),
+            # The real one spans seconds, not the 24 hours.
+            "openTime": now_ms - 19_023,
+            "closeTime": now_ms,
+            "count": None,
+        }
+
+    def klines(
+        self,
+        interval: str,
+        now_ms: int,
+        start_ms: int | None,
+        end_ms: int | None,
+        limit: int,
+    ) -> list[list[object]]:
+        """Rows of eight columns, oldest first, the last one unfinished.
+
+        A start without an end is ignored and the newest bars come back, as the real exchange does. With both,
+        bars that open in [start, end) are given from the oldest on.
+        """
+        first_ms = self._market.first_ms
+        if start_ms is not None and end_ms is not None:
+            opens = opens_from(interval, max(start_ms, first_ms), min(end_ms, now_ms + 1), limit)
+        else:
+            newest = now_ms if end_ms is None else min(end_ms - 1, now_ms)
+            opens = opens_back(interval, newest, first_ms, limit)
+        self._forget_if_rewritten()
+        rows = (self._kline(interval, open_ms, now_ms) for open_ms in opens)
+        return [row for row in rows if row is not None]
+
+    def trades(self, now_ms: int, limit: int) -> list[Row]:
+        """Public trades, newest first, with the id that is always null."""
+        return [
+            {
+                "id": None,
+                "price": price_text(self._market, deal.price),
+                "qty": plain(deal.quantity),
+                "quoteQty": plain(deal.price * deal.quantity),
+                "time": deal.at_ms,
+                "isBuyerMaker": deal.buyer_is_maker,
+                "isBestMatch": True,
+                "tradeType": "ASK" if deal.buyer_is_maker else "BID",
+            }
+            for deal in self._newest(now_ms, limit)
+        ]
+
+    def aggregate_trades(
+        self,
+        now_ms: int,
+        start_ms: int | None,
+        end_ms: int | None,
+        limit: int,
+    ) -> list[Row]:
+        newest_ms = now_ms if end_ms is None else min(now_ms, end_ms)
+        return [
+            {
+                "a": None,
+                "f": None,
+                "l": None,
+                "p": price_text(self._market, deal.price),
+                "q": plain(deal.quantity),
+                "T": deal.at_ms,
+                "m": deal.buyer_is_maker,
+                "M": True,
+            }
+            for deal in self._newest(newest_ms, limit)
+            if start_ms is None or deal.at_ms >= start_ms
+        ]
+
+    def _kline(self, interval: str, open_ms: int, now_ms: int) -> list[object] | None:
+        close_ms = next_open(interval, open_ms)
+        finished, key = close_ms <= now_ms, (interval, open_ms)
+        if finished and key in self._bars:
+            return self._bars[key]
+        market = self._market
+        bar = market.bar(open_ms, min(close_ms, now_ms + 1))
+        row: list[object] | None = None
+        if bar is not None:
+            prices = [price_text(market, price) for price in (bar.open, bar.high, bar.low, bar.close)]
+            row = [open_ms, *prices, plain(bar.volume), close_ms, quote_volume(market, bar)]
+        if finished:
+            self._bars[key] = row
+        return row
+
+    def _newest(self, now_ms: int, limit: int) -> list[_Deal]:
+        self._forget_if_rewritten()
+        found: list[_Deal] = []
+        slot = now_ms // _TRADE_GAP_MS
+        # A gap of a candle file has no trades: look back ten times as far at most.
+        oldest = slot - 10 * limit - 30
+        while len(found) < limit and slot > oldest:
+            if slot not in self._deals:
+                self._deals[slot] = self._deal(slot)
+            deal = self._deals[slot]
+            slot -= 1
+            if deal is not None and deal.at_ms <= now_ms:
+                found.append(deal)
+        return found
+
+    def _deal(self, slot: int) -> _Deal | None:
+        """One of the three deals of a minute: a third of its volume, at the bid or the ask of the time."""
+        market = self._market
+        at_ms = slot * _TRADE_GAP_MS + slot * 7_919 % _TRADE_GAP_MS
+        minute_ms = at_ms // MINUTE_MS * MINUTE_MS
+        bar = market.bar(minute_ms, minute_ms + MINUTE_MS)
+        quantity = ZERO if bar is None else floor_to(bar.volume / 3, market.rules.quantity_step)
+        if quantity <= 0:
+            return None
+        half, buyer_is_maker = market.shape.spread / 2, slot * 2_654_435_761 % 1_024 < 512
+        price = market.round_price(market.mid_price(at_ms) * (1 - half if buyer_is_maker else 1 + half))
+        return _Deal(at_ms, price, quantity, buyer_is_maker)
+
+    def _forget_if_rewritten(self) -> None:
+        full = len(self._bars) + len(self._deals) > _KEPT
+        if full or self._past_revision != self._market.past_revision:
+            self._past_revision = self._market.past_revision
+            self._bars.clear()
+            self._deals.clear()
