@@ -7,7 +7,7 @@ READY = $(VENV)/.ready
 RUNTIME = functions-framework google-cloud-logging redis requests pydantic google-auth
 DEVELOPMENT = rich pytest pytest-xdist fakeredis[lua] hypothesis mypy ruff types-requests
 
-.PHONY: test run serve bench check format lock clean
+.PHONY: help test pytest run serve bench check format lock clean
 .DEFAULT_GOAL := help
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -27,7 +27,9 @@ format: $(READY) ## let ruff write the code as it wants it
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-test: check ## all checks and all tests
+test: check pytest ## all checks and all tests
+
+pytest: $(READY) ## the tests alone: TESTS=path
 	$(BIN)/python -m pytest -n auto $(TESTS)
 
 run: $(READY) ## play a day: CANDLES=file, LIVE=1, SEED=n, HOURS=n, EXCHANGE=https://api.mexc.com, REDIS_URL=...
