@@ -107,6 +107,8 @@ def snapshot(run: Run, wave: Wave, batch: Batch) -> Snapshot:
                 text,
                 seconds=run.cache.ttl("rules"),
             )
+    if (step := run.settings.quantity_increment) is not None:
+        rules = replace(rules, size_increment=max(rules.size_increment, step))
     as_of = account.reply.received_at
     return Snapshot(
         holdings=account.value.holdings(run.instrument, as_of),

@@ -1,0 +1,52 @@
+"""The README tells the truth: its table of settings is the code's, and its commands exist."""
+
+import re
+
+from common.config import Settings
+from tests.conftest import ROOT
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
+def settings_table() -> str:
+    """The table as the README must have it."""
+    lines = ["| name | default | meaning |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        lines.append(f"| `{name.upper()}` | {_default(field.default)} | {field.description} |")
+    return "\n".join(lines)
+
+
+def _default(value: object) -> str:
+    if value is None or value == ():
+        return ""
+    if value == "":
+        return "(empty)"
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def test_the_table_of_settings_is_the_one_the_code_reads() -> None:
+    between = README.split("tests/test_readme.py -->\n")[1].split("\n<!-- /settings -->")[0]
+    assert between == settings_table()
+
+
+def test_every_setting_has_a_meaning() -> None:
+    assert all(field.description for field in Settings.model_fields.values())
+
+
+def test_every_make_target_the_readme_names_exists() -> None:
+    named = set(re.findall(r"`?make ([a-z]+)", README))
+    targets = set(re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE))
+    assert named <= targets
+
+
+def test_every_file_the_readme_links_to_exists() -> None:
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if not link.startswith("http")]
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_every_runtime_dependency_earns_a_line() -> None:
+    runtime = re.search(r"^RUNTIME = (.+)$", MAKEFILE, re.MULTILINE)
+    assert runtime is not None
+    assert [name for name in runtime[1].split() if f"| {name} |" not in README] == []
