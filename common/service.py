@@ -282,7 +282,7 @@ class Bot:
             log.warning("the failure could not be recorded: %s", lost)
 
     def _duplicate(self, call: Call, answer: str) -> Response:
-        self._finished(call, "duplicate", "already answered", {})
+        self._finished(call, "skipped", "duplicate delivery", {})
         response = Response(answer, 200, mimetype="application/json")
         response.headers["X-Duplicate-Delivery"] = "true"
         return response

@@ -53,7 +53,10 @@ class MarketCache:
 
     def get(self, key: str) -> Any:
         """The cached value, or None on a miss; 0, "" and [] are hits. A corrupt entry is deleted: a miss."""
-        text = self._try(lambda: self._client.get(self.keys.full(key)), "get")
+        try:
+            text = self._try(lambda: self._client.get(self.keys.full(key)), "get")
+        except UnicodeDecodeError:
+            return self._forget(key)
         return self.decode(key, text) if text is not None else None
 
     def decode(self, key: str, text: Any) -> Any:
@@ -61,16 +64,20 @@ class MarketCache:
         try:
             return loads(text)
         except (ValueError, TypeError):
-            log.warning("cache entry %s is corrupt: deleted", key)
-            self.delete(key)
-            return None
+            return self._forget(key)
+
+    def _forget(self, key: str) -> None:
+        log.warning("cache entry %s is corrupt: deleted", key)
+        self.delete(key)
 
     def encode(self, value: Any) -> str | None:
         """JSON text (decimals as numbers, datetimes ISO, bytes UTF-8), None for what has no JSON form."""
         try:
-            return to_answer(_encodable(value))
+            text = to_answer(_encodable(value))
+            text.encode()
         except (TypeError, ValueError, RecursionError):
             return None
+        return text
 
     def set(self, key: str, value: Any, ttl: int | None = None) -> bool:
         """Store for `ttl` seconds (the default when None); False when it cannot be encoded or stored."""

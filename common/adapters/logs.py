@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, TextIO
 
@@ -64,7 +65,8 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         fields = getattr(record, "fields", {})
-        told = " ".join(f"{k}={to_answer(v)}" for k, v in fields.items() if k != "event" and v is not None)
+        shown = {k: v for k, v in fields.items() if k != "event" and isinstance(v, str | int | Decimal)}
+        told = " ".join(f"{k}={to_answer(v)}" for k, v in shown.items())
         return f"{super().format(record)} {told}".rstrip()
 
 

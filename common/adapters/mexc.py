@@ -201,7 +201,7 @@ class Mexc:
         if self._cache:
             ttl = self._cache.ttl(kind)
             if now is not None and answer.value:
-                left = answer.value[-1].closes_at - now
+                left = answer.value[-1].closes_at - max(now, answer.reply.received_at)
                 ttl = min(ttl, max(left // timedelta(seconds=1), 0))
             if ttl > 0:
                 self._cache.set(key, answer.reply.payload, ttl)

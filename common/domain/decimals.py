@@ -58,7 +58,7 @@ def parse(value: object, name: str = "amount") -> Decimal:
         raise InvalidAmount(f"{name} is not a decimal number: {type(value).__name__}")
     if not number.is_finite():
         raise InvalidAmount(f"{name} is not finite: {number}")
-    if number and abs(number.adjusted()) > 40:
+    if abs(number.adjusted()) > 40:
         raise InvalidAmount(f"{name} is out of any sensible range: {number!s:.40}")
     return number
 

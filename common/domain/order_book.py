@@ -42,6 +42,7 @@ class OrderBook:
         return None
 
     @property
+    @exact
     def mid_price(self) -> Decimal:
         return (self.bids[0].price + self.asks[0].price) / 2
 

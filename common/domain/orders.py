@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from common.domain.decimals import ZERO
+from common.domain.decimals import ZERO, exact
 from common.domain.instrument import Side
 
 _OURS = "rb"
@@ -130,6 +130,7 @@ class JournalEntry:
         return cls(intent, IntentState.PLANNED, now, now)
 
     @classmethod
+    @exact
     def found(
         cls, order: Order, client_id: str, slot: datetime, style: OrderStyle, now: datetime
     ) -> "JournalEntry":

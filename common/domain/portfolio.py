@@ -16,6 +16,7 @@ class Balance:
     locked: Decimal = ZERO
 
     @property
+    @exact
     def total(self) -> Decimal:
         return self.free + self.locked
 
