@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import (
     AliasGenerator,
@@ -36,8 +36,17 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 def _decimal(value: object) -> Decimal:
     try:
         return parse(value)
-    except BotError as error:
-        raise ValueError(str(error)) from None
+    except BotError:
+        raise ValueError("must be a finite decimal number") from None
+
+
+def _address(url: str) -> SplitResult | None:
+    """The parts of a URL, None when it is none. urlsplit's own errors repeat what they were given."""
+    try:
+        parts = urlsplit(url)
+        return None if parts.port == 0 else parts
+    except ValueError:
+        return None
 
 
 def _names(value: object) -> object:
@@ -67,7 +76,7 @@ class Settings(BaseModel):
     mexc_key_created: date | None = Field(
         None, description="Day the exchange key was made: warns from day 75, unbound keys die at 90"
     )
-    https_proxy: str | None = Field(None, description="Proxy for calls to the exchange")
+    https_proxy: str | None = Field(None, repr=False, description="Proxy for calls to the exchange")
 
     redis_url: SecretStr | None = Field(
         None, description="`redis://` or `rediss://`; else host, port, password, CA"
@@ -171,8 +180,9 @@ class Settings(BaseModel):
     @field_validator("mexc_base_url", "oidc_certs_url")
     @classmethod
     def _https_or_loopback(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
+        parts = _address(url)
+        schemes = ("https", "http") if parts and parts.hostname in LOOPBACK else ("https",)
+        if parts is None or not parts.hostname or parts.scheme not in schemes:
             raise ValueError("must be https (plain http only on loopback)")
         return url.rstrip("/")
 
@@ -184,11 +194,12 @@ class Settings(BaseModel):
             problems.append("MEXC_API_KEY and MEXC_SECRET_KEY: one is set without the other")
         if self.redis_url is None and self.redis_host is None:
             problems.append("REDIS_URL or REDIS_HOST: one of them must be set")
-        scheme = urlsplit(self.redis_url.get_secret_value()).scheme if self.redis_url else None
-        if scheme not in (None, "redis", "rediss"):
-            problems.append("REDIS_URL: must begin with redis:// or rediss://")
-        if scheme == "redis" and self.redis_ca:
-            problems.append("REDIS_CA: goes with rediss://, not with redis://")
+        if self.redis_url is not None:
+            parts = _address(self.redis_url.get_secret_value())
+            if parts is None or parts.scheme not in ("redis", "rediss"):
+                problems.append("REDIS_URL: must be a URL that begins with redis:// or rediss://")
+            elif parts.scheme == "redis" and self.redis_ca:
+                problems.append("REDIS_CA: goes with rediss://, not with redis://")
         if self.auth_mode == "platform" and not self.on_platform:
             problems.append("AUTH_MODE: `platform` is accepted on Google Cloud only (K_SERVICE is not set)")
         if self.auth_mode == "header" and self.on_platform:
@@ -197,7 +208,10 @@ class Settings(BaseModel):
             if not self.oidc_audience:
                 problems.append(f"OIDC_AUDIENCE: must be set with AUTH_MODE={self.auth_mode}")
             if not self.scheduler_service_account and not self.operator_accounts:
-                problems.append("SCHEDULER_SERVICE_ACCOUNT (or, for ops, OPERATOR_ACCOUNTS): must be set")
+                problems.append(
+                    "SCHEDULER_SERVICE_ACCOUNT (or, for ops, OPERATOR_ACCOUNTS): "
+                    f"must be set with AUTH_MODE={self.auth_mode}"
+                )
         if self.order_style is OrderStyle.MARKET and not self.allow_market_orders:
             problems.append("ORDER_STYLE: `market` needs ALLOW_MARKET_ORDERS=true")
         if self.exchange_timeout_seconds >= self.run_deadline_seconds:
@@ -214,9 +228,22 @@ class Settings(BaseModel):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            raise ConfigurationError(
-                "; ".join(_sentence(item) for item in error.errors(include_input=False))
-            ) from None
+            raise ConfigurationError("; ".join(cls._problems(values, error))) from None
+
+    @classmethod
+    def _problems(cls, values: Mapping[str, Any], error: ValidationError) -> list[str]:
+        """One sentence for each offender. Where a field is unreadable pydantic looks at no rule over several:
+        those are held against the other fields, and what they say about an unreadable one is left out."""
+        items = error.errors(include_input=False)
+        problems = [_sentence(item) for item in items]
+        unreadable = {str(item["loc"][0]) for item in items if item["loc"]}
+        if unreadable:
+            try:
+                cls.model_validate({name: value for name, value in values.items() if name not in unreadable})
+            except ValidationError as rules:
+                told = "; ".join(_sentence(item) for item in rules.errors(include_input=False)).split("; ")
+                problems += [rule for rule in told if not any(name in rule for name in unreadable)]
+        return problems
 
     @property
     def on_platform(self) -> bool:

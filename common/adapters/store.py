@@ -22,7 +22,10 @@ from common.errors import ConfigurationError, LeaseLost, StoreCorrupt, StoreErro
 
 log = logging.getLogger(__name__)
 Read = tuple[str, ...]
-"""A read command with its arguments, such as ("GET", key) or ("HGETALL", key)."""
+"""A read command with its arguments, such as ("GET", key) or ("HGETALL", key).
+
+("CACHED", key) gets an entry of the market-data cache: one that cannot be read is a miss, no error (SPEC §3).
+"""
 
 
 @contextmanager
@@ -40,12 +43,15 @@ def redis_errors() -> Iterator[None]:
         raise StoreUnreachable(f"Redis cannot be reached ({type(error).__name__})") from None
     except redis.ResponseError as error:
         raise _refused(error) from None
+    except UnicodeDecodeError:
+        raise StoreCorrupt("a key in Redis holds bytes that are no UTF-8 text") from None
 
 
 def _refused(error: redis.ResponseError) -> StoreError:
-    kind = str(error).split(" ", 1)[0]
-    if "WRONGTYPE" in str(error):
+    text = str(error).rpartition("caused error: ")[2]
+    if "WRONGTYPE" in text:
         return StoreCorrupt("a key in Redis holds a value of the wrong type")
+    kind = text.split(" ", 1)[0] if type(error) is redis.ResponseError else type(error).__name__
     return StoreUnreachable(f"Redis refuses the command ({kind:.20})")
 
 
@@ -227,15 +233,21 @@ class Store:
             for key in types:
                 pipe.type(key)
             for read in reads.values():
-                pipe.execute_command(*read)
+                pipe.execute_command(*_command(read))
             if mark:
                 pipe.get(mark)
 
-        results = self._transaction(fill, meter)
+        try:
+            results = self._transaction(fill, meter)
+        except StoreCorrupt:
+            self._release(lease, token, meter)
+            raise
         acquired = results[1] == token
         answer = results.pop() if mark else None
         found = results[2 : 2 + len(types)]
         try:
+            self._raise_on_error(("GET", lease), results[1])
+            self._raise_on_error(("GET", mark or ""), answer)
             for (key, expected), kind in zip(types.items(), found, strict=True):
                 if kind not in (expected, "none"):
                     raise StoreCorrupt(f"{key} holds a {kind}, expected a {expected}")
@@ -257,7 +269,7 @@ class Store:
 
         def fill(pipe: Any) -> None:
             for read in reads.values():
-                pipe.execute_command(*read)
+                pipe.execute_command(*_command(read))
 
         return self._values(reads, self._transaction(fill, meter))
 
@@ -312,7 +324,7 @@ class Store:
         raise AssertionError("the second attempt returns or raises")
 
     def _release(self, lease: str, token: str, meter: Meter) -> None:
-        """Compare and delete: only our own lease is given back."""
+        """Compare and delete: only our own lease is given back. Three trips: WATCH, GET, MULTI."""
 
         def delete(pipe: Any) -> None:
             mine = pipe.get(lease) == token
@@ -320,7 +332,8 @@ class Store:
             if mine:
                 pipe.delete(lease)
 
-        meter.add("redis")
+        for _ in range(3):
+            meter.add("redis")
         try:
             self._client.transaction(delete, lease)
         except redis.RedisError as error:
@@ -329,6 +342,9 @@ class Store:
     def _values(self, reads: Mapping[str, Read], results: Sequence[Any]) -> dict[str, Any]:
         values = {}
         for (name, read), result in zip(reads.items(), results, strict=True):
+            if read[0] == "CACHED":
+                values[name] = _cached(read[1], result)
+                continue
             self._raise_on_error(read, result)
             values[name] = _decoded(read, result)
         return values
@@ -339,6 +355,19 @@ class Store:
             if "WRONGTYPE" in str(result):
                 raise StoreCorrupt(f"{read[1]} holds a value of the wrong type")
             raise _refused(result)
+
+
+def _command(read: Read) -> Read:
+    return ("GET", *read[1:]) if read[0] == "CACHED" else read
+
+
+def _cached(key: str, result: Any) -> Any:
+    """An entry of the cache; a corrupt one is a miss and a warning, and is overwritten by the next."""
+    try:
+        return None if result is None else from_redis(result, key)
+    except (StoreCorrupt, TypeError):
+        log.warning("cache entry %s is corrupt: a miss", key)
+        return None
 
 
 def _decoded(read: Read, result: Any) -> Any:

@@ -89,9 +89,9 @@ def _to_step(value: Decimal, step: Decimal, rounding: str) -> Decimal:
 
 
 @exact
-def quotient(numerator: Decimal, denominator: Decimal) -> Decimal:
-    """numerator / denominator to 18 decimal places, half to even: the one rounding a division costs."""
-    return tidy((numerator / denominator).quantize(_QUOTIENT))
+def quotient(numerator: Decimal, denominator: Decimal, rounding: str = ROUND_HALF_EVEN) -> Decimal:
+    """numerator / denominator to 18 decimal places, by default half to even: the one rounding a division costs."""
+    return tidy((numerator / denominator).quantize(_QUOTIENT, rounding))
 
 
 @exact

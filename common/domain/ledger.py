@@ -54,8 +54,10 @@ class Ledger:
         net = sum((net_quantity(fill, instrument) for fill in history), ZERO)
         return cls(Position(unknown_quantity=max(account_quantity - net, ZERO)), start, start)
 
-    def position(self, instrument: Instrument) -> Position:
-        return self.sealed.fold(self.tail, instrument)
+    def position(self, instrument: Instrument, until: datetime | None = None) -> Position:
+        """The position after all fills, or after those up to `until` as far as they are not sealed."""
+        tail = self.tail if until is None else [fill for fill in self.tail if fill.executed_at <= until]
+        return self.sealed.fold(tail, instrument)
 
     @property
     def read_from(self) -> datetime:
@@ -98,6 +100,7 @@ class Ledger:
         return Absorbed(ledger, tuple(settled))
 
     @property
+    @exact
     def opening_quantity(self) -> Decimal:
         """Coins of unknown cost at the start: what is sealed, less all that fills have moved."""
         moved = self.sealed.bought_quantity - self.sealed.sold_quantity - self.sealed.base_fees
@@ -130,6 +133,7 @@ def drift(ledger: Ledger, account_quantity: Decimal, as_of: datetime, instrument
     return account_quantity - (ledger.position(instrument).expected_quantity - later)
 
 
+@exact
 def net_quantity(fill: Fill, instrument: Instrument) -> Decimal:
     """What the fill did to the base balance: signed, less a fee taken in the base asset."""
     moved = fill.quantity if fill.side is Side.BUY else -fill.quantity

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, localcontext
 
-from common.domain.decimals import EXACT, ZERO, quotient
+from common.domain.decimals import EXACT, ZERO, exact, quotient
 from common.domain.instrument import Instrument, Side
 from common.domain.orders import Fill
 
@@ -50,11 +50,13 @@ class Position:
         return quotient(self.cost, self.quantity) if self.quantity > 0 else None
 
     @property
+    @exact
     def expected_quantity(self) -> Decimal:
         """What the account should hold if no coin came or went but by fills."""
         return self.quantity + self.unknown_quantity - self.unmatched_quantity
 
     @property
+    @exact
     def quote_flow(self) -> Decimal:
         """What fills did to the quote balance: fees in a third asset leave it alone."""
         return self.cash_flow + self.other_fees_value
@@ -169,10 +171,12 @@ class FifoView:
     realized_pnl: Decimal = ZERO
 
     @property
+    @exact
     def quantity(self) -> Decimal:
         return sum((lot.quantity for lot in self.lots), ZERO)
 
     @property
+    @exact
     def cost(self) -> Decimal:
         return sum((lot.cost for lot in self.lots), ZERO)
 

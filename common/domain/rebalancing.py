@@ -1,7 +1,7 @@
 """The constant-mix rule: what the holdings are, what they should be, and what to do about it (SPEC §4)."""
 
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from common.domain.decimals import ONE, ZERO, exact, floor_to, places, plain, quotient
 from common.domain.instrument import Instrument, Side, TradingRules
@@ -154,7 +154,7 @@ def _clamped(
     instrument: Instrument,
 ) -> tuple[Rebalance | Hold, list[Check]]:
     """What of `wanted` (quote asset) the free balances, the step and the minimum let through."""
-    quantity = quotient(wanted, price)
+    quantity = quotient(wanted, price, ROUND_FLOOR)
     if side is Side.SELL:
         asset, reason = instrument.base, f"{instrument.base} above target"
         sellable = min(holdings.base.free, max(holdings.base.total - policy.core_holding, ZERO))
@@ -163,7 +163,7 @@ def _clamped(
     else:
         asset, reason = instrument.quote, f"{instrument.base} below target"
         spendable = min(holdings.quote.free, max(holdings.quote.total - policy.quote_reserve, ZERO))
-        available = quotient(spendable, price * (ONE + rules.taker_fee))
+        available = quotient(spendable, price * (ONE + rules.taker_fee), ROUND_FLOOR)
         explanation = (
             f"{plain(spendable)} {asset} may be spent (free, above the reserve): "
             f"{places(available, 8)} {instrument.base} after fees"
@@ -194,7 +194,8 @@ def next_triggers(valuation: Valuation, policy: Policy) -> tuple[Trigger | None,
 
     With w the target, t the tolerance, m the minimum, off(p) = (1−w)·q·p − w·u. SELL needs off ≥ m and
     off ≥ t·V, so p ≥ the larger of (w·u+m)/((1−w)·q) and (w+t)·u/((1−w−t)·q); BUY mirrors it. The second
-    form is p = (u/q)·r/(1−r) with r = w ± t, as in rebalancing.md. None: no such price.
+    form is p = (u/q)·r/(1−r) with r = w ± t, as in rebalancing.md. Prices are rounded outward, so that they
+    trade themselves. None: no such price.
     """
     q, u = valuation.base_quantity, valuation.quote_quantity
     w, t, m = policy.target_weight, policy.tolerance, policy.min_notional
@@ -207,7 +208,17 @@ def next_triggers(valuation: Valuation, policy: Policy) -> tuple[Trigger | None,
 
     sell = buy = None
     if w + t < ONE:
-        sell = at(max(quotient(w * u + m, rest * q), quotient((w + t) * u, (rest - t) * q)))
+        sell = at(
+            max(
+                quotient(w * u + m, rest * q, ROUND_CEILING),
+                quotient((w + t) * u, (rest - t) * q, ROUND_CEILING),
+            )
+        )
     if w > t and w * u > m:
-        buy = at(min(quotient(w * u - m, rest * q), quotient((w - t) * u, (rest + t) * q)))
+        buy = at(
+            min(
+                quotient(w * u - m, rest * q, ROUND_FLOOR),
+                quotient((w - t) * u, (rest + t) * q, ROUND_FLOOR),
+            )
+        )
     return buy, sell

@@ -122,11 +122,12 @@ def update(
         batch.raw(reply)
     batch.document(run.keys.ledger, ledger_document(ledger, fifo))
     position = ledger.position(run.instrument)
-    inception = _inception(run, batch, holdings, mark_price, position)
+    then = ledger.position(run.instrument, holdings.as_of)  # what the balances can know of
+    inception = _inception(run, batch, holdings, mark_price, then)
     if not position.fill_count and not position.unknown_quantity:
         return Update(updated, fresh, None)
     data = _data(run, ledger, position, holdings, mark_price, fifo)
-    comparison = compare(inception, Valuation.of(holdings, mark_price), position)
+    comparison = compare(inception, Valuation.of(holdings, mark_price), then)
     data["benchmark"] = comparison_document(comparison, inception)
     batch.hash(run.keys.cost, data | {"updated_at": run.now})
     if position.average_cost is None:
@@ -159,7 +160,8 @@ def _brought_up_to_date(
     """The books with the new fills, and those fills; fills and lots are queued."""
     ledger, instrument = books.ledger, run.instrument
     if ledger is None:
-        ledger = Ledger.first(run.now, history.fills, holdings.base.total, instrument)
+        seen = [fill for fill in history.fills if fill.executed_at <= holdings.as_of]
+        ledger = Ledger.first(run.now, seen, holdings.base.total, instrument)
         if opening := ledger.sealed.unknown_quantity:
             log.warning("%s %s were there before the known history: cost unknown", plain(opening), instrument.base)
     if gap := history.gap:

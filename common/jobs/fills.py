@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from common.adapters.mexc import FILLS_PAGE, Answer, Mexc
 from common.adapters.mexc_http import Reply
 from common.adapters.wave import Wave
+from common.domain.decimals import exact
 from common.domain.instrument import Instrument
 from common.domain.ledger import MEMORY, Gap, Ledger, windows
 from common.domain.orders import Fill
@@ -16,7 +17,7 @@ from common.errors import BotError, UnreadablePayload
 log = logging.getLogger(__name__)
 _AHEAD = timedelta(seconds=2)
 """The exchange's clock may be ahead of ours: the window reaches a little into the future."""
-_SECOND = timedelta(seconds=1)
+_SECOND, _MILLISECOND = timedelta(seconds=1), timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +82,24 @@ class FillReader:
         fills |= {fill.fill_id: fill for fill in page.value}
         if len(page.value) < FILLS_PAGE:
             return
-        if end - start <= _SECOND:
-            raise UnreadablePayload(f"myTrades: {FILLS_PAGE} or more fills in one second cannot be told apart")
-        middle = (start + (end - start) / 2).replace(microsecond=0)
-        middle = middle if middle > start else start + _SECOND
-        for half in ((start, middle), (middle, end)):
+        for half in _halves(start, end):
             more = self.exchange.my_trades(*half)
             replies.append(more.reply)
             self._complete(*half, more, fills, replies)
+
+
+def _halves(start: datetime, end: datetime) -> tuple[tuple[datetime, datetime], tuple[datetime, datetime]]:
+    """Two windows for one, cut at a whole second as the times of fills are; both ends of a window belong to it.
+
+    Raises UnreadablePayload when there is one second only.
+    """
+    middle = (start + (end - start) / 2).replace(microsecond=0)
+    if middle <= start:
+        middle = end.replace(microsecond=0)
+    if middle <= start:
+        raise UnreadablePayload(f"myTrades: {FILLS_PAGE} or more fills in one second cannot be told apart")
+    # Two seconds that share an edge would never be told apart.
+    return (start, middle if end - start > 2 * _SECOND else middle - _MILLISECOND), (middle, end)
 
 
 def with_fee_values(fills: tuple[Fill, ...], exchange: Mexc, instrument: Instrument) -> tuple[Fill, ...]:
@@ -96,6 +107,7 @@ def with_fee_values(fills: tuple[Fill, ...], exchange: Mexc, instrument: Instrum
     return tuple(_with_fee_value(fill, exchange, instrument) for fill in fills)
 
 
+@exact
 def _with_fee_value(fill: Fill, exchange: Mexc, instrument: Instrument) -> Fill:
     if not fill.fee or fill.fee_asset in (instrument.base, instrument.quote):
         return fill

@@ -45,7 +45,7 @@ def reads(keys: Keys, cache: CacheKeys) -> Mapping[str, Read]:
         **orders.reads(keys),
         "price_latest": ("GET", keys.price_latest),
         "plan_last": ("GET", keys.plan_last),
-        "rules": ("GET", cache.full(cache.rules(Instrument.from_symbol(keys.symbol).pair))),
+        "rules": ("CACHED", cache.full(cache.rules(Instrument.from_symbol(keys.symbol).pair))),
     }
 
 
