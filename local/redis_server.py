@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Thread
+from typing import Any
 
 import redis
 
@@ -46,10 +47,18 @@ def _started(program: str) -> Iterator[int]:
 
 @contextmanager
 def _embedded() -> Iterator[int]:
+    """Imported here only: it is for machines without a redis-server."""
     from fakeredis import TcpFakeServer
 
+    class Prompt(TcpFakeServer):
+        def get_request(self) -> tuple[socket.socket, Any]:
+            """It answers a MULTI in many small packets: without this each run would wait for delayed ACKs."""
+            connection, address = super().get_request()
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return connection, address
+
     port = free_port()
-    server = TcpFakeServer(("127.0.0.1", port), server_type="redis")
+    server = Prompt(("127.0.0.1", port), server_type="redis")
     Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield port
