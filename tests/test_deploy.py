@@ -139,8 +139,16 @@ def deployment(checkout: Path, tmp_path: Path) -> Deployment:
     deployment.answer("^gcloud compute routers nats describe", f"MANUAL_ONLY {LINK}")
     deployment.answer("^gcloud redis instances describe", "READY True SERVER_AUTHENTICATION RDB noeviction")
     deployment.answer("^curl .*a.run.app", '{"status": "success", "task": "ops"}\n200')
+    deployment.answer("^curl .*a.run.app/verify", _report(clock=True, key_without_withdrawal=None))
     deployment.answer("testIamPermissions", _granted())
     return deployment
+
+
+def _report(**findings: bool | None) -> str:
+    """What ops answers to GET /verify."""
+    told = [{"name": name, "ok": ok, "explanation": f"{name} seen"} for name, ok in findings.items()]
+    data = {"healthy": False not in findings.values(), "findings": told}
+    return json.dumps({"status": "success", "task": "ops", "data": data}) + "\n200"
 
 
 def _granted(*missing: str) -> str:
@@ -511,6 +519,7 @@ def test_the_lines_of_one_function_are_read(deployment: Deployment) -> None:
         ),
         (["resume"], "POST", "/", {"command": "resume"}),
         (["restore"], "POST", "/", {"command": "restore"}),
+        (["restore", "exchange"], "POST", "/", {"command": "restore", "source": "exchange"}),
     ],
 )
 def test_commands_reach_ops(
@@ -547,6 +556,7 @@ def test_a_users_token_is_made_out_for_gcloud_and_a_service_accounts_for_ops(dep
         ("Unauthorized\n401", 0, "ops refuses ann@example.com (401)"),
         ('{"status": "error", "error": {"code": "store_unreachable"}}\n503', 0, "ops answered 503"),
         ("", 7, "ops cannot be reached"),
+        ('{"status": "skipped", "reason": "The ledger in Redis is not empty"}\n200', 0, "did not do it"),
     ],
 )
 def test_a_refusal_of_ops_is_told(answer: str, code: int, says: str, deployment: Deployment) -> None:
@@ -560,6 +570,11 @@ def test_a_refusal_of_ops_is_told(answer: str, code: int, says: str, deployment:
 def test_a_pause_wants_a_reason(arguments: list[str], deployment: Deployment) -> None:
     assert deployment.run("pause", *arguments).returncode == 1
     assert not any("a.run.app" in call for call in deployment.calls)
+
+
+def test_a_restore_is_from_the_journal_or_the_exchange(deployment: Deployment) -> None:
+    assert "usage" in deployment.run("restore", "backup").stderr
+    assert deployment.calls == []
 
 
 def test_status_shows_the_schedules_too(deployment: Deployment) -> None:
@@ -576,6 +591,8 @@ def test_verify_is_content_when_all_is_well(deployment: Deployment) -> None:
     assert "FAIL" not in done.stdout
     assert "All is well." in done.stdout
     assert "ok    schedule rebalance is paused" in done.stdout
+    assert "ok    inside: clock: clock seen" in done.stdout
+    assert "look  inside: key_without_withdrawal: key_without_withdrawal seen" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -593,10 +610,10 @@ def test_verify_is_content_when_all_is_well(deployment: Deployment) -> None:
         ("nats describe", "AUTO_ONLY", 0, "the exchange sees 203.0.113.7 and nothing else: NAT: AUTO_ONLY"),
         ("redis instances", "READY True SERVER_AUTHENTICATION RDB volatile-lru", 0, "never evicts: READY"),
         ("redis instances", "READY True SERVER_AUTHENTICATION RDB", 0, "never evicts"),
-        ("curl .*/verify", '{"status": "error", "error": {}}\n200', 0, "ops finds nothing wrong inside"),
-        ("curl .*/verify", '{"status": "partial"}\n200', 0, "ops finds nothing wrong inside"),
-        ("curl .*/verify", "<html>\n200", 0, "ops finds nothing wrong inside"),
-        ("curl .*/verify", "\n503", 0, "ops finds nothing wrong inside"),
+        ("curl .*/verify", _report(clock=True, keys_present=False), 0, "inside: keys_present: keys_present seen"),
+        ("curl .*/verify", '{"status": "error", "error": {}}\n200', 0, "inside: ops gives no report"),
+        ("curl .*/verify", "<html>\n200", 0, "inside: ops gives no report: <html>"),
+        ("curl .*/verify", "\n503", 0, "ops answered 503"),
         ("curl .*/verify", "Forbidden\n403", 0, "ops refuses ann@example.com"),
     ],
 )
@@ -668,7 +685,7 @@ def test_every_setting_terraform_makes_is_one_the_bot_reads() -> None:
     reserved = re.search(r"reserved_settings = \[(.*?)\]", _terraform_text(), re.DOTALL)
     assert reserved
     names = set(re.findall(r'"([A-Z_]+)"', reserved.group(1)))
-    read = {name.upper() for name in Settings.model_fields} | {"LOG_EXECUTION_ID", "JOURNAL_BUCKET"}
+    read = {name.upper() for name in Settings.model_fields} | {"LOG_EXECUTION_ID"}
     assert names <= read
 
 

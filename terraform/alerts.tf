@@ -1,0 +1,160 @@
+# Alerts on the bot read the line job.finished, through its metrics or by matching it; those on the store read Memorystore's
+# own metrics. What each means and what to do is in docs/operations.md under the same name.
+
+locals {
+  # --- no successful run -------------------------------------------------------------------------------
+  # Three intervals without a run that did its work, and two minutes for a line to become a point. The window is shorter than
+  # that and has to stay empty for the rest, so that a first deployment is not announced as an outage, while a job that never
+  # starts still is: an absence condition would wait for its first point for ever.
+  silent_for    = { for key, row in local.jobs : key => 3 * row.every + 2 }                               # minutes
+  silent_lasts  = { for key, row in local.jobs : key => min(2 * row.every, 23 * 60) }                     # minutes
+  silent_window = { for key, row in local.jobs : key => local.silent_for[key] - local.silent_lasts[key] } # minutes
+  silent_jobs   = { for key, row in local.jobs : key => row if !contains(var.jobs_paused, key) }
+
+  # --- counted over time: PromQL, which can be asked before the metric has its first point ---------------
+  # Half a run more or less allows for interpolation at the window's edges.
+  query_alerts = merge(
+    {
+      for key, row in local.silent_jobs : "silent-${local.names[key]}" => {
+        title    = "${row.task}: no successful run"
+        severity = contains(["fifteen_min_job", "rebalance"], key) ? "CRITICAL" : "ERROR"
+        lasts    = local.silent_lasts[key]
+        queries = {
+          "no run of ${row.task} did its work for three intervals" = "(sum(increase(${local.promql["job_runs"]}{task=\"${row.task}\",status=~\"${join("|", row.done)}\"}[${local.silent_window[key]}m])) or vector(0)) < 0.5"
+        }
+        text = "No run of ${row.task} has done its work for three intervals of ${row.every} minutes."
+      }
+    },
+    {
+      failures = {
+        title    = "runs fail"
+        severity = "WARNING"
+        lasts    = 0
+        queries = {
+          "three failed runs of one job in 15 minutes"    = "sum by (task) (increase(${local.promql["job_runs"]}{status=~\"error|partial\"}[15m])) > 2.5"
+          "two failed runs of 15-min-job in half an hour" = "sum(increase(${local.promql["15min_job_failures"]}[31m])) > 1.5"
+        }
+        text = "A job keeps failing; the label task and the log say which and why."
+      }
+      rebalance-failing = {
+        title    = "three rebalances failed in a row"
+        severity = "CRITICAL"
+        lasts    = 0
+        queries = {
+          "three rebalances failed in a row" = join(" ", [
+            "(sum(increase(${local.promql["rebalance_failures"]}[46m])) > 2.5)",
+            "unless on() (sum(increase(${local.promql["job_runs"]}{task=~\"${local.functions["fifteen_min_job"].task}|${local.functions["rebalance"].task}\",status=\"success\"}[46m])) > 0.5)",
+            "unless on() (sum(increase(${local.promql["15min_job_rebalance_action"]}{action=\"HOLD\"}[46m])) > 0.5)",
+          ])
+        }
+        text = "At least three rebalances have failed and none has succeeded in between."
+      }
+    },
+  )
+
+  # --- read off a single line ---------------------------------------------------------------------------
+  line_alerts = {
+    drift         = { title = "mix more than 10 % off", severity = "ERROR", match = "jsonPayload.weight_drift>0.10", show = { drift = "weight_drift", task = "task" }, text = "The share of the base asset differs from the target by more than 0.10 of the whole." }
+    orders        = { title = "more than 10 orders in a day", severity = "CRITICAL", match = "jsonPayload.orders_today>10", show = { orders = "orders_today", task = "task" }, text = "More orders today than the bot should ever need." }
+    zero-balance  = { title = "a balance is zero", severity = "CRITICAL", match = "jsonPayload.zero_balance=true", show = { task = "task" }, text = "The account holds none of one of the two assets, or all of it." }
+    forged-caller = { title = "a caller was refused", severity = "ERROR", match = "jsonPayload.auth_failure=(\"missing_credentials\" OR \"forbidden_caller\")", show = { reason = "auth_failure", task = "task" }, text = "Somebody got past the platform's check and was turned away by the function itself." }
+    key-age       = { title = "exchange key near its 90 days", severity = "WARNING", match = "jsonPayload.key_age_days>=75", show = { days = "key_age_days" }, text = "A key not bound to an address dies after 90 days; make a new one in time." }
+  }
+
+  # --- the platform's own figures of the store ----------------------------------------------------------
+  redis_alerts = {
+    redis-memory    = { title = "Redis memory above 80 %", severity = "ERROR", metric = "stats/memory/usage_ratio", align = "ALIGN_MAX", above = 0.8, text = "With noeviction a full store refuses writes, and the bot holds." }
+    redis-evictions = { title = "Redis evicts keys", severity = "CRITICAL", metric = "stats/evicted_keys", align = "ALIGN_DELTA", above = 0, text = "The store dropped keys: its policy is not noeviction." }
+  }
+
+  channels = [for channel in google_monitoring_notification_channel.bot : channel.id]
+  runbook  = "\n\nWhat to do: docs/operations.md, \"What each alert means\"."
+}
+
+resource "google_monitoring_alert_policy" "query" {
+  for_each = local.query_alerts
+
+  display_name          = "${local.prefix}qrl-bot: ${each.value.title}"
+  severity              = each.value.severity
+  combiner              = "OR"
+  notification_channels = local.channels
+  user_labels           = local.labels
+
+  dynamic "conditions" {
+    for_each = each.value.queries
+    content {
+      display_name = conditions.key
+      condition_prometheus_query_language {
+        query                     = conditions.value
+        duration                  = "${each.value.lasts * 60}s"
+        evaluation_interval       = "60s"
+        disable_metric_validation = true
+      }
+    }
+  }
+  documentation {
+    content   = "${each.value.text}${local.runbook}"
+    mime_type = "text/markdown"
+  }
+
+  depends_on = [google_logging_metric.bot, google_cloud_scheduler_job.job]
+}
+
+resource "google_monitoring_alert_policy" "line" {
+  for_each = local.line_alerts
+
+  display_name          = "${local.prefix}qrl-bot: ${each.value.title}"
+  severity              = each.value.severity
+  combiner              = "OR"
+  notification_channels = local.channels
+  user_labels           = local.labels
+
+  conditions {
+    display_name = each.value.title
+    condition_matched_log {
+      filter           = "${local.finished}\n${each.value.match}"
+      label_extractors = { for label, field in each.value.show : label => "EXTRACT(jsonPayload.${field})" }
+    }
+  }
+  alert_strategy {
+    auto_close = "86400s"
+    notification_rate_limit {
+      period = each.key == "key-age" ? "86400s" : "3600s"
+    }
+  }
+  documentation {
+    content   = "${each.value.text}${local.runbook}"
+    mime_type = "text/markdown"
+  }
+
+  depends_on = [time_sleep.services]
+}
+
+resource "google_monitoring_alert_policy" "redis" {
+  for_each = local.redis_alerts
+
+  display_name          = "${local.prefix}qrl-bot: ${each.value.title}"
+  severity              = each.value.severity
+  combiner              = "OR"
+  notification_channels = local.channels
+  user_labels           = local.labels
+
+  conditions {
+    display_name = each.value.title
+    condition_threshold {
+      filter          = "resource.type=\"redis_instance\" AND resource.labels.instance_id=\"${google_redis_instance.store.id}\" AND metric.type=\"redis.googleapis.com/${each.value.metric}\""
+      comparison      = "COMPARISON_GT"
+      threshold_value = each.value.above
+      duration        = "0s"
+
+      aggregations {
+        alignment_period   = "300s"
+        per_series_aligner = each.value.align
+      }
+    }
+  }
+  documentation {
+    content   = "${each.value.text}${local.runbook}"
+    mime_type = "text/markdown"
+  }
+}
