@@ -20,6 +20,7 @@ from common.adapters import logs
 from common.adapters.clock import Clock, SystemClock
 from common.adapters.documents import to_answer
 from common.adapters.mexc_http import new_session
+from common.adapters.wave import WIDTH
 from common.config import Settings
 from common.errors import ConfigurationError
 from common.jobs import ops
@@ -63,8 +64,8 @@ def build(environ: Mapping[str, str], clock: Clock | None = None) -> Bot:
     """A bot from an environment. Raises ConfigurationError, naming every offender."""
     settings = Settings.from_env(environ)
     logs.set_up(settings)
-    session = new_session(proxy=settings.https_proxy)
-    pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="exchange")
+    session = new_session(WIDTH, settings.https_proxy)
+    pool = ThreadPoolExecutor(WIDTH, thread_name_prefix="exchange")
     return Bot(settings, clock or SystemClock(), redis_client(settings), session, random.SystemRandom(), pool)
 
 
@@ -102,6 +103,8 @@ def _served(task: str, answer: Callable[[Bot], Response]) -> Response:
     try:
         bot = process_bot()
     except ConfigurationError as error:
+        if os.environ.get("K_SERVICE"):
+            logs.set_up_plainly(on_platform=True)
         log.critical("configuration: %s", error)
         body = {"status": "error", "task": task, "error": {"code": error.code, "message": str(error)}}
         return Response(to_answer(body), 500, mimetype="application/json")

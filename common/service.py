@@ -18,14 +18,16 @@ import requests
 from flask import Request, Response
 
 from common.adapters import logs
+from common.adapters.batch import Batch
 from common.adapters.cache import MarketCache
 from common.adapters.caller import Caller, CallerCheck
 from common.adapters.clock import Clock, Deadline
 from common.adapters.documents import to_answer
 from common.adapters.keys import RAW_ENDPOINTS, Keys
+from common.adapters.lease import Lease
 from common.adapters.mexc import Mexc
 from common.adapters.mexc_http import Meter, MexcHttp
-from common.adapters.store import Batch, Begun, Lease, Store
+from common.adapters.store import Begun, Store
 from common.config import Settings
 from common.domain.orders import JournalEntry
 from common.domain.slots import Slot, slot_of
@@ -387,6 +389,6 @@ def _whole(query: Mapping[str, str], name: str, default: int | None, least: int,
     text = query.get(name)
     if text is None:
         return default
-    if not text.isdecimal() or not least <= int(text) <= most:
+    if not text.isdecimal() or len(text) > 16 or not least <= int(text) <= most:
         raise BadRequest(f"{name}: a whole number from {least} to {most}")
     return int(text)

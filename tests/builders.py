@@ -1,8 +1,12 @@
 """Payloads and values written for the tests: each shows only the numbers that matter to the reader."""
 
+import json
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
 
 from common.adapters.clock import milliseconds
 from common.domain.instrument import Instrument, Side, TradingRules
@@ -13,10 +17,21 @@ from tests.fakes import NOON
 
 QRL = Instrument("QRL", "USDT")
 POLICY = Policy(Decimal("0.5"), Decimal("5"), Decimal("0.01"))
+PROPERTY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""How every hypothesis test runs: a busy machine is no failure."""
 
 
 def d(text: str | int) -> Decimal:
     return Decimal(text)
+
+
+def told(response: Any) -> Any:
+    """The JSON of an answer, its numbers whole."""
+    return json.loads(response.get_data(as_text=True), parse_float=Decimal)
+
+
+def ds(*texts: str | int) -> tuple[Decimal, ...]:
+    return tuple(map(d, texts))
 
 
 def rules(step: str = "0.0001", min_notional: str = "1", fee: str = "0", **more: Any) -> TradingRules:
@@ -56,8 +71,49 @@ def fill(
     )
 
 
+def amounts(places: int, least: int = 1, most: int = 10**9) -> st.SearchStrategy[Decimal]:
+    """Decimals with so many decimal places; `least` and `most` count units of the last one."""
+    return st.integers(least, most).map(lambda units: Decimal(units).scaleb(-places))
+
+
+def fill_lists(*sides: str, most: int = 20) -> st.SearchStrategy[list[Fill]]:
+    """Fills of two hours in any order, some at the same second, with fees in USDT, QRL and MX (MX0: unvalued)."""
+
+    def build(number: int, row: tuple[str, Decimal, Decimal, int, str, int]) -> Fill:
+        side, quantity, price, second, asset, permille = row
+        whole = quantity if asset == "QRL" else quantity * price
+        fee = whole * permille / 1000
+        return fill(
+            side,
+            str(quantity),
+            str(price),
+            number=number,
+            at=NOON + timedelta(seconds=second),
+            fee=str(fee),
+            fee_asset=asset.removesuffix("0"),
+            fee_value=fee * 3 if asset == "MX" else None,
+        )
+
+    row = st.tuples(
+        st.sampled_from(sides or ("BUY", "SELL")),
+        amounts(4, most=10**8),
+        amounts(6, most=10**7),
+        st.integers(0, 7200) | st.integers(0, 3),
+        st.sampled_from(["USDT", "QRL", "MX", "MX0"]),
+        st.integers(0, 20),
+    )
+    return st.lists(row, max_size=most).map(lambda rows: [build(n, r) for n, r in enumerate(rows, 1)])
+
+
 def fill_payload(
-    side: str, quantity: str, price: str, *, number: int = 1, at: datetime = NOON, fee: str = "0", asset: str = "USDT"
+    side: str,
+    quantity: str,
+    price: str,
+    *,
+    number: int = 1,
+    at: datetime = NOON,
+    fee: str = "0",
+    asset: str = "USDT",
 ) -> dict[str, Any]:
     return {
         "symbol": "QRLUSDT",

@@ -18,9 +18,10 @@ from functions_framework import create_app
 
 from common import runtime, service
 from common.adapters.mexc_http import new_session
+from common.adapters.wave import WIDTH
 from common.config import Settings
 from tests.builders import exchange_answers
-from tests.fakes import NOON, FakeClock, StubExchange
+from tests.fakes import NOON, FakeClock, Line, Market, StubExchange
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"
@@ -49,7 +50,7 @@ def store_client() -> "redis.Redis":
     return fakeredis.FakeRedis(server=fakeredis.FakeServer(), decode_responses=True)
 
 
-POOL = ThreadPoolExecutor(max_workers=8)
+POOL = ThreadPoolExecutor(WIDTH)
 MakeBot = Callable[..., service.Bot]
 
 
@@ -155,3 +156,16 @@ def any_redis(request: pytest.FixtureRequest) -> Iterator["redis.Redis"]:
     client.flushdb()
     yield client
     client.close()
+
+
+@pytest.fixture
+def line(store_client: "redis.Redis") -> Line:
+    """The wire between the bot and its embedded Redis."""
+    return Line(store_client)
+
+
+@pytest.fixture
+def market(clock: FakeClock) -> Iterator[Market]:
+    """The simulated exchange over HTTP, on the test's clock; `make_bot(**market.env)` is a bot that uses it."""
+    with Market(clock) as market:
+        yield market

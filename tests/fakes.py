@@ -1,14 +1,19 @@
-"""Stand-ins at the seams: a clock that moves when told, and an exchange behind the requests session."""
+"""Stand-ins at the seams: a clock that moves when told, exchanges, and the wire to a Redis."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from threading import Lock
-from typing import Any
+from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
+import fakeredis
+import redis
 import requests
 from requests.adapters import BaseAdapter
+
+from local.exchange import DirectClient, ExchangeConfig, RateLimit, SimulatedExchange, serve
 
 NOON = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
 
@@ -106,3 +111,142 @@ class Several:
 
     def next(self) -> Answer:
         return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+
+
+class Market:
+    """The simulated exchange on a loopback port, at the test's own time; a bot's settings for it are `env`.
+
+    The price stands at `price`. `config` are fields of ExchangeConfig.
+    """
+
+    def __init__(self, clock: FakeClock, price: str = "0.02", **config: Any) -> None:
+        self._clock = clock
+        limit = RateLimit(weight=None)
+        self.exchange = SimulatedExchange(
+            ExchangeConfig(rate_limit=limit, **config), clock=self, sleep=lambda ms: clock.move(ms / 1000)
+        )
+        self._client = DirectClient(self.exchange)
+        self._server = serve(self.exchange)
+        self.env = {
+            "MEXC_BASE_URL": self._server.url,
+            "MEXC_API_KEY": self._client.api_key,
+            "MEXC_SECRET_KEY": self._client.secret_key,
+        }
+        self.set_price(price)
+
+    def now_ms(self) -> int:
+        return round(self._clock.now().timestamp() * 1000)
+
+    def sim(self, path: str, **spec: Any) -> Any:
+        """POST to the control API."""
+        return self._client.sim("POST", path, **spec)
+
+    def set_price(self, price: str) -> None:
+        self.sim("price", price=price)
+
+    def hold(self, **balances: str) -> None:
+        """The account holds this and nothing else."""
+        self.sim("account", balances=balances, replace=True)
+
+    def bought(self, *fills: tuple[str, str], at: datetime, side: str = "BUY", fee: str = "0") -> None:
+        """Fills as (quantity, price) in the account's history; the balances stay as they are."""
+        row = {"side": side, "time": round(at.timestamp() * 1000), "commission": fee}
+        self.sim("fills", fills=[row | {"qty": quantity, "price": price} for quantity, price in fills])
+
+    def order(self, side: str, quantity: str, kind: str = "MARKET", **more: str) -> None:
+        """An order that somebody else than the bot places."""
+        response = self._client.signed(
+            "POST", "order", symbol=self.exchange.config.symbol, side=side, type=kind, quantity=quantity, **more
+        )
+        assert response.status == 200, response.body
+
+    def total(self, asset: str) -> Decimal:
+        account = self.exchange.venue.engine.account
+        return account.total(asset)
+
+    def calls(self, path: str) -> int:
+        """How often GET `path` was asked for."""
+        return self.exchange.requests[f"GET /api/v3/{path}"]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.close()
+
+
+class Line:
+    """The wire of a Redis client: notes the commands of every round trip in `trips`, and can be cut."""
+
+    def __init__(self, client: "redis.Redis") -> None:
+        pool: Any = client.connection_pool
+        line = self
+
+        class Watched(pool.connection_class):  # type: ignore[misc]
+            def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+                try:
+                    line._sending(b"".join([command] if isinstance(command, bytes) else command))
+                except redis.ConnectionError:
+                    self.disconnect()
+                    raise
+                super().send_packed_command(command, check_health)
+
+            def read_response(self, *args: Any, **options: Any) -> Any:
+                answer = super().read_response(*args, **options)
+                if line._losing():
+                    self.disconnect()
+                    raise redis.ConnectionError("the answer was lost")
+                return answer
+
+        pool.disconnect()
+        pool.reset()
+        pool.connection_class = Watched
+        # How fakeredis greets is its own; on a real server the greeting counts.
+        self._unseen = {"HELLO", "CLIENT"} if isinstance(client, fakeredis.FakeRedis) else set()
+        self.trips: list[list[str]] = []
+        self._left: int | None = None
+        self._lose_at: int | None = None
+        self._lock = Lock()
+
+    def cut_after(self, trips: int) -> None:
+        """So many round trips still go through, then nothing until `mend`."""
+        self._left = trips
+
+    def lose_answer(self, trip: int) -> None:
+        """The `trip`-th round trip from now is carried out, but its answer never comes; the next ones are fine."""
+        self._lose_at = len(self.trips) + trip
+
+    def mend(self) -> None:
+        self._left = None
+
+    def _sending(self, packed: bytes) -> None:
+        with self._lock:
+            if self._left == 0:
+                raise redis.ConnectionError("the line is cut")
+            names = list(_commands(packed))
+            if self._unseen.issuperset(names):
+                return
+            if self._left is not None:
+                self._left -= 1
+            self.trips.append(names)
+
+    def _losing(self) -> bool:
+        with self._lock:
+            lost = self._lose_at == len(self.trips)
+            if lost:
+                self._lose_at = None
+            return lost
+
+
+def _commands(packed: bytes) -> Iterable[str]:
+    """The names of the commands in what goes over the wire (RESP)."""
+    at = 0
+    while at < len(packed):
+        end = packed.index(b"\r\n", at)
+        count, at = int(packed[at + 1 : end]), end + 2
+        for number in range(count):
+            end = packed.index(b"\r\n", at)
+            size = int(packed[at + 1 : end])
+            if number == 0:
+                yield packed[end + 2 : end + 2 + size].decode()
+            at = end + size + 4

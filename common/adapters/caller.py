@@ -81,7 +81,7 @@ class CallerCheck:
                 raise MissingCredentials("the platform has not checked this token")
             try:
                 claims: Mapping[str, Any] = jwt.decode(token, verify=False)
-            except ValueError:
+            except (ValueError, RecursionError):
                 raise MissingCredentials("the token cannot be read") from None
             return claims
         if removed:
@@ -91,8 +91,10 @@ class CallerCheck:
     def _verified(self, jwt: Any, token: str) -> Mapping[str, Any]:
         try:
             key_id = jwt.decode_header(token).get("kid")
-        except ValueError:
+        except (ValueError, RecursionError):
             raise MissingCredentials("the token cannot be read") from None
+        if not isinstance(key_id, str):
+            raise MissingCredentials("the token does not name its key")
         certificates = self._certs.for_key(key_id)
         try:
             claims: Mapping[str, Any] = jwt.decode(
@@ -109,7 +111,7 @@ class CallerCheck:
             raise MissingCredentials("the token is for another audience")
         expires = claims.get("exp")
         now = self._clock.now().timestamp()
-        if not isinstance(expires, int | float) or expires + SKEW.total_seconds() < now:
+        if not (isinstance(expires, int | float) and expires + SKEW.total_seconds() >= now):
             raise MissingCredentials("the token has expired")
 
 
@@ -124,7 +126,7 @@ class Certificates:
         self._certificates: Mapping[str, str] = {}
         self._fetched_at: float | None = None
 
-    def for_key(self, key_id: object) -> Mapping[str, str]:
+    def for_key(self, key_id: str) -> Mapping[str, str]:
         """All certificates, fresh enough. Raises CertificatesUnavailable."""
         with self._lock:
             age = None if self._fetched_at is None else self._clock.monotonic() - self._fetched_at

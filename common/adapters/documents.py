@@ -15,7 +15,7 @@ from typing import Any
 from common.domain.decimals import plain
 from common.errors import StoreCorrupt
 
-_AMOUNT = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?")
+_AMOUNT = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?", re.ASCII)
 
 
 def _refuse_constant(name: str) -> Any:
@@ -42,7 +42,7 @@ def to_answer(value: Any) -> str:
         case int():
             return int.__repr__(value)
         case Decimal():
-            return plain(value)
+            return _plain_text(value)
         case float():
             return json.dumps(value, allow_nan=False)
         case datetime():
@@ -56,6 +56,8 @@ def to_answer(value: Any) -> str:
 
 def _plain_text(value: Any) -> str:
     if isinstance(value, Decimal):
+        if not value.is_finite():
+            raise ValueError(f"{value} is no JSON number")
         return plain(value)
     if isinstance(value, datetime):
         return value.isoformat()

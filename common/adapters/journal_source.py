@@ -1,10 +1,10 @@
-"""The journal outside Redis: the log lines of fills and intents, read back from where they were sunk.
+"""The journal outside Redis: the log lines of fills and intents, and how they are read back from their sink.
 
 On the platform a logging sink writes them as objects of one JSON entry a line into a bucket; on a laptop a
 folder of log lines holds the same. Only `journal.*` events are looked at.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -12,9 +12,15 @@ from urllib.parse import quote
 import requests
 
 from common.adapters.documents import from_redis, loads, to_redis
+from common.adapters.logs import event
 from common.errors import ConfigurationError, StoreUnreachable, UnreadablePayload
 
 _STORAGE = "https://storage.googleapis.com/storage/v1/b"
+
+
+def note(name: str, fields: Mapping[str, Any]) -> None:
+    """Log one journal event. Amounts go as text: Cloud Logging would make binary floats of numbers."""
+    event(f"journal.{name}", loads(to_redis(fields)))
 
 
 class JournalSource(Protocol):
@@ -34,7 +40,7 @@ class Folder:
             raise ConfigurationError("JOURNAL_FOLDER: there is no such folder")
         for file in sorted(self._path.rglob("*")):
             if file.is_file():
-                yield file.read_text(encoding="utf-8")
+                yield _decoded(file.read_bytes(), self.name)
 
 
 class Bucket:
@@ -56,14 +62,19 @@ class Bucket:
 
     def texts(self) -> Iterator[str]:
         for name in sorted(self._names()):
-            yield self._get(f"{self._url}/{quote(name, safe='')}", {"alt": "media"}).content.decode()
+            content = self._get(f"{self._url}/{quote(name, safe='')}", {"alt": "media"}).content
+            yield _decoded(content, self.name)
 
     def _names(self) -> Iterator[str]:
         page: str | None = ""
         while page is not None:
-            listing = loads(self._get(self._url, {"pageToken": page} if page else {}).content)
-            yield from (item["name"] for item in listing.get("items", []))
-            page = listing.get("nextPageToken")
+            content = self._get(self._url, {"pageToken": page} if page else {}).content
+            try:
+                listing = loads(content)
+                yield from [item["name"] for item in listing.get("items", [])]
+                page = listing.get("nextPageToken")
+            except (ValueError, TypeError, KeyError, AttributeError):
+                raise UnreadablePayload(f"{self.name}: the list of its objects cannot be read") from None
 
     def _get(self, url: str, params: dict[str, str]) -> requests.Response:
         try:
@@ -73,6 +84,13 @@ class Bucket:
         if response.status_code != 200:
             raise StoreUnreachable(f"the journal's bucket answers HTTP {response.status_code}")
         return response
+
+
+def _decoded(content: bytes, where: str) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise UnreadablePayload(f"{where}: an object is no text") from None
 
 
 def events(source: JournalSource) -> Iterator[tuple[str, Any]]:

@@ -6,7 +6,9 @@ framework puts a writer there that adds the execution id (gcp.md 7).
 """
 
 import logging
+import os
 import sys
+import traceback
 from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -42,11 +44,21 @@ def event(name: str, fields: Mapping[str, Any], level: int = logging.INFO) -> No
     log.log(level, name, extra={"fields": {"event": name, **fields}})
 
 
+def _message(record: logging.LogRecord) -> str:
+    """The message; an exception by its kind and place: its text and traceback may carry secrets (SPEC §1)."""
+    text = record.getMessage()
+    if not record.exc_info or record.exc_info[0] is None:
+        return text
+    kind, _, trace = record.exc_info
+    place = "".join(f" at {os.path.basename(f.filename)}:{f.lineno}" for f in traceback.extract_tb(trace)[-1:])
+    return f"{text}: {kind.__name__}{place}"
+
+
 class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line = {
             "severity": record.levelname,
-            "message": self._message(record),
+            "message": _message(record),
             "time": datetime.fromtimestamp(record.created, UTC),
             "logger": record.name,
             **_context.get(),
@@ -54,20 +66,14 @@ class JsonFormatter(logging.Formatter):
         }
         return to_answer(line)
 
-    def _message(self, record: logging.LogRecord) -> str:
-        text = record.getMessage()
-        return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text
-
 
 class TextFormatter(logging.Formatter):
-    def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S")
-
     def format(self, record: logging.LogRecord) -> str:
         fields = getattr(record, "fields", {})
         shown = {k: v for k, v in fields.items() if k != "event" and isinstance(v, str | int | Decimal)}
         told = " ".join(f"{k}={to_answer(v)}" for k, v in shown.items())
-        return f"{super().format(record)} {told}".rstrip()
+        time = self.formatTime(record, "%H:%M:%S")
+        return f"{time} {record.levelname} {_message(record)} {told}".rstrip()
 
 
 class StdoutHandler(logging.StreamHandler[TextIO]):
@@ -87,16 +93,23 @@ class StdoutHandler(logging.StreamHandler[TextIO]):
 
 def set_up(settings: Settings) -> None:
     """Own the root logger: one handler, our level, our format."""
-    handler: logging.Handler = StdoutHandler()
-    if settings.on_platform:
-        handler.setFormatter(JsonFormatter())
-    elif settings.log_ship_project:
-        handler = _shipping_handler(settings.log_ship_project)
+    if not settings.on_platform and settings.log_ship_project:
+        _own(_shipping_handler(settings.log_ship_project), settings.log_level)
     else:
-        handler.setFormatter(TextFormatter())
+        set_up_plainly(settings.on_platform, settings.log_level)
+
+
+def set_up_plainly(on_platform: bool, level: str = "INFO") -> None:
+    """The same without settings, so that it can be told what is wrong with them."""
+    handler = StdoutHandler()
+    handler.setFormatter(JsonFormatter() if on_platform else TextFormatter())
+    _own(handler, level)
+
+
+def _own(handler: logging.Handler, level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(settings.log_level)
+    root.setLevel(level)
     for noisy in ("urllib3", "google", "werkzeug"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 

@@ -7,6 +7,7 @@ what became of it is OutcomeUnknown. Every parameter goes into the query string 
 import hashlib
 import hmac
 import random
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -39,6 +40,7 @@ CLOCK_MARGIN_MS = 300
 """Signed times are this much in the past: a clock 1 s fast is refused whatever recvWindow says."""
 READ_WINDOW_MS = 10_000
 WRITE_WINDOW_MS = 5_000
+_SIGNED = re.compile(r"\S*signature=\S*", re.IGNORECASE)
 Params = Iterable[tuple[str, str | int]]
 
 
@@ -217,9 +219,19 @@ class MexcHttp:
             if write:
                 return OutcomeUnknown(f"{endpoint}: {problem}; the order may have been accepted")
             return UnreadablePayload(f"{endpoint}: {problem}")
+        if isinstance(payload, dict):
+            payload = {name: self._scrubbed(value) for name, value in payload.items()}
         wait = headers.get("Retry-After", "")
         retry_after = float(wait) if wait.isdecimal() else None
         return error_for(status, payload, write=write, retry_after=retry_after, where=endpoint)
+
+    def _scrubbed(self, value: Any) -> Any:
+        """A field of an error without our key, secret and signed URL, should the exchange tell them back."""
+        if not isinstance(value, str):
+            return value
+        for secret in filter(None, (self._api_key, self._secret_key)):
+            value = value.replace(secret.get_secret_value(), "***")
+        return _SIGNED.sub("***", value)
 
 
 def _parse(body: bytes) -> tuple[Any, str | None]:

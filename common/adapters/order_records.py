@@ -1,11 +1,11 @@
 """Intents, activity and the kill switch as documents and back."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from common.domain.decimals import quotient
+from common.domain.decimals import plain, quotient
 from common.domain.instrument import Instrument, Side
 from common.domain.orders import IntentState, JournalEntry, OrderIntent, OrderStyle
 from common.domain.risk import Activity, Pause
@@ -44,26 +44,26 @@ def entry_of(document: Any, key: str) -> JournalEntry:
     """Raises StoreCorrupt, naming `key`."""
 
     def read() -> JournalEntry:
-        price: Decimal | None = document["limit_price"]
+        price = document["limit_price"]
         intent = OrderIntent(
-            document["client_order_id"],
-            datetime.fromisoformat(document["slot"]),
+            _text(document["client_order_id"]),
+            _moment(document["slot"]),
             Side(document["side"]),
             OrderStyle(document["style"]),
-            document["quantity"],
-            price,
-            document["notional"],
+            _amount(document["quantity"]),
+            None if price is None else _amount(price),
+            _amount(document["notional"]),
         )
         return JournalEntry(
             intent,
             IntentState(document["state"]),
-            datetime.fromisoformat(document["planned_at"]),
-            datetime.fromisoformat(document["updated_at"]),
-            _moment(document["sent_at"]),
-            document["order_id"],
-            document["filled_quantity"],
-            document["filled_notional"],
-            document["reason"],
+            _moment(document["planned_at"]),
+            _moment(document["updated_at"]),
+            _moment_or_none(document["sent_at"]),
+            _text_or_none(document["order_id"]),
+            _amount(document["filled_quantity"]),
+            _amount(document["filled_notional"]),
+            _text_or_none(document["reason"]),
         )
 
     return _read(read, key, "an order intent")
@@ -100,12 +100,13 @@ def activity_of(document: Any, now: datetime, key: str) -> Activity:
         return Activity(now.date().isoformat())
 
     def read() -> Activity:
+        start = document["pnl_at_start"]
         return Activity(
-            document["day"],
-            document["orders"],
-            document["pnl_at_start"],
-            _moment(document["last_order_at"]),
-            _moment(document["last_slot"]),
+            date.fromisoformat(document["day"]).isoformat(),
+            _count(document["orders"]),
+            None if start is None else _amount(start),
+            _moment_or_none(document["last_order_at"]),
+            _moment_or_none(document["last_slot"]),
         )
 
     return _read(read, key, "the record of orders")
@@ -122,17 +123,52 @@ def pause_of(document: Any, key: str) -> Pause | None:
 
     def read() -> Pause:
         return Pause(
-            document["reason"],
-            document["set_by"],
-            datetime.fromisoformat(document["set_at"]),
-            _moment(document["until"]),
+            _text(document["reason"]),
+            _text(document["set_by"]),
+            _moment(document["set_at"]),
+            _moment_or_none(document["until"]),
         )
 
     return _read(read, key, "a pause")
 
 
-def _moment(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text is not None else None
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("a moment without a time zone")
+    return moment
+
+
+def _moment_or_none(text: str | None) -> datetime | None:
+    return _moment(text) if text is not None else None
+
+
+def _amount(value: Any) -> Decimal:
+    """An amount; a whole one that was written as a number comes back as an int."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return Decimal(value)
+    if not isinstance(value, Decimal):
+        raise TypeError("no amount")
+    return value
+
+
+def _count(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError("no count")
+    return value
+
+
+def _text(value: Any) -> str:
+    """A text; one that looks like a number (a reason such as "2") comes back as one."""
+    if isinstance(value, Decimal):
+        return plain(value)
+    if not isinstance(value, str):
+        raise TypeError("no text")
+    return value
+
+
+def _text_or_none(value: Any) -> str | None:
+    return _text(value) if value is not None else None
 
 
 def _read(read: Callable[[], T], key: str, what: str) -> T:

@@ -7,7 +7,7 @@ names in them follow it.
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from common.domain.benchmark import Comparison, Inception, Moved
 from common.domain.decimals import ZERO, quotient, tidy
@@ -80,16 +80,54 @@ def holdings_of(fields: Mapping[str, Any], instrument: Instrument, key: str) -> 
         return Holdings(
             Balance(_amount(fields[f"{base}_balance"]), _amount(fields[f"{base}_locked"])),
             Balance(_amount(fields[f"{quote}_balance"]), _amount(fields[f"{quote}_locked"])),
-            datetime.fromisoformat(fields["updated_at"]),
+            _moment(fields["updated_at"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise StoreCorrupt(f"{key} is not a position: {error}") from None
 
 
 def _amount(value: Any) -> Decimal:
+    """A stored amount; a whole one may come back from the cache or a log line as an int."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return Decimal(value)
     if not isinstance(value, Decimal):
         raise TypeError(f"{value!r:.40} is no amount")
     return value
+
+
+def _amount_or_none(value: Any) -> Decimal | None:
+    return None if value is None else _amount(value)
+
+
+def _amounts(document: Any, names: Iterable[str]) -> dict[str, Decimal]:
+    return {name: _amount(document[name]) for name in names}
+
+
+def _moment(value: Any) -> datetime:
+    moment = datetime.fromisoformat(value)
+    if moment.tzinfo is None:
+        raise ValueError("a moment without a time zone")
+    return moment
+
+
+K = TypeVar("K")
+
+
+def _a(kind: type[K], value: Any) -> K:
+    if not isinstance(value, kind):
+        raise TypeError(f"{type(value).__name__} instead of {kind.__name__}")
+    return value
+
+
+_RULE_AMOUNTS = (
+    "size_increment",
+    "min_quantity",
+    "price_increment",
+    "min_notional",
+    "max_notional",
+    "maker_fee",
+    "taker_fee",
+)
 
 
 def rules_document(rules: TradingRules) -> Document:
@@ -103,18 +141,16 @@ def rules_document(rules: TradingRules) -> Document:
 def rules_of(document: Any) -> TradingRules | None:
     """Cached rules; None (a miss) when they are not what this version writes."""
     try:
-        fields = {name: _rule(document[name]) for name in TradingRules.__slots__}
-        return TradingRules(**{**fields, "sides": tuple(Side(side) for side in fields["sides"])})
+        return TradingRules(
+            **_amounts(document, _RULE_AMOUNTS),
+            sides=tuple(Side(side) for side in _a(list, document["sides"])),
+            market_orders=_a(bool, document["market_orders"]),
+            closed=tuple(_a(str, reason) for reason in _a(list, document["closed"])),
+            price_band_up=_amount_or_none(document["price_band_up"]),
+            price_band_down=_amount_or_none(document["price_band_down"]),
+        )
     except (KeyError, TypeError, ValueError):
         return None
-
-
-def _rule(value: Any) -> Any:
-    if isinstance(value, list):
-        return tuple(value)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return Decimal(value)
-    return value
 
 
 def plan_document(plan: Plan, instrument: Instrument, now: datetime, slot: str, mode: str) -> Document:
@@ -180,15 +216,35 @@ def fill_document(fill: Fill) -> Document:
     return {name: getattr(fill, name) for name in Fill.__slots__}
 
 
-def fill_of(document: Mapping[str, Any]) -> Fill:
-    fields = dict(document)
-    fields["side"] = Side(fields["side"])
-    fields["executed_at"] = datetime.fromisoformat(fields["executed_at"])
-    return Fill(**fields)
+def fill_of(document: Any, key: str = "the record") -> Fill:
+    """A fill that was stored or journalled. Raises StoreCorrupt, naming `key`."""
+    try:
+        client_id, asset = document["client_order_id"], document["fee_asset"]
+        return Fill(
+            **_amounts(document, ("price", "quantity", "notional", "fee")),
+            fill_id=_a(str, document["fill_id"]),
+            order_id=_a(str, document["order_id"]),
+            client_order_id=None if client_id is None else _a(str, client_id),
+            side=Side(document["side"]),
+            fee_asset=str(asset) if isinstance(asset, Decimal) else _a(str, asset),
+            executed_at=_moment(document["executed_at"]),
+            is_maker=_a(bool, document["is_maker"]),
+            fee_value=_amount_or_none(document["fee_value"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise StoreCorrupt(f"{key} is not a fill: {type(error).__name__}") from None
 
 
 def position_document(position: Position) -> Document:
     return {name: getattr(position, name) for name in Position.__slots__}
+
+
+def _position_of(document: Any) -> Position:
+    return Position(
+        **_amounts(document, set(Position.__slots__) - {"fill_count", "unvalued_fees"}),
+        fill_count=int(_amount(document["fill_count"])),
+        unvalued_fees=_amounts(document["unvalued_fees"], _a(dict, document["unvalued_fees"])),
+    )
 
 
 def ledger_document(ledger: Ledger, fifo: Document) -> Document:
@@ -207,14 +263,11 @@ def ledger_of(document: Any, key: str) -> tuple[Ledger, Document]:
     """The ledger and its FIFO summary. Raises StoreCorrupt, naming `key`."""
     try:
         return Ledger(
-            sealed=Position(**document["sealed"]),
-            sealed_until=datetime.fromisoformat(document["sealed_until"]),
-            place=datetime.fromisoformat(document["place"]),
-            tail=tuple(fill_of(fill) for fill in document["tail"]),
-            gaps=tuple(
-                Gap(datetime.fromisoformat(gap["start"]), datetime.fromisoformat(gap["end"]))
-                for gap in document["gaps"]
-            ),
+            sealed=_position_of(document["sealed"]),
+            sealed_until=_moment(document["sealed_until"]),
+            place=_moment(document["place"]),
+            tail=tuple(fill_of(fill, key) for fill in _a(list, document["tail"])),
+            gaps=tuple(Gap(_moment(gap["start"]), _moment(gap["end"])) for gap in _a(list, document["gaps"])),
         ), document["fifo"]
     except (KeyError, TypeError, ValueError) as error:
         raise StoreCorrupt(f"{key} is not a ledger: {type(error).__name__}") from None
@@ -227,7 +280,7 @@ def lots_document(fifo: FifoView) -> Document:
 def lots_of(document: Any, key: str) -> FifoView:
     try:
         lots = tuple(Lot(_amount(quantity), _amount(cost)) for quantity, cost in document["lots"])
-        return FifoView(lots, document["realized_pnl"])
+        return FifoView(lots, _amount(document["realized_pnl"]))
     except (KeyError, TypeError, ValueError) as error:
         raise StoreCorrupt(f"{key} does not hold FIFO lots: {type(error).__name__}") from None
 
@@ -258,11 +311,11 @@ def inception_of(document: Any, instrument: Instrument, key: str) -> Inception:
     base, quote = assets(instrument)
     try:
         return Inception(
-            datetime.fromisoformat(document["timestamp"]),
+            _moment(document["timestamp"]),
             _amount(document[f"{base}_quantity"]),
             _amount(document[f"{quote}_quantity"]),
             _amount(document["price"]),
-            Moved(**{name: _amount(document["moved"][name]) for name in Moved.__slots__}),
+            Moved(**_amounts(document["moved"], Moved.__slots__)),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise StoreCorrupt(f"{key} is not the record of the inception: {type(error).__name__}") from None

@@ -6,19 +6,20 @@ three round trips, whatever is stored.
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import redis
 
-from common.adapters.clock import Clock, milliseconds
-from common.adapters.documents import from_hash, from_redis, to_hash, to_redis
-from common.adapters.keys import HISTORY_LIMIT, PRICE_CACHE_SECONDS, RUN_MARK_SECONDS, Keys
-from common.adapters.mexc_http import Meter, Reply
-from common.errors import ConfigurationError, LeaseLost, StoreCorrupt, StoreError, StoreUnreachable
+from common.adapters.batch import Batch
+from common.adapters.clock import Clock
+from common.adapters.documents import from_hash, from_redis
+from common.adapters.keys import Keys
+from common.adapters.lease import Lease
+from common.adapters.mexc_http import Meter
+from common.adapters.redis_errors import redis_errors, refused
+from common.errors import StoreCorrupt, StoreError, StoreUnreachable
 
 log = logging.getLogger(__name__)
 Read = tuple[str, ...]
@@ -26,33 +27,6 @@ Read = tuple[str, ...]
 
 ("CACHED", key) gets an entry of the market-data cache: one that cannot be read is a miss, no error (SPEC §3).
 """
-
-
-@contextmanager
-def redis_errors() -> Iterator[None]:
-    """Turn what redis-py raises into errors by what the caller does next; no text of it leaves."""
-    try:
-        yield
-    except redis.WatchError as error:
-        if "Error occurred while watching" in str(error):
-            raise StoreUnreachable("the connection to Redis was lost during the run") from None
-        raise LeaseLost("the lease passed to another run: nothing was stored") from None
-    except (redis.AuthenticationError, redis.exceptions.NoPermissionError):
-        raise ConfigurationError("Redis refuses the password (REDIS_URL or REDIS_PASSWORD)") from None
-    except (redis.ConnectionError, redis.TimeoutError) as error:
-        raise StoreUnreachable(f"Redis cannot be reached ({type(error).__name__})") from None
-    except redis.ResponseError as error:
-        raise _refused(error) from None
-    except UnicodeDecodeError:
-        raise StoreCorrupt("a key in Redis holds bytes that are no UTF-8 text") from None
-
-
-def _refused(error: redis.ResponseError) -> StoreError:
-    text = str(error).rpartition("caused error: ")[2]
-    if "WRONGTYPE" in text:
-        return StoreCorrupt("a key in Redis holds a value of the wrong type")
-    kind = text.split(" ", 1)[0] if type(error) is redis.ResponseError else type(error).__name__
-    return StoreUnreachable(f"Redis refuses the command ({kind:.20})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,139 +40,6 @@ class Begun:
     expires: float
     answer: str | None
     values: Mapping[str, Any]
-
-
-class Batch:
-    """Writes that are queued, to go to Redis together or not at all."""
-
-    def __init__(self, keys: Keys, run_id: str, task: str) -> None:
-        self.keys = keys
-        self._run_id = run_id
-        self._task = task
-        self._count = 0
-        self.writes: list[Callable[[Any], object]] = []
-
-    def fork(self) -> "Batch":
-        """An empty batch of the same run: a leg that fails is dropped with all it queued."""
-        child = Batch(self.keys, f"{self._run_id}.{len(self.writes)}", self._task)
-        return child
-
-    def next(self) -> "Batch":
-        """An empty batch that goes on where this one ends."""
-        batch = Batch(self.keys, self._run_id, self._task)
-        batch._count = self._count
-        return batch
-
-    def extend(self, other: "Batch") -> None:
-        self.writes += other.writes
-
-    def raw(self, reply: Reply) -> None:
-        """The exchange's answer unaltered, as the latest and into the history."""
-        self._count += 1
-        stamp = milliseconds(reply.received_at)
-        metadata = {"task": self._task, "source": "MEXC v3", "id": f"{self._run_id}.{self._count}"}
-        document = (
-            f'{{"response":{reply.text},"timestamp":{stamp},'
-            f'"datetime":"{reply.received_at.isoformat()}","metadata":{to_redis(metadata)}}}'
-        )
-        self.set(self.keys.raw_latest(reply.endpoint), document)
-        self.append(self.keys.raw_history(reply.endpoint), document, stamp)
-
-    def document(self, key: str, document: Any) -> None:
-        self.set(key, to_redis(document))
-
-    def document_once(self, key: str, document: Any) -> None:
-        """Stored only when the key is not there yet."""
-        text = to_redis(document)
-        self.writes.append(lambda pipe: pipe.set(key, text, nx=True))
-
-    def hash(self, key: str, fields: Mapping[str, Any]) -> None:
-        texts = to_hash(fields)
-        self.writes.append(lambda pipe: pipe.hset(key, mapping=texts))
-
-    def hash_delete(self, key: str, field: str) -> None:
-        self.writes.append(lambda pipe: pipe.hdel(key, field))
-
-    def price(self, price: Mapping[str, Any], at: datetime) -> None:
-        """The latest price for good, the cached one for 30 s, and a point of the history."""
-        text = to_redis(price)
-        self.set(self.keys.price_latest, text)
-        self.set(self.keys.price_cached, text, seconds=PRICE_CACHE_SECONDS)
-        self.append(self.keys.price_history, text, milliseconds(at))
-
-    def plan(self, plan: Mapping[str, Any]) -> None:
-        self.document(self.keys.plan_last, plan)
-        self.push_document(self.keys.plan_history, plan)
-
-    def members(self, key: str, documents: Sequence[tuple[int, Any]]) -> None:
-        """Into a sorted set that is never trimmed; the same member twice is one."""
-        if documents:
-            scores = {to_redis(document): score for score, document in documents}
-            self.writes.append(lambda pipe: pipe.zadd(key, scores))
-
-    def set(self, key: str, text: str, seconds: int | None = None) -> None:
-        self.writes.append(lambda pipe: pipe.set(key, text, ex=seconds))
-
-    def delete(self, key: str) -> None:
-        self.writes.append(lambda pipe: pipe.delete(key))
-
-    def append(self, key: str, text: str, score: int) -> None:
-        """Into a trimmed history, a sorted set by milliseconds."""
-        self.writes.append(lambda pipe: pipe.zadd(key, {text: score}))
-        self.writes.append(lambda pipe: pipe.zremrangebyrank(key, 0, -HISTORY_LIMIT - 1))
-
-    def push_document(self, key: str, document: Any) -> None:
-        """Onto a trimmed history, a list, newest first."""
-        text = to_redis(document)
-        self.writes.append(lambda pipe: pipe.lpush(key, text))
-        self.writes.append(lambda pipe: pipe.ltrim(key, 0, HISTORY_LIMIT - 1))
-
-    def run_mark(self, job: str, slot: str, answer: str) -> None:
-        self.set(self.keys.run_mark(job, slot), answer, seconds=RUN_MARK_SECONDS)
-
-
-class Lease:
-    """The right to write one scope of the state, from `begin` to `commit`; `expires` by the monotonic clock."""
-
-    def __init__(self, client: "redis.Redis", key: str, clock: Clock, expires: float, meter: Meter) -> None:
-        self._key = key
-        self._clock = clock
-        self._meter = meter
-        self._expires = expires
-        self._pipe = client.pipeline(transaction=True)
-        self._held = False
-        self._watch()
-
-    def _watch(self) -> None:
-        self._meter.add("redis")
-        with redis_errors():
-            self._pipe.watch(self._key)  # type: ignore[no-untyped-call]
-        if self._clock.monotonic() >= self._expires:
-            # What is watched now may already be the lease of another.
-            self.close()
-            raise LeaseLost("the lease had expired before it could be watched")
-        self._held = True
-
-    def commit(self, batch: Batch, *, release: bool = True) -> None:
-        """Write the batch in one MULTI, and give the lease back with it. Raises LeaseLost, StoreError."""
-        if not self._held:
-            raise LeaseLost("the lease is not held any more: nothing was stored")
-        self._held = False  # a MULTI without the WATCH before it would write unfenced
-        self._meter.add("redis")
-        with redis_errors():
-            self._pipe.multi()
-            for write in batch.writes:
-                write(self._pipe)
-            if release:
-                self._pipe.delete(self._key)
-            self._pipe.execute()
-        if not release:
-            self._watch()
-
-    def close(self) -> None:
-        """Give the connection back; the lease itself, if still held, runs out by its expiry."""
-        self._held = False
-        self._pipe.reset()
 
 
 class Store:
@@ -354,7 +195,7 @@ class Store:
         if isinstance(result, redis.ResponseError):
             if "WRONGTYPE" in str(result):
                 raise StoreCorrupt(f"{read[1]} holds a value of the wrong type")
-            raise _refused(result)
+            raise refused(result)
 
 
 def _command(read: Read) -> Read:

@@ -6,6 +6,10 @@ from typing import Any
 
 from common.errors import BotError
 
+WIDTH = 12
+"""Calls of the largest wave, so that none waits for another: a first 15-minute run asks for five windows of
+fills, account, price, order book and open orders, and three times about the pair's rules."""
+
 
 class Wave:
     """The outcomes of one wave by name: a value, or the error it ended in."""

@@ -7,7 +7,7 @@ is for the next slot, planned anew from true fills.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 
 from common.domain.decimals import ONE, ZERO, ceil_to, exact, floor_to, places, plain, quotient
 from common.domain.instrument import Instrument, Side, TradingRules
@@ -67,10 +67,22 @@ class Activity:
         """Counted when the order is about to be sent: whatever becomes of it, it may have traded."""
         return Activity(self.day, self.orders + 1, self.pnl_at_start, now, intent.slot)
 
+    def recovered(self, intent: OrderIntent, sent_at: datetime) -> "Activity":
+        """Count an order that this record has lost with the journal; one of a slot up to the last is counted."""
+        if self.last_slot is not None and intent.slot <= self.last_slot:
+            return self
+        day = sent_at.date().isoformat()
+        known = self.on(sent_at, None) if day > self.day else self
+        last = max(sent_at, known.last_order_at or sent_at)
+        return Activity(known.day, known.orders + (day == known.day), known.pnl_at_start, last, intent.slot)
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the guards look at. None stands for what could not be read, which no guard lets pass."""
+    """What the guards look at. None stands for what could not be read, which no guard lets pass.
+
+    `open_orders` are the bot's own: what others have resting is theirs.
+    """
 
     now: datetime
     slot: datetime
@@ -123,6 +135,14 @@ def review(
     return Review((*checks, *cuts), refusals, None if refusals else intent)
 
 
+def fresh(name: str, as_of: datetime, now: datetime, limit: int) -> Check:
+    """Whether what was read `as_of` then may still be decided on: `limit` in seconds."""
+    age = now - as_of
+    seconds = Decimal(age // timedelta(milliseconds=1)).scaleb(-3)
+    told = f"{name} is {places(seconds, 0)} s old, at most {limit} s"
+    return Check(f"{name}_age", seconds, Decimal(limit), age <= timedelta(seconds=limit), told)
+
+
 def _pause(facts: Facts) -> Check:
     pause = facts.pause
     if pause is None or not pause.active(facts.now):
@@ -159,7 +179,7 @@ def _nothing_open(facts: Facts) -> Check:
     count = facts.open_orders
     if count is None:
         return Check("open_orders", None, ZERO, False, "the open orders could not be read")
-    return Check("open_orders", Decimal(count), ZERO, count == 0, f"{count} orders are open on the symbol")
+    return Check("open_orders", Decimal(count), ZERO, count == 0, f"{count} orders of the bot itself are open")
 
 
 def _one_per_slot(facts: Facts) -> Check:
@@ -227,13 +247,15 @@ def _sized(
     buying = side is Side.BUY
     bound = _to_tick(mark * (ONE + limits.max_slippage if buying else ONE - limits.max_slippage), side, rules)
     largest = min(rules.max_notional, limits.max_notional or rules.max_notional)
-    cuts = [_cut("largest_notional", decision.quantity, quotient(largest, max(mark, bound)), unit)]
+    best = _joined(book, side, bound) if style is OrderStyle.MAKER else book.against(side)[0].price
+    most = max(mark, bound) if buying else max(mark, bound, _to_tick(best, side, rules))
+    cuts = [_cut("largest_notional", decision.quantity, quotient(largest, most, ROUND_FLOOR), unit)]
     if style is not OrderStyle.MAKER:
         depth = book.depth(side, limits.depth_levels)
         cuts.append(_cut("depth", decision.quantity, depth * limits.max_depth_share, unit))
         cuts.append(_cut("within_slippage", decision.quantity, book.quantity_within(side, bound), unit))
     quantity = min(decision.quantity, *(_amount(cut.limit) for cut in cuts))
-    reached = _joined(book, side) if style is OrderStyle.MAKER else _reached(book, side, quantity, bound)
+    reached = best if style is OrderStyle.MAKER else _reached(book, side, quantity, bound)
     limit_price = _to_tick(reached, side, rules)
     dearest = bound if style is OrderStyle.MARKET else limit_price
     cuts.append(_cut("reserves", decision.quantity, _affordable(side, facts, policy, dearest), unit))
@@ -279,7 +301,7 @@ def _affordable(side: Side, facts: Facts, policy: Policy, dearest: Decimal) -> D
     if side is Side.SELL:
         return max(min(base.free, base.total - policy.core_holding), ZERO)
     spendable = max(min(quote.free, quote.total - policy.quote_reserve), ZERO)
-    return quotient(spendable, dearest * (ONE + facts.rules.taker_fee))
+    return quotient(spendable, dearest * (ONE + facts.rules.taker_fee), ROUND_FLOOR) if dearest > 0 else ZERO
 
 
 def _size(intent: OrderIntent, mark: Decimal, policy: Policy, rules: TradingRules, instrument: Instrument) -> Check:
@@ -326,9 +348,9 @@ def _reached(book: OrderBook, side: Side, quantity: Decimal, bound: Decimal) -> 
     return min(price, bound) if side is Side.BUY else max(price, bound)
 
 
-def _joined(book: OrderBook, side: Side) -> Decimal:
-    """The best price of our own side: a resting order joins it and takes nothing."""
-    return book.bids[0].price if side is Side.BUY else book.asks[0].price
+def _joined(book: OrderBook, side: Side, bound: Decimal) -> Decimal:
+    """The best price of our own side: a resting order joins it and takes nothing. Never beyond the bound."""
+    return min(book.bids[0].price, bound) if side is Side.BUY else max(book.asks[0].price, bound)
 
 
 def _percent(fraction: Decimal) -> str:

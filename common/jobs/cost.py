@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
+from common.adapters.batch import Batch
 from common.adapters.clock import milliseconds
+from common.adapters.journal_source import note
 from common.adapters.keys import CacheKeys, Keys
-from common.adapters.logs import event
 from common.adapters.mexc import Answer
 from common.adapters.records import (
     Document,
@@ -25,7 +26,7 @@ from common.adapters.records import (
     lots_document,
     lots_of,
 )
-from common.adapters.store import Batch, Read
+from common.adapters.store import Read
 from common.adapters.wave import together
 from common.domain.benchmark import Inception, Moved, compare, pnl
 from common.domain.decimals import ZERO, exact, places, plain, quotient, tidy
@@ -70,6 +71,11 @@ class Books:
     def of(cls, run: Run) -> "Books":
         document = run.values["ledger"]
         return cls(*ledger_of(document, run.keys.ledger)) if document is not None else cls(None, {})
+
+    @property
+    def tail(self) -> tuple[Fill, ...]:
+        """The fills of the last hour."""
+        return self.ledger.tail if self.ledger else ()
 
     def known(self) -> Ledger:
         """The ledger of books that have been brought up to date."""
@@ -123,7 +129,7 @@ def update(
     batch.document(run.keys.ledger, ledger_document(ledger, fifo))
     position = ledger.position(run.instrument)
     then = ledger.position(run.instrument, holdings.as_of)  # what the balances can know of
-    inception = _inception(run, batch, holdings, mark_price, then)
+    inception = _inception(run, batch, holdings, mark_price, then, ledger.opening_quantity)
     if not position.fill_count and not position.unknown_quantity:
         return Update(updated, fresh, None)
     data = _data(run, ledger, position, holdings, mark_price, fifo)
@@ -170,7 +176,7 @@ def _brought_up_to_date(
     fresh = with_fee_values(ledger.unknown(history.fills), run.exchange, instrument)
     batch.members(run.keys.ledger_fills, [(milliseconds(f.executed_at), fill_document(f)) for f in fresh])
     for fill in fresh:
-        event("journal.fill", fill_document(fill))
+        note("fill", fill_document(fill))
     try:
         absorbed = ledger.absorb(fresh, history.read_until, instrument)
         rebuilt = False
@@ -189,7 +195,7 @@ def _brought_up_to_date(
 
 def _all_fills(run: Run) -> list[Fill]:
     key = run.keys.ledger_fills
-    return [fill_of(doc) for doc in run.store.read({"fills": ("ZRANGE", key, "0", "-1")}, run.meter)["fills"]]
+    return [fill_of(doc, key) for doc in run.store.read({"fills": ("ZRANGE", key, "0", "-1")}, run.meter)["fills"]]
 
 
 def _stored_lots(run: Run) -> FifoView:
@@ -198,7 +204,9 @@ def _stored_lots(run: Run) -> FifoView:
     return FifoView() if document is None else lots_of(document, key)
 
 
-def _inception(run: Run, batch: Batch, holdings: Holdings, mark_price: Decimal, position: Position) -> Inception:
+def _inception(
+    run: Run, batch: Batch, holdings: Holdings, mark_price: Decimal, position: Position, opening: Decimal
+) -> Inception:
     """The stored record, or a first one from what is seen now."""
     document = run.values["inception"]
     if document is not None:
@@ -206,7 +214,7 @@ def _inception(run: Run, batch: Batch, holdings: Holdings, mark_price: Decimal, 
     inception = Inception(run.now, holdings.base.total, holdings.quote.total, mark_price, Moved.by(position))
     document = inception_document(inception, run.instrument)
     batch.document_once(run.keys.inception, document)
-    event("journal.inception", {"inception": document, "opening_quantity": position.unknown_quantity})
+    note("inception", {"inception": document, "opening_quantity": opening})
     return inception
 
 

@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from common.adapters.batch import Batch
 from common.adapters.keys import CacheKeys, Keys
 from common.adapters.records import Document, holdings_of
-from common.adapters.store import Batch, Read
+from common.adapters.store import Read
 from common.adapters.wave import Wave, together
 from common.domain.portfolio import Holdings
 from common.errors import BotError
@@ -44,7 +45,7 @@ class Inputs:
     books: cost.Books
     reader: FillReader
     wave: Wave
-    unresolved: str | None
+    resolved: orders.Resolved
 
 
 CostLeg = Leg[cost.Update | None]
@@ -69,11 +70,11 @@ def run(run: Run) -> Outcome:
 def _gather(run: Run) -> Inputs:
     """Settle what is open, then one wave for both legs: account, price, fills, order book, open orders."""
     books = cost.Books.of(run)
-    unresolved = orders.resolve(run).unresolved
+    resolved = orders.resolve(run)
     reader = FillReader.since(books.ledger, run.exchange, run.now)
     wave = together(run.pool, {**reader.calls, **rebalance.calls(run)})
     keep_raw(run.batch, wave)
-    return Inputs(books, reader, wave, unresolved)
+    return Inputs(books, reader, wave, resolved)
 
 
 def _leg(run: Run, name: str, work: Callable[[Batch], T]) -> Leg[T]:
@@ -108,8 +109,9 @@ def _plan(run: Run, batch: Batch, inputs: Inputs, costs: CostLeg) -> tuple[rebal
     """The plan; it holds when the cost leg failed, for then what the guards look at is stale."""
     seen = rebalance.snapshot(run, inputs.wave, batch)
     update = costs.result
-    hold = COST_FAILED if costs.error else inputs.unresolved
-    hold = hold or orders.adopt(run, update.fresh if update else (), seen.open_orders or ())
+    fills = (*update.fresh, *update.books.tail) if update else inputs.books.tail
+    doubt = orders.adopt(run, inputs.resolved, fills, seen.open_orders or ())
+    hold = COST_FAILED if costs.error else inputs.resolved.unresolved or doubt
     planned = rebalance.plan(
         run,
         batch,

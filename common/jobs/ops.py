@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from common.adapters.batch import Batch
 from common.adapters.order_records import pause_document, pause_of
-from common.adapters.store import Batch, Read
+from common.adapters.store import Read
 from common.domain.risk import Pause
 from common.errors import BadRequest
 from common.jobs import balance, cost, fifteen_min_job, price, rebalance

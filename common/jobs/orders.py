@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
+from common.adapters.batch import Batch
+from common.adapters.journal_source import note
 from common.adapters.keys import Keys
-from common.adapters.logs import event
 from common.adapters.order_records import (
     Document,
     activity_document,
@@ -25,7 +26,7 @@ from common.adapters.order_records import (
     intent_document,
     pause_of,
 )
-from common.adapters.store import Batch, Read
+from common.adapters.store import Read
 from common.adapters.wave import together
 from common.domain.decimals import ZERO
 from common.domain.instrument import Side
@@ -35,6 +36,7 @@ from common.domain.orders import (
     JournalEntry,
     Order,
     OrderIntent,
+    OrderStatus,
     OrderStyle,
     client_order_id,
     is_ours,
@@ -45,9 +47,15 @@ from common.errors import BotError, ExchangeError, OutcomeUnknown, UnknownOrder
 from common.jobs.run import Run
 
 log = logging.getLogger(__name__)
+NOT_OURS = ""
+"""What stands for an order of somebody else where our client order id would: it is asked for once."""
 NOT_PLACED_AFTER = timedelta(seconds=60)
 """An order that cannot be found this long after it was sent was never accepted: its recvWindow is 5 s, and
 a new order becomes visible within seconds (mexc-api.md 2, 4.3)."""
+FILLED_WITHIN = timedelta(days=1)
+"""No order of ours is filled later than that after it was sent, and no window of fills may exceed seven days."""
+LOOKED_UP_FOR = timedelta(days=1)
+"""How old a fill may be for its order to be asked for: the exchange tells orders of the last seven days."""
 SEND_WITHIN_SECONDS = 2.0
 """Longest time between recording SENT and sending: a process that was stopped in between does not send."""
 TIME_TO_SEND_SECONDS = 15.0
@@ -84,7 +92,7 @@ def journal(batch: Batch, entry: JournalEntry) -> None:
         batch.hash_delete(keys.orders_open, name)
     if entry.order_id:
         batch.hash(keys.orders_known, {entry.order_id: name})
-    event("journal.intent", document)
+    note("intent", document)
 
 
 def current_pause(run: Run) -> Pause | None:
@@ -92,7 +100,11 @@ def current_pause(run: Run) -> Pause | None:
 
 
 def current_activity(run: Run) -> Activity:
-    return activity_of(run.values["activity"], run.now, run.keys.activity)
+    """What was ordered so far, with the orders that this run has found again."""
+    activity = activity_of(run.values["activity"], run.now, run.keys.activity)
+    for entry in sorted(run.recovered, key=lambda entry: entry.intent.slot):
+        activity = activity.recovered(entry.intent, entry.sent_at or entry.planned_at)
+    return activity
 
 
 # Before anything new: what earlier runs left open
@@ -107,14 +119,21 @@ class Resolved:
 
 
 def resolve(run: Run) -> Resolved:
-    """Ask the exchange about every open intent, of the journal and of this process's own memory."""
+    """Ask the exchange about every open intent, of the journal and of this process's own memory.
+
+    An intent that stands as PLANNED is asked for as well: a Redis that forgot its last writes may have
+    forgotten that it was sent.
+    """
     key = run.keys.orders_open
-    stored = [entry_of(document, key) for document in fields_of(run.values["open_intents"])]
-    known = {entry.intent.client_order_id for entry in stored}
-    entries = stored + [entry for name, entry in run.unsettled.items() if name not in known]
-    resolved = tuple(_resolved(run, entry) for entry in entries)
+    stored = (entry_of(document, key) for document in fields_of(run.values["open_intents"]))
+    entries = {entry.intent.client_order_id: entry for entry in stored}
+    for name, entry in run.unsettled.items():
+        if name not in entries or entries[name].state is IntentState.PLANNED:
+            entries[name] = entry
+    resolved = tuple(_resolved(run, entry) for entry in entries.values())
     for entry in resolved:
         _close(run, entry)
+        _count(run, entry)
     still = [entry for entry in resolved if entry.state.open]
     if not still:
         return Resolved(resolved, None)
@@ -123,10 +142,14 @@ def resolve(run: Run) -> Resolved:
     return Resolved(resolved, f"Unresolved order: {told}")
 
 
+def _count(run: Run, entry: JournalEntry) -> None:
+    """Have an order that the exchange knows counted, should the record of orders have lost it."""
+    if entry.order_id is not None:
+        run.recovered.append(entry)
+        run.batch.document(run.keys.activity, activity_document(current_activity(run)))
+
+
 def _resolved(run: Run, entry: JournalEntry) -> JournalEntry:
-    now = run.clock.now()
-    if entry.state is IntentState.PLANNED:
-        return entry.ended(IntentState.CANCELED, "never sent: the run ended before", now)
     try:
         order = _find(run, entry.intent.client_order_id)
         if order is not None and not order.status.final:
@@ -142,14 +165,33 @@ def _resolved(run: Run, entry: JournalEntry) -> JournalEntry:
 def _not_found(run: Run, entry: JournalEntry) -> JournalEntry:
     """No order of that id: not yet visible or, after long enough and without a trace in the fills, never placed."""
     now, sent_at = run.clock.now(), entry.sent_at or entry.planned_at
-    traces = run.exchange.my_trades(sent_at - timedelta(seconds=5), now + timedelta(seconds=5)).value
+    until = min(now, sent_at + FILLED_WITHIN)
+    traces = run.exchange.my_trades(sent_at - timedelta(seconds=5), until + timedelta(seconds=5)).value
     for order_id in _unknown_orders(run, traces):
-        order = run.exchange.order_by_id(order_id).value
+        order = _behind(run, order_id, [fill for fill in traces if fill.order_id == order_id], entry.intent)
         if order.client_order_id == entry.intent.client_order_id:
             return entry.with_order(order, now)
     if now - sent_at < NOT_PLACED_AFTER:
         return entry.unknown("not visible yet", now)
-    return entry.ended(IntentState.CANCELED, "never accepted: the exchange does not know it", now)
+    reason = "never accepted" if entry.sent_at else "never sent, or never accepted"
+    return entry.ended(IntentState.CANCELED, f"{reason}: the exchange does not know it", now)
+
+
+def _behind(run: Run, order_id: str, fills: Sequence[Fill], intent: OrderIntent) -> Order:
+    """The order that left these fills; from the fills themselves when it is older than the exchange tells.
+
+    Raises UnknownOrder when they do not name it either.
+    """
+    try:
+        return run.exchange.order_by_id(order_id).value
+    except UnknownOrder:
+        name = fills[0].client_order_id
+        if name is None:
+            raise
+    filled = sum((fill.quantity for fill in fills), ZERO)
+    notional = sum((fill.notional for fill in fills), ZERO)
+    status = OrderStatus.PARTIALLY_CANCELED
+    return Order(order_id, name, fills[0].side, fills[0].price, intent.quantity, filled, notional, status)
 
 
 def _unknown_orders(run: Run, fills: Sequence[Fill]) -> list[str]:
@@ -177,26 +219,32 @@ def _ended(run: Run, entry: JournalEntry, order: Order) -> Order:
     return _cancelled(run, entry.intent.client_order_id) or order
 
 
-def adopt(run: Run, fills: Sequence[Fill], open_orders: Sequence[Order]) -> str | None:
+def adopt(run: Run, resolved: Resolved, fills: Sequence[Fill], open_orders: Sequence[Order]) -> str | None:
     """Take orders of ours that the journal has lost (Redis forgot its last writes) back into it.
 
-    They show in the fills they left, or among the open orders. Returns why nothing may be sent, None when
-    nothing is in doubt.
+    They show in the fills they left, or among the open orders; orders of others are left alone. Returns why
+    nothing may be sent, None when nothing is in doubt.
     """
     if run.settings.execution_mode != "live":
         return None
-    open_names = set(run.values["open_intents"] or ())
-    lost = [order for order in open_orders if is_ours(order.client_order_id)]
-    lost = [order for order in lost if order.client_order_id not in open_names]
+    just_resolved = {entry.order_id for entry in resolved.entries}
+    recent = [fill for fill in fills if run.now - fill.executed_at < LOOKED_UP_FOR]
+    lost = {order.order_id: order for order in open_orders if is_ours(order.client_order_id)}
     try:
-        lost += [run.exchange.order_by_id(name).value for name in _unknown_orders(run, fills)]
+        for order_id in _unknown_orders(run, recent):
+            if order_id not in just_resolved:
+                lost[order_id] = run.exchange.order_by_id(order_id).value
     except ExchangeError as error:
         log.error("a fill's order could not be looked up: %s", error)
         return f"Unresolved order: a fill's order could not be looked up ({error.code})"
-    for order in lost:
-        if order.client_order_id is not None and is_ours(order.client_order_id):
+    for order_id, order in lost.items():
+        if order.client_order_id is None or not is_ours(order.client_order_id):
+            run.batch.hash(run.keys.orders_known, {order_id: NOT_OURS})
+        elif order_id not in just_resolved:
             log.error("order %s was not in the journal: taken back into it", order.client_order_id)
-            journal(run.batch, _found(run, order, order.client_order_id))
+            found = _found(run, order, order.client_order_id)
+            journal(run.batch, found)
+            _count(run, found)
     return None
 
 
@@ -216,15 +264,16 @@ def execute(run: Run, intent: OrderIntent, activity: Activity) -> JournalEntry:
     entry = JournalEntry.planned(intent, run.clock.now())
     journal(run.batch, entry)
     run.save()
-    earlier = _of_this_slot(run, intent)
+    earlier = _of_this_slot(run, intent, activity)
     if isinstance(earlier, JournalEntry):
         return _close(run, earlier)
     stop = earlier or _last_look(run)
     if stop is not None:
         return _close(run, entry.ended(IntentState.CANCELED, f"never sent: {stop}", run.clock.now()))
-    entry = entry.sent(run.clock.now())
+    now = run.clock.now()
+    entry = entry.sent(now)
     journal(run.batch, entry)
-    run.batch.document(run.keys.activity, activity_document(activity.after(intent, run.clock.now())))
+    run.batch.document(run.keys.activity, activity_document(activity.after(intent, now)))
     recorded = run.clock.monotonic()
     run.save()
     if run.clock.monotonic() - recorded > SEND_WITHIN_SECONDS:
@@ -245,7 +294,7 @@ def _last_look(run: Run) -> str | None:
     return None
 
 
-def _of_this_slot(run: Run, intent: OrderIntent) -> JournalEntry | str | None:
+def _of_this_slot(run: Run, intent: OrderIntent, activity: Activity) -> JournalEntry | str | None:
     """An order that the exchange already has for this slot, of either side: the journal had lost it.
 
     Of our own side it is the answer to this intent; of the other it is a reason not to send.
@@ -259,6 +308,8 @@ def _of_this_slot(run: Run, intent: OrderIntent) -> JournalEntry | str | None:
         if order is not None:
             log.error("slot %s already has order %s: the journal had lost it", run.slot.name, name)
             found = _found(run, order, name)
+            run.recovered.append(found)
+            run.batch.document(run.keys.activity, activity_document(activity.recovered(found.intent, intent.slot)))
             if name == intent.client_order_id:
                 return found
             journal(run.batch, found)

@@ -7,8 +7,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from common.adapters.batch import Batch
+from common.adapters.journal_source import note
 from common.adapters.keys import CacheKeys, Keys
-from common.adapters.logs import event
 from common.adapters.mexc import Answer
 from common.adapters.order_records import activity_document, intent_document, order_report
 from common.adapters.records import (
@@ -20,16 +21,17 @@ from common.adapters.records import (
     rules_document,
     rules_of,
 )
-from common.adapters.store import Batch, Read
+from common.adapters.store import Read
 from common.adapters.wave import Wave, together
 from common.domain.decimals import ZERO
 from common.domain.instrument import Instrument, TradingRules
 from common.domain.ledger import net_quantity
 from common.domain.order_book import OrderBook
-from common.domain.orders import Fill, Order, OrderIntent
+from common.domain.orders import Fill, Order, OrderIntent, is_ours
 from common.domain.portfolio import Holdings
-from common.domain.rebalancing import Rebalance, decide
-from common.domain.risk import Activity, Facts, review
+from common.domain.rebalancing import Check, Rebalance, decide
+from common.domain.risk import Activity, Facts, fresh, review
+from common.errors import ExchangeError
 from common.jobs import cost, orders
 from common.jobs.balance import store_account
 from common.jobs.run import NO_KEYS, Job, Outcome, Run, View, age_seconds, keep_raw, skipped
@@ -187,15 +189,19 @@ def plan(
         document["intended_order"] = intent_document(intent) if intent else None
         if reviewed.refusals and settings.execution_mode != "plan":
             hold = hold or f"Order refused: {reviewed.refusals[0]}"
-    hold = hold or stale(run, seen)
+    ages = _ages(run, seen)
+    document["checks"] += check_documents(ages)
+    hold = hold or next((f"Stale data: {age.explanation}" for age in ages if not age.passed), None)
     if hold:
         document, intent = held_document(document, hold, instrument), None
     batch.plan(document)
-    event("journal.plan", {"plan": document})
+    note("plan", {"plan": document})
     return Planned(document, intent, activity)
 
 
 def _facts(run: Run, seen: Snapshot, activity: Activity, total_pnl: Decimal | None, ledger_known: bool) -> Facts:
+    seen_open = seen.open_orders
+    ours = None if seen_open is None else sum(1 for order in seen_open if is_ours(order.client_order_id))
     return Facts(
         now=run.now,
         slot=run.slot.at,
@@ -209,7 +215,7 @@ def _facts(run: Run, seen: Snapshot, activity: Activity, total_pnl: Decimal | No
         activity=activity,
         total_pnl=total_pnl,
         ledger_known=ledger_known,
-        open_orders=None if seen.open_orders is None else len(seen.open_orders),
+        open_orders=ours,
     )
 
 
@@ -217,9 +223,10 @@ def _reference_price(run: Run) -> Decimal | None:
     """The last price known before this run: the price job's when it is fresh, else the last plan's."""
     latest, last = run.values["price_latest"], run.values["plan_last"]
     if latest is not None:
+        price = price_in(latest, run.keys.price_latest)
         age = age_seconds(latest.get("timestamp"), run.now)
         if age is not None and age <= REFERENCE_SECONDS:
-            return price_in(latest, run.keys.price_latest)
+            return price
     return price_in(last, run.keys.plan_last) if last is not None else None
 
 
@@ -236,8 +243,13 @@ def trade(run: Run, seen: Snapshot, planned: Planned, books: cost.Books) -> Docu
     entry = orders.execute(run, intent, planned.activity)
     if entry.filled_quantity <= 0:
         return order_report(entry, run.instrument, balances_agree=None)
-    fills = orders.fills_of(run, entry)
-    holdings, agree = _balances_after(run, seen, fills)
+    try:
+        fills = orders.fills_of(run, entry)
+        holdings, agree = _balances_after(run, seen, fills)
+    except ExchangeError as error:
+        # What became of the order is known and must be stored; the rest is for the next run to read.
+        log.error("after order %s its fills or the balances could not be read: %s", intent.client_order_id, error)
+        return order_report(entry, run.instrument, fills=None, balances_agree=None)
     cost.absorb(run, books, seen.mark_price, holdings, fills)
     return order_report(entry, run.instrument, fills=len(fills), balances_agree=agree)
 
@@ -260,17 +272,13 @@ def _balances_after(run: Run, seen: Snapshot, fills: tuple[Fill, ...]) -> tuple[
     return holdings, agree
 
 
-def stale(run: Run, seen: Snapshot) -> str | None:
-    """Why the snapshot is too old to decide on; None when it is fresh."""
-    now = run.clock.now()
-    for name, as_of, limit in (
-        ("balance", seen.holdings.as_of, run.settings.max_balance_age_seconds),
-        ("price", seen.price_as_of, run.settings.max_price_age_seconds),
-    ):
-        age = (now - as_of).total_seconds()
-        if age > limit:
-            return f"Stale data: {name} is {age:.0f} s old, at most {limit} s"
-    return None
+def _ages(run: Run, seen: Snapshot) -> tuple[Check, ...]:
+    """Whether the snapshot is fresh enough to decide on."""
+    now, settings = run.clock.now(), run.settings
+    return (
+        fresh("balance", seen.holdings.as_of, now, settings.max_balance_age_seconds),
+        fresh("price", seen.price_as_of, now, settings.max_price_age_seconds),
+    )
 
 
 def logged(document: Document, order: Document | None, run: Run) -> Document:
@@ -278,13 +286,18 @@ def logged(document: Document, order: Document | None, run: Run) -> Document:
     deviation = document["deviation"]
     return {
         "order_status": order["status"] if order else None,
-        "orders_today": orders.current_activity(run).on(run.now, None).orders
-        + (1 if order and order.get("sent_at") else 0),
+        "orders_today": orders.current_activity(run).on(run.now, None).orders + _newly_sent(order, run),
         "rebalance_action": document["action"],
         "rebalance_reason": document["reason"],
         "rebalance_notional_usdt": document[f"notional_{run.instrument.quote.lower()}"],
         "weight_drift": abs(deviation) if deviation is not None else None,
     }
+
+
+def _newly_sent(order: Document | None, run: Run) -> int:
+    """1 when this run has sent the order, 0 when there is none or it was found."""
+    found = {entry.intent.client_order_id for entry in run.recovered}
+    return int(order is not None and order.get("sent_at") is not None and order["client_order_id"] not in found)
 
 
 def run(run: Run) -> Outcome:
@@ -297,9 +310,16 @@ def run(run: Run) -> Outcome:
         keep_raw(run.batch, wave)
         seen = snapshot(run, wave, run.batch)
     with run.stage("decide"):
-        doubt = resolved.unresolved or orders.adopt(run, (), seen.open_orders or ())
+        doubt = orders.adopt(run, resolved, books.tail, seen.open_orders or ())
         pnl = cost.stored_pnl(run, books, seen.mark_price)
-        planned = plan(run, run.batch, seen, total_pnl=pnl, ledger_known=books.ledger is not None, hold=doubt)
+        planned = plan(
+            run,
+            run.batch,
+            seen,
+            total_pnl=pnl,
+            ledger_known=books.ledger is not None,
+            hold=resolved.unresolved or doubt,
+        )
     with run.stage("execute"):
         order = trade(run, seen, planned, books)
     return Outcome(

@@ -30,7 +30,7 @@ from common.domain.ledger import MEMORY, Ledger, drift
 from common.domain.orders import Fill, JournalEntry
 from common.domain.position import FifoView, Position
 from common.domain.risk import Activity
-from common.errors import BadRequest
+from common.errors import BadRequest, StoreCorrupt
 from common.jobs import cost, orders
 from common.jobs.fills import FillReader, with_fee_values
 from common.jobs.run import NO_KEYS, Job, Outcome, Run, keep_raw, skipped
@@ -53,14 +53,26 @@ class Journal:
         journal = cls()
         for name, fields in events(source):
             if name == "journal.fill":
-                fill = fill_of({key: fields[key] for key in Fill.__slots__})
+                fill = fill_of(fields, source.name)
                 journal.fills[fill.fill_id] = fill
             elif name == "journal.intent":
                 journal._note(entry_of(fields, source.name))
-            elif name == "journal.inception" and journal.inception is None:
-                journal.inception = fields["inception"]
-                journal.opening_quantity = fields["opening_quantity"]
+            elif name == "journal.inception":
+                journal._begin(fields, source.name)
         return journal
+
+    def _begin(self, fields: Any, where: str) -> None:
+        """Of several beginnings (a Redis that was lost once before) the earliest stands."""
+        try:
+            document, opening = fields["inception"], fields["opening_quantity"]
+            begun = datetime.fromisoformat(document["timestamp"])
+            known = datetime.fromisoformat(self.inception["timestamp"]) if self.inception else None
+        except (KeyError, TypeError, ValueError) as error:
+            raise StoreCorrupt(f"{where} is not the record of the inception: {type(error).__name__}") from None
+        if not isinstance(opening, Decimal):
+            raise StoreCorrupt(f"{where} does not tell the coins of the inception")
+        if known is None or begun < known:
+            self.inception, self.opening_quantity = document, opening
 
     def _note(self, entry: JournalEntry) -> None:
         """Lines may come in any order: the newest word on an intent stands."""

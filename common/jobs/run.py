@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from common.adapters.batch import Batch
 from common.adapters.cache import MarketCache
 from common.adapters.clock import Clock, Deadline
 from common.adapters.keys import CacheKeys, Keys
+from common.adapters.lease import Lease
 from common.adapters.mexc import Mexc
 from common.adapters.mexc_http import Meter
-from common.adapters.store import Batch, Lease, Read, Store
+from common.adapters.store import Read, Store
 from common.adapters.wave import Wave
 from common.config import Settings
 from common.domain.instrument import Instrument
@@ -60,6 +62,8 @@ class Run:
     """Orders that this process has sent and not seen the end of: they outlive a Redis that forgets."""
     settled: list[str] = field(default_factory=list)
     """Those of which this run's last write tells."""
+    recovered: list[JournalEntry] = field(default_factory=list)
+    """Orders that the exchange turned out to have: should Redis have lost them, they are counted again."""
 
     @property
     def keys(self) -> Keys:

@@ -1,0 +1,196 @@
+"""What one seed plays: settings, prices, deliveries with their retries and overlaps, and the faults on the way."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from common.domain.orders import OrderStyle
+from local.exchange.clock import DAY_MS
+from local.exchange.config import BookShape, ExchangeConfig, Fees, Options
+from local.exchange.orders import Fill, whole_second
+from tests.simulation.faults import Seeded
+from tests.simulation.invariants import Broken
+from tests.simulation.timeline import Action
+from tests.simulation.world import FIFTEEN, START, Trace, World
+
+QUIET_SLOTS = 6
+RETRIES = 3
+BACKOFF_SECONDS = 5
+"""Cloud Scheduler's, as in local/player.py."""
+PRICE = Decimal("0.02")
+
+
+@dataclass
+class Result:
+    """How a day ended: `problem` is the invariant that does not hold, None when all do."""
+
+    seed: int
+    problem: str | None
+    steps: int
+    faults: int
+    orders: int
+    lines: list[str] = field(default_factory=list)
+
+    @property
+    def replay(self) -> str:
+        return f"python -m tests.simulation {self.seed}"
+
+
+def play(seed: int, *, tell: bool = False) -> Result:
+    """Play the day of a seed to its end, or to the first invariant that breaks."""
+    trace = Trace([] if tell else None)
+    day = Day(seed, trace)
+    problem = None
+    try:
+        day.run()
+    except Broken as broken:
+        problem = str(broken)
+        day.world.tell("!", problem)
+    world = day.world
+    accepted = len(world.exchange.venue.engine.orders)
+    return Result(seed, problem, world.steps, world.faults_met, accepted, trace.lines or [])
+
+
+class Day:
+    """A day in the making: what is drawn when does not depend on how the bot behaves, but for the faults."""
+
+    def __init__(self, seed: int, trace: Trace) -> None:
+        self.rng = random.Random(f"{seed}|day")
+        rng = self.rng
+        self.slots = rng.choice((1, 2, 2, 3)) if rng.random() < 0.98 else 15
+        start = START.replace(hour=23, minute=15) if rng.random() < 0.2 else START
+        self.world = World(seed, _settings(rng), _exchange(rng), start, trace)
+        self.price = PRICE
+        self.slot = start
+        if rng.random() < 0.3:
+            self.world.exchange.faults.add({"kind": "refuse_duplicates"})
+
+    def run(self) -> None:
+        world = self.world
+        self._begin()
+        world.plan = Seeded(random.Random(f"{world.seed}|faults"))
+        for _ in range(self.slots):
+            self.slot += FIFTEEN
+            world.timeline.wait(max((self.slot - world.timeline.now).total_seconds(), 0))
+            self._move_price()
+            world.timeline.play(list(self._deliveries()))
+        self.slot += FIFTEEN
+        while self.slot < world.timeline.now:
+            self.slot += FIFTEEN
+        world.settle(self.slot, QUIET_SLOTS)
+
+    def _begin(self) -> None:
+        """The coins were bought yesterday; the first price, and the run that begins the ledger. All of it is kept."""
+        world = self.world
+        world.set_price(self.price)
+        world.exchange.venue.engine.seed_fill(_bought(world))
+        for job in ("price", "fifteen_min_job"):
+            if not world.call(job, self.slot).ok:
+                raise Broken("the first run failed though all went well")
+        world.redis.settled()
+
+    def _move_price(self) -> None:
+        percent = self.rng.choice((-14, -8, -3, 0, 3, 8, 14, 25))
+        self.price = min(max(self.price * (100 + percent) / 100, PRICE / 3), PRICE * 3)
+        self.world.set_price(self.price)
+
+    def _deliveries(self) -> Iterator[tuple[datetime, Action]]:
+        """The slot's own, others at the same minute, duplicates, calls by hand, and jobs in between."""
+        rng, at = self.rng, self.world.timeline.now
+        yield self._delivery("fifteen_min_job", at, self.slot)
+        for job, chance in (("balance", 0.3), ("cost", 0.3), ("price", 0.2)):
+            if rng.random() < chance:
+                yield self._delivery(job, at + _seconds(rng, 3), self.slot)
+        if rng.random() < 0.2:
+            yield self._delivery("fifteen_min_job", at + _seconds(rng, rng.choice((1, 10, 90))), self.slot)
+        if rng.random() < 0.15:
+            job = rng.choice(("rebalance", "fifteen_min_job"))
+            yield self._delivery(job, at + _seconds(rng, rng.choice((2, 40, 120, 600))), None)
+        if rng.random() < 0.3:
+            minutes = rng.choice((3, 5, 9, 12))
+            later = at + timedelta(minutes=minutes)
+            yield self._delivery(rng.choice(("balance", "cost", "price")), later, self.slot + timedelta(minutes=minutes))
+        if rng.random() < 0.15:
+            factor = Decimal(rng.choice((97, 99, 101, 103))) / 100
+            moved = at + _seconds(rng, 6)
+            self.world.timeline.at(moved, lambda: self.world.set_price(self.price * factor))
+
+    def _delivery(self, job: str, at: datetime, slot: datetime | None) -> tuple[datetime, Action]:
+        instance = "" if self.rng.random() < 0.8 else "#2"
+        fresh = self.rng.random() < 0.1
+        return at, lambda: self._deliver(job, slot, instance, fresh)
+
+    def _deliver(self, job: str, slot: datetime | None, instance: str, fresh: bool) -> None:
+        """Until it is answered 2xx, at most so many times, and never past the next slot."""
+        world = self.world
+        if fresh:
+            world.processes.pop(job + instance, None)
+        for attempt in range(RETRIES + 1):
+            if world.call(job, slot, instance).ok or slot is None:
+                return
+            world.timeline.wait(BACKOFF_SECONDS * 2**attempt)
+            if slot is not None and world.timeline.now >= slot + FIFTEEN:
+                return
+
+
+def _seconds(rng: random.Random, most: float) -> timedelta:
+    return timedelta(seconds=round(rng.random() * most, 3))
+
+
+def _settings(rng: random.Random) -> dict[str, str]:
+    """Most days have no cooldown and many orders; some have the limits of a real deployment, or tight ones."""
+    env = {"LEASE_WAIT_SECONDS": rng.choice(("0", "1", "1", "1", "10"))}
+    if rng.random() < 0.7:
+        env["MAX_PRICE_DEVIATION"] = "0.6"
+    if rng.random() < 0.15:
+        env |= {"ORDER_COOLDOWN_SECONDS": rng.choice(("1200", "3600")), "MAX_ORDERS_PER_DAY": rng.choice(("2", "5"))}
+    style = OrderStyle(rng.choice(("ioc", "ioc", "ioc", "maker", "market")))
+    env["ORDER_STYLE"] = style.value
+    if style is OrderStyle.MARKET:
+        env["ALLOW_MARKET_ORDERS"] = "true"
+    if style is OrderStyle.MAKER:
+        env["ORDER_REST_SECONDS"] = "6"
+    if rng.random() < 0.2:
+        env["MAX_NOTIONAL_USDT"] = "15"
+    if rng.random() < 0.2:
+        env["CORE_HOLDING"] = "24800"
+    if rng.random() < 0.2:
+        env["USDT_RESERVE"] = "470"
+    return env
+
+
+def _exchange(rng: random.Random) -> ExchangeConfig:
+    config = ExchangeConfig(
+        balances={"QRL": Decimal(25000), "USDT": Decimal(500)},
+        options=Options(
+            limit_maker_crossing=rng.choice(("cancel", "refuse")),
+            trades_order=rng.choice(("newest", "oldest", "shuffled")),
+            ack_client_id=rng.random() < 0.3,
+        ),
+    )
+    if rng.random() < 0.15:
+        config = replace(config, fees=Fees(asset="BASE"))
+    if rng.random() < 0.3:
+        config = replace(config, book=BookShape(notional_per_side=Decimal(60)))
+    return config
+
+
+def _bought(world: World) -> Fill:
+    """A buy of yesterday, so that the coins have a cost; the balances are what they are."""
+    at_ms = whole_second(world.exchange.clock.now_ms() - DAY_MS)
+    amounts: dict[str, Any] = {"price": PRICE, "quantity": Decimal(25000), "quote_quantity": PRICE * 25000}
+    return Fill(
+        symbol=world.settings.symbol,
+        trade_id="500000000000000001X1",
+        order_id="C02__500000000000000001036",
+        client_order_id=None,
+        commission=Decimal(0),
+        commission_asset="USDT",
+        time_ms=at_ms,
+        is_buyer=True,
+        is_maker=False,
+        **amounts,
+    )

@@ -1,0 +1,220 @@
+"""What must hold after every step, and once the faults are over: held against exchange and Redis themselves."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from common.adapters.clock import from_milliseconds
+from common.adapters.documents import from_hash, from_redis
+from common.adapters.keys import Keys
+from common.adapters.order_records import entry_of, fields_of, pause_of
+from common.adapters.records import fill_of, ledger_of
+from common.config import Settings
+from common.domain.orders import IntentState, JournalEntry, slot_in
+from local.exchange.exchange import SimulatedExchange
+from local.exchange.orders import Order
+from tests.simulation.redis_side import RedisServer, Write
+
+MORTAL = (":lease:", ":run:", ":price:cached", "qrl:v1:")
+"""Keys that have a TTL (SPEC §3); every other is there for good."""
+ON_ITS_WAY = timedelta(seconds=8)
+"""From recording that an order is sent to its acceptance, at most: that much less may lie between two."""
+
+
+class Broken(BaseException):
+    """An invariant does not hold; nothing in the bot catches it."""
+
+
+@dataclass
+class Sends:
+    """The order requests of one client order id: how many, and whether each was answered with a clear no."""
+
+    count: int = 0
+    refused: int = 0
+
+
+@dataclass
+class Watch:
+    """Looks on while the day is played; `now` is simulated time."""
+
+    settings: Settings
+    exchange: SimulatedExchange
+    now: Callable[[], datetime]
+    keys: Keys = field(init=False)
+    redis: RedisServer = field(init=False)
+    recorded: set[str] = field(default_factory=set)
+    """Client order ids whose SENT was ever in Redis, and below those of which Redis has forgotten it."""
+    forgotten: set[str] = field(default_factory=set)
+    sends: dict[str, Sends] = field(default_factory=dict)
+    accepted: dict[datetime, list[Order]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.keys = Keys(self.settings.redis_key_prefix, self.settings.symbol)
+        self._least = {asset: self._total(asset) for asset in (self._base, self._quote)}
+
+    # Called at the steps
+
+    def stored(self, write: Write) -> None:
+        """A write was carried out: permanent keys carry no TTL; what is recorded as sent is remembered here."""
+        for key in write.before:
+            item, name = self.redis.database._dict.get(key), key.decode()
+            if item is not None and item.expireat is not None and not any(part in name for part in MORTAL):
+                raise Broken(f"{name} has a TTL")
+        self.recorded |= self._sent_in(write)
+
+    def undone(self, write: Write) -> None:
+        self.forgotten |= self._sent_in(write)
+
+    def sending(self, client_id: str) -> None:
+        """An order request leaves the bot."""
+        if client_id not in self.recorded:
+            raise Broken(f"order {client_id} is sent before Redis holds it as SENT")
+        sends = self.sends.setdefault(client_id, Sends())
+        if sends.count > sends.refused:
+            raise Broken(f"order {client_id} is sent again after an answer that did not tell")
+        sends.count += 1
+        others = {entry.intent.client_order_id for entry in self.open_intents()} - {client_id}
+        if others:
+            raise Broken(f"order {client_id} is sent while {', '.join(sorted(others))} is unresolved")
+
+    def answered(self, client_id: str, refused: bool) -> None:
+        self.sends[client_id].refused += refused
+
+    def took(self, order: Order) -> None:
+        """The exchange has accepted an order: the only one of its slot, within every limit."""
+        slot = slot_in(order.client_order_id or "")
+        orders = self.accepted.setdefault(slot, [])
+        orders.append(order)
+        if len(orders) > 1:
+            raise Broken(f"slot {slot:%H:%M} has {len(orders)} orders: {', '.join(_told(each) for each in orders)}")
+        largest = self.settings.max_notional_usdt
+        if order.quantity * order.price > largest and (order.quote_budget or order.price * order.quantity) > largest:
+            if order.type != "MARKET":
+                raise Broken(f"order {_told(order)} is larger than {largest}")
+
+    def moved(self) -> None:
+        """What is never sold is there, and what is never spent."""
+        for asset, least in ((self._base, self.settings.core_holding), (self._quote, self.settings.usdt_reserve)):
+            if self._total(asset) < min(least, self._least[asset]):
+                raise Broken(f"only {self._total(asset)} {asset} are left, {least} are to be kept")
+
+    # At the end
+
+    def unsettled(self) -> bool:
+        """Whether the bot still has something to find out."""
+        return bool(self.open_intents())
+
+    def problems(self) -> Iterator[str]:
+        """Everything that is wrong once the bot has had its quiet slots."""
+        yield from (f"intent {entry.intent.client_order_id} is open" for entry in self.open_intents())
+        yield from self._journal_against_exchange()
+        yield from self._ledger_against_exchange()
+        yield from self._pace()
+
+    def open_intents(self) -> list[JournalEntry]:
+        return self._entries(self.keys.orders_open)
+
+    def _journal_against_exchange(self) -> Iterator[str]:
+        journal = {entry.intent.client_order_id: entry for entry in self._entries(self.keys.orders_journal)}
+        orders = {order.client_order_id or order.order_id: order for order in self._orders()}
+        for name, order in orders.items():
+            entry = journal.pop(name, None)
+            if entry is None:
+                yield f"order {_told(order)} is not in the journal"
+            elif (entry.order_id, entry.filled_quantity) != (order.order_id, order.executed):
+                yield f"order {_told(order)} stands in the journal as {entry.order_id}, {entry.filled_quantity} filled"
+            elif entry.state is not _state_of(order):
+                yield f"order {_told(order)} stands in the journal as {entry.state}"
+        for name, entry in journal.items():
+            if entry.state not in (IntentState.CANCELED, IntentState.REJECTED) or entry.order_id is not None:
+                yield f"intent {name} is {entry.state}, but the exchange has no such order"
+
+    def _ledger_against_exchange(self) -> Iterator[str]:
+        document = self._get(self.keys.ledger)
+        if document is None:
+            yield "there is no ledger"
+            return
+        ledger, _ = ledger_of(document, self.keys.ledger)
+        position = ledger.position(self.settings.instrument)
+        held, fills = self._total(self._base), self.exchange.venue.engine.fills
+        if position.expected_quantity != held:
+            yield f"the ledger expects {position.expected_quantity} {self._base}, the account holds {held}"
+        if position.fill_count != len(fills):
+            yield f"the ledger has counted {position.fill_count} fills, the exchange {len(fills)}"
+        kept = sorted(fill_of(fill).fill_id for fill in self._members(self.keys.ledger_fills))
+        if kept != sorted(fill.trade_id for fill in fills):
+            yield f"the ledger keeps the fills {kept}, the exchange has {[fill.trade_id for fill in fills]}"
+
+    def _pace(self) -> Iterator[str]:
+        """Orders a day and the cooldown between two, of those that Redis has not forgotten."""
+        known = [order for order in self._orders() if order.client_order_id not in self.forgotten]
+        times = sorted(from_milliseconds(order.created_ms) for order in known)
+        cooldown = timedelta(seconds=self.settings.order_cooldown_seconds) - ON_ITS_WAY
+        for earlier, later in zip(times, times[1:], strict=False):
+            if later - earlier < cooldown:
+                yield f"orders at {earlier:%H:%M:%S} and {later:%H:%M:%S} are too close"
+        days = [moment.date() for moment in times]
+        for day in sorted(set(days)):
+            if days.count(day) > self.settings.max_orders_per_day:
+                yield f"{days.count(day)} orders on {day}"
+
+    # Reading Redis without a step
+
+    def pause_active(self) -> bool:
+        pause = pause_of(self._get(self.keys.pause), self.keys.pause)
+        return pause is not None and pause.active(self.now())
+
+    def _entries(self, key: str) -> list[JournalEntry]:
+        item = self.redis.database._dict.get(key.encode())
+        if item is None:
+            return []
+        fields = {name.decode(): value.decode() for name, value in item.value._values.items()}
+        return [entry_of(document, key) for document in fields_of(from_hash(fields, key))]
+
+    def _get(self, key: str) -> Any:
+        item = self.redis.database._dict.get(key.encode())
+        return None if item is None else from_redis(item.value.decode(), key)
+
+    def _members(self, key: str) -> list[Any]:
+        item = self.redis.database._dict.get(key.encode())
+        return [] if item is None else [from_redis(member.decode(), key) for member in item.value]
+
+    def _sent_in(self, write: Write) -> set[str]:
+        """The client order ids that a write records as SENT."""
+        found = set()
+        for command in write.commands:
+            if command[0] == "HSET" and command[1] == self.keys.orders_journal:
+                for name, text in zip(command[2::2], command[3::2], strict=True):
+                    if '"state":"SENT"' in text:
+                        found.add(str(name))
+        return found
+
+    # Reading the exchange
+
+    def _orders(self) -> list[Order]:
+        return list(self.exchange.venue.engine.orders.values())
+
+    def _total(self, asset: str) -> Decimal:
+        return self.exchange.venue.engine.account.total(asset)
+
+    @property
+    def _base(self) -> str:
+        return self.settings.instrument.base
+
+    @property
+    def _quote(self) -> str:
+        return self.settings.instrument.quote
+
+
+def _state_of(order: Order) -> IntentState:
+    if order.is_open:
+        return IntentState.SENT
+    if order.executed <= 0:
+        return IntentState.CANCELED
+    return IntentState.FILLED if order.executed >= order.quantity else IntentState.PARTIALLY_FILLED
+
+
+def _told(order: Order) -> str:
+    return f"{order.client_order_id} ({order.status}, {order.executed} of {order.quantity})"

@@ -1,0 +1,235 @@
+"""One exchange, one Redis, one time, and the processes that run the bot in it."""
+
+import json
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from flask import Request
+from werkzeug.test import EnvironBuilder
+
+from common.adapters.mexc_http import new_session
+from common.config import Settings
+from common.jobs import balance, cost, fifteen_min_job, price, rebalance
+from common.jobs.run import Job
+from common.service import Bot
+from local.exchange.clock import ManualClock
+from local.exchange.config import API_KEY, SECRET_KEY, ExchangeConfig
+from local.exchange.orders import Order
+from tests.simulation.exchange_side import Desk, Line, still_exchange
+from tests.simulation.faults import Fault, Nothing, Plan, Side, Step, When
+from tests.simulation.invariants import Broken, Watch
+from tests.simulation.process import Crash, Inline, Process, ProcessClock
+from tests.simulation.redis_line import client
+from tests.simulation.redis_side import RedisServer, Write
+from tests.simulation.timeline import Timeline
+
+START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
+FIFTEEN = timedelta(minutes=15)
+JOBS: Mapping[str, Job] = {job.JOB.name: job.JOB for job in (balance, price, cost, fifteen_min_job, rebalance)}
+ENV = {
+    "REDIS_URL": "redis://127.0.0.1:1/0",
+    "MEXC_BASE_URL": "https://exchange.test",
+    "MEXC_API_KEY": API_KEY,
+    "MEXC_SECRET_KEY": SECRET_KEY,
+    "AUTH_MODE": "header",
+    "EXECUTION_MODE": "live",
+    "ORDER_COOLDOWN_SECONDS": "0",
+    "MAX_ORDERS_PER_DAY": "1000",
+}
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What the Scheduler sees of a delivery; `status` is None when the process ended under it."""
+
+    status: int | None
+    body: Any = None
+
+    @property
+    def ok(self) -> bool:
+        return self.status is not None and 200 <= self.status < 300
+
+
+class _ExchangeClock(ManualClock):
+    """The exchange's time is the timeline's."""
+
+    def __init__(self, timeline: Timeline) -> None:
+        self._timeline = timeline
+
+    def now_ms(self) -> int:
+        delta = self._timeline.now - datetime(1970, 1, 1, tzinfo=UTC)
+        return delta.days * 86_400_000 + delta.seconds * 1000 + delta.microseconds // 1000
+
+
+@dataclass
+class Trace:
+    """What happened, for a reader; nothing is written unless somebody wants to read it."""
+
+    lines: list[str] | None = None
+
+    @property
+    def wanted(self) -> bool:
+        return self.lines is not None
+
+    def tell(self, timeline: Timeline, who: str, what: str) -> None:
+        if self.lines is not None:
+            self.lines.append(f"{timeline.now:%d %H:%M:%S.%f}"[:-3] + f"  {timeline.actor or '-'}  {who:<19} {what}")
+
+
+@dataclass
+class World:
+    """`plan` says what goes wrong; while it is `Nothing`, all goes well."""
+
+    seed: int
+    env: Mapping[str, str] = field(default_factory=dict)
+    exchange_config: ExchangeConfig = field(default_factory=ExchangeConfig)
+    start: datetime = START
+    trace: Trace = field(default_factory=Trace)
+
+    def __post_init__(self) -> None:
+        self.rng = random.Random(f"{self.seed}|world")
+        self.settings = Settings.from_env({**ENV, **self.env})
+        self.timeline = Timeline(self.start)
+        self.plan: Plan = Nothing()
+        self.steps = 0
+        self.faults_met = 0
+        self.processes: dict[str, Process] = {}
+        clock = _ExchangeClock(self.timeline)
+        self.exchange = still_exchange(self.exchange_config, clock, self.seed)
+        self.watch = Watch(self.settings, self.exchange, lambda: self.timeline.now)
+        self.redis = RedisServer(self.timeline, self.watch.stored, self._undone)
+        self.watch.redis = self.redis
+        self.desk = Desk(self.exchange, self._took, lambda: self.plan.order_effects())
+
+    # What a process lives in (process.Surroundings)
+
+    def new_step(self, process: str, side: Side, name: str) -> Step:
+        self.steps += 1
+        return Step(self.steps, process, side, name)
+
+    def meet(self, process: Process, step: Step, when: When) -> Fault | None:
+        self.watch.moved()
+        fault = self.plan.at(step, when)
+        if self.trace.wanted and (when == "before" or fault):
+            told = f"step {step.number} {step.side} {step.name}" if when == "before" else "      ⤷ after it"
+            self.tell(process.name, told + (f"  ✗ {fault}" if fault else ""))
+        if fault is None:
+            return None
+        self.faults_met += 1
+        match fault.kind:
+            case "crash":
+                process.end()
+            case "stall":
+                self.timeline.wait(fault.amount)
+            case "failover":
+                lost = self.redis.fail_over(int(fault.amount))
+                self.tell("redis", f"fails over and forgets {lost} writes")
+            case "away":
+                self.redis.leave(fault.amount)
+            case _:
+                return fault
+        return None
+
+    def frozen(self, process: Process) -> float:
+        seconds = self.plan.frozen()
+        if seconds:
+            self.tell(process.name, f"stands still for {seconds:g} s")
+        return seconds
+
+    # Playing
+
+    def process(self, name: str) -> Process:
+        """The process of that name, a new one if it has ended."""
+        process = self.processes.get(name)
+        if process is None or not process.alive:
+            process = self.processes[name] = Process(name, self)
+            process.bot = self._bot(process)
+        return process
+
+    def call(self, job: str, slot: datetime | None, instance: str = "") -> Answered:
+        """Deliver to one function, as the Scheduler does; a call by hand carries no slot."""
+        process = self.process(job + instance)
+        headers = {"X-CloudScheduler": "true"}
+        if slot is not None:
+            headers["X-CloudScheduler-ScheduleTime"] = slot.isoformat()
+        self.tell(process.name, f"▶ slot {slot:%H:%M}" if slot else "▶ by hand")
+        request = Request(EnvironBuilder(method="POST", headers=headers).get_environ())
+        try:
+            response = process.bot.handle(JOBS[job], request)
+        except Crash:
+            self.tell(process.name, "■ the process has ended")
+            return Answered(None)
+        body = json.loads(response.get_data(), parse_float=Decimal)
+        self.tell(process.name, f"■ {response.status_code} {_summary(body)}")
+        if _bug(body):
+            raise Broken(f"{job} answered a bug: {body['error']}")
+        return Answered(response.status_code, body)
+
+    def set_price(self, price: Decimal) -> None:
+        market = self.exchange.venue.markets[self.settings.symbol]
+        market.pin(market.round_price(price), self.exchange.clock.now_ms())
+        self.tell("market", f"the price is {market.pinned}")
+
+    def settle(self, slot: datetime, slots: int) -> datetime:
+        """All goes well from here on: play quiet slots, at most so many, until the bot has settled everything."""
+        self.plan = Nothing()
+        self.redis.come_back()
+        for number in range(slots):
+            self.timeline.wait(max((slot - self.timeline.now).total_seconds(), 0))
+            answered = self.call("fifteen_min_job", slot)
+            if not answered.ok:
+                raise Broken(f"a quiet slot was answered {answered}")
+            slot += FIFTEEN
+            if number and not self.watch.unsettled():
+                break
+        self.verify()
+        return slot
+
+    def verify(self) -> None:
+        """Hold everything against the exchange. Raises Broken with all that is wrong."""
+        self.watch.moved()
+        problems = list(self.watch.problems())
+        if problems:
+            raise Broken("; ".join(problems))
+
+    def tell(self, who: str, what: str) -> None:
+        self.trace.tell(self.timeline, who, what)
+
+    def _bot(self, process: Process) -> Bot:
+        session = new_session()
+        session.mount(
+            "https://",
+            Line(
+                process,
+                self.desk,
+                lambda: 0.01 + 0.05 * self.rng.random(),
+                lambda delay, action: self.timeline.at(self.timeline.now + delay, action),
+                self.watch.sending,
+                self.watch.answered,
+            ),
+        )
+        clock = ProcessClock(process, self.timeline)
+        rng = random.Random(self.rng.getrandbits(64))
+        return Bot(self.settings, clock, client(process, self.redis), session, rng, Inline())
+
+    def _took(self, order: Order) -> None:
+        self.tell("exchange", f"accepts {order.client_order_id}: {order.side} {order.quantity}, {order.status}")
+        self.watch.took(order)
+
+    def _undone(self, write: Write) -> None:
+        self.watch.undone(write)
+
+
+def _summary(body: Any) -> str:
+    plan = body.get("rebalance") or {}
+    order = body.get("order") or {}
+    told = (body["status"], body.get("reason"), plan.get("action"), plan.get("reason"), order.get("status"))
+    return " · ".join(str(part) for part in (*told, order.get("reason")) if part)
+
+
+def _bug(body: Any) -> bool:
+    return any(isinstance(part, dict) and part.get("code") == "internal" for part in (body.get("error"),))

@@ -1,0 +1,397 @@
+"""Settings: what they default to, what is refused, and what an error may say."""
+
+from contextlib import suppress
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common.config import GOOGLE_CERTS_URL, Settings
+from common.domain.instrument import Instrument
+from common.domain.orders import OrderStyle
+from common.domain.rebalancing import Policy
+from common.domain.risk import Limits
+from common.errors import ConfigurationError
+from tests.builders import PROPERTY, d
+
+LAPTOP = {"REDIS_URL": "redis://127.0.0.1:6379/0", "AUTH_MODE": "header"}
+PLATFORM = {
+    "REDIS_HOST": "10.0.0.3",
+    "K_SERVICE": "balance",
+    "OIDC_AUDIENCE": "https://balance.example",
+    "SCHEDULER_SERVICE_ACCOUNT": "scheduler@project.iam.gserviceaccount.com",
+}
+
+
+def settings(**env: str) -> Settings:
+    return Settings.from_env(LAPTOP | env)
+
+
+def refused(environ: dict[str, str]) -> str:
+    with pytest.raises(ConfigurationError) as error:
+        Settings.from_env(environ)
+    return str(error.value)
+
+
+def offenders(environ: dict[str, str]) -> list[str]:
+    """The names that the one error is about, in the order they are told."""
+    return [problem.split(":", 1)[0] for problem in refused(environ).split("; ")]
+
+
+# Defaults
+
+DEFAULTS: dict[str, Any] = {
+    "symbol": "QRLUSDT",
+    "mexc_base_url": "https://api.mexc.com",
+    "redis_key_prefix": "",
+    "redis_namespace": "qrl",
+    "redis_cache_ttl": 60,
+    "redis_cache_ttl_ticker": 5,
+    "redis_cache_ttl_ohlcv": 86400,
+    "redis_cache_ttl_deals": 10,
+    "redis_cache_ttl_orderbook": 5,
+    "oidc_audience": (),
+    "oidc_certs_url": GOOGLE_CERTS_URL,
+    "operator_accounts": (),
+    "target_ratio": d("0.5"),
+    "min_notional_usdt": d("5.0"),
+    "threshold_pct": d("0.01"),
+    "execution_mode": "plan",
+    "order_style": OrderStyle.IOC,
+    "allow_market_orders": False,
+    "max_price_deviation": d("0.2"),
+    "max_slippage": d("0.005"),
+    "max_depth_share": d("0.8"),
+    "log_level": "INFO",
+}
+UNSET = (
+    "mexc_api_key",
+    "mexc_secret_key",
+    "mexc_key_created",
+    "https_proxy",
+    "redis_host",
+    "redis_password",
+    "redis_ca",
+    "scheduler_service_account",
+    "max_daily_loss_usdt",
+    "quantity_increment",
+    "log_ship_project",
+    "google_cloud_project",
+    "k_service",
+)
+
+
+@pytest.mark.parametrize(("name", "value"), DEFAULTS.items(), ids=DEFAULTS)
+def test_the_defaults_are_the_specifications(name: str, value: object) -> None:
+    assert getattr(settings(), name) == value
+
+
+@pytest.mark.parametrize("name", UNSET)
+def test_what_nobody_set_is_nothing(name: str) -> None:
+    assert getattr(settings(), name) is None
+
+
+def test_every_setting_is_described() -> None:
+    assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+def test_the_default_cannot_place_an_order() -> None:
+    assert settings().execution_mode == "plan"
+    assert not settings().has_keys
+
+
+def test_policy_limits_and_pair_are_made_from_the_settings() -> None:
+    changed = settings(
+        SYMBOL="BTCUSDC",
+        TARGET_RATIO="0.6",
+        MIN_NOTIONAL_USDT="7",
+        THRESHOLD_PCT="0.02",
+        CORE_HOLDING="100",
+        USDT_RESERVE="50",
+        MAX_PRICE_DEVIATION="0.1",
+        MAX_SLIPPAGE="0.002",
+        MAX_DEPTH_SHARE="0.5",
+        MAX_FEE="0.003",
+        MAX_ORDERS_PER_DAY="9",
+        ORDER_COOLDOWN_SECONDS="60",
+        MAX_NOTIONAL_USDT="250",
+        MAX_DAILY_LOSS_USDT="25",
+    )
+    assert changed.instrument == Instrument("BTC", "USDC")
+    assert changed.policy == Policy(d("0.6"), d(7), d("0.02"), d(100), d(50))
+    assert changed.limits == Limits(
+        d("0.1"), d("0.002"), d("0.5"), d("0.003"), 9, timedelta(minutes=1), d(250), d(25)
+    )
+
+
+@pytest.mark.parametrize("name", [*DEFAULTS, *UNSET])
+def test_an_empty_string_counts_as_unset(name: str) -> None:
+    assert getattr(settings(**{name.upper(): ""}), name) == getattr(settings(), name)
+
+
+def test_the_name_of_a_setting_is_read_in_upper_case_only_and_others_are_ignored() -> None:
+    assert settings(target_ratio="0.9", PATH="/usr/bin").target_ratio == d("0.5")
+
+
+def test_settings_cannot_be_changed_afterwards() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        settings().target_ratio = Decimal("0.9")  # type: ignore[misc]
+
+
+def test_lists_are_comma_separated_and_forgive_spaces() -> None:
+    read = settings(OIDC_AUDIENCE=" https://a , https://b,", OPERATOR_ACCOUNTS="me@example.com")
+    assert read.oidc_audience == ("https://a", "https://b")
+    assert read.operator_accounts == ("me@example.com",)
+
+
+def test_the_day_the_key_was_made_is_a_date() -> None:
+    assert settings(MEXC_KEY_CREATED="2026-01-02").mexc_key_created == date(2026, 1, 2)
+
+
+# What is refused
+
+BAD_VALUES = [
+    ("SYMBOL", "qrlusdt"),
+    ("SYMBOL", "QRLXYZ"),
+    ("SYMBOL", "USDT"),
+    ("SYMBOL", "QRL/USDT"),
+    ("MEXC_KEY_CREATED", "yesterday"),
+    ("REDIS_PORT", "0"),
+    ("REDIS_PORT", "65536"),
+    ("REDIS_KEY_PREFIX", "dev *"),
+    ("REDIS_NAMESPACE", "a:b"),
+    ("REDIS_CACHE_TTL", "0"),
+    ("REDIS_CACHE_TTL_TICKER", "1.5"),
+    ("REDIS_CACHE_TTL_OHLCV", "-1"),
+    ("AUTH_MODE", "none"),
+    ("AUTH_MODE", "HEADER"),
+    ("EXECUTION_MODE", "LIVE"),
+    ("EXECUTION_MODE", "production"),
+    ("ORDER_STYLE", "limit"),
+    ("ALLOW_MARKET_ORDERS", "maybe"),
+    ("MAX_ORDERS_PER_DAY", "many"),
+    ("MAX_ORDERS_PER_DAY", "-1"),
+    ("LOG_LEVEL", "CHATTY"),
+    ("RUN_DEADLINE_SECONDS", "0"),
+]
+AMOUNTS = {
+    "TARGET_RATIO": ("0", "1", "-0.5", "50"),
+    "MIN_NOTIONAL_USDT": ("-1",),
+    "THRESHOLD_PCT": ("-0.01", "1", "100"),
+    "MAX_PRICE_DEVIATION": ("-0.1", "1"),
+    "MAX_SLIPPAGE": ("-0.1", "1"),
+    "MAX_DEPTH_SHARE": ("-0.1", "1"),
+    "MAX_FEE": ("-0.1", "1"),
+    "MAX_NOTIONAL_USDT": ("0", "-1"),
+    "MAX_DAILY_LOSS_USDT": ("0", "-1"),
+    "CORE_HOLDING": ("-1",),
+    "USDT_RESERVE": ("-1",),
+    "QUANTITY_INCREMENT": ("0", "-1"),
+}
+UNREADABLE = ("NaN", "sNaN", "Infinity", "-inf", "abc", "1,5", "50%", "0x1", "1E+99")
+
+
+@pytest.mark.parametrize(("name", "value"), BAD_VALUES)
+def test_a_value_that_makes_no_sense_is_refused_by_its_name(name: str, value: str) -> None:
+    assert offenders(LAPTOP | {name: value}) == [name]
+
+
+@pytest.mark.parametrize("name", AMOUNTS)
+def test_an_amount_out_of_range_or_unreadable_is_refused_and_never_a_zero(name: str) -> None:
+    for value in (*AMOUNTS[name], *UNREADABLE):
+        assert offenders(LAPTOP | {name: value}) == [name]
+
+
+def test_every_offender_is_named_in_one_error() -> None:
+    environ = {
+        "SYMBOL": "QRL",
+        "MEXC_API_KEY": "mx0key",
+        "MEXC_BASE_URL": "http://api.mexc.com",
+        "REDIS_PORT": "x",
+        "TARGET_RATIO": "NaN",
+        "EXECUTION_MODE": "yolo",
+        "EXCHANGE_TIMEOUT_SECONDS": "60",
+    }
+    told = refused(environ)
+    for name in (
+        *environ,
+        "MEXC_SECRET_KEY",
+        "REDIS_URL",
+        "REDIS_HOST",
+        "OIDC_AUDIENCE",
+        "SCHEDULER_SERVICE_ACCOUNT",
+    ):
+        assert name in told, name
+
+
+def test_a_rule_over_an_unreadable_setting_is_not_told_as_a_second_problem() -> None:
+    assert offenders({"REDIS_HOST": "redis", "AUTH_MODE": "headr"}) == ["AUTH_MODE"]
+    assert offenders(LAPTOP | {"EXCHANGE_TIMEOUT_SECONDS": "x", "RUN_DEADLINE_SECONDS": "5"}) == [
+        "EXCHANGE_TIMEOUT_SECONDS"
+    ]
+    assert offenders(LAPTOP | {"ORDER_STYLE": "market", "ALLOW_MARKET_ORDERS": "perhaps"}) == [
+        "ALLOW_MARKET_ORDERS"
+    ]
+
+
+def test_an_empty_environment_says_all_that_is_missing() -> None:
+    told = refused({})
+    assert "REDIS_URL or REDIS_HOST" in told
+    assert "OIDC_AUDIENCE" in told
+    assert "SCHEDULER_SERVICE_ACCOUNT" in told
+
+
+def test_half_a_key_is_refused() -> None:
+    for name in ("MEXC_API_KEY", "MEXC_SECRET_KEY"):
+        assert "one is set without the other" in refused(LAPTOP | {name: "mx0"})
+    assert settings(MEXC_API_KEY="mx0", MEXC_SECRET_KEY="s").has_keys
+
+
+def test_market_orders_need_a_second_yes() -> None:
+    assert offenders(LAPTOP | {"ORDER_STYLE": "market"}) == ["ORDER_STYLE"]
+    assert settings(ORDER_STYLE="market", ALLOW_MARKET_ORDERS="true").order_style is OrderStyle.MARKET
+
+
+@pytest.mark.parametrize("timeout", ["45", "46"])
+def test_one_call_must_end_before_the_run_does(timeout: str) -> None:
+    assert offenders(LAPTOP | {"EXCHANGE_TIMEOUT_SECONDS": timeout}) == ["EXCHANGE_TIMEOUT_SECONDS"]
+    assert settings(EXCHANGE_TIMEOUT_SECONDS="44").exchange_timeout_seconds == 44
+
+
+# Who may call
+
+
+def test_on_the_platform_the_platform_checks_callers_unless_told_otherwise() -> None:
+    assert Settings.from_env(PLATFORM).auth_mode == "platform"
+    assert Settings.from_env(PLATFORM | {"AUTH_MODE": "oidc"}).auth_mode == "oidc"
+    assert Settings.from_env(PLATFORM).on_platform
+
+
+def test_elsewhere_the_bot_checks_tokens_itself_unless_told_otherwise() -> None:
+    elsewhere = {name: value for name, value in PLATFORM.items() if name != "K_SERVICE"}
+    assert Settings.from_env(elsewhere).auth_mode == "oidc"
+    assert not Settings.from_env(elsewhere).on_platform
+
+
+def test_header_mode_is_refused_on_the_platform() -> None:
+    assert offenders(PLATFORM | {"AUTH_MODE": "header"}) == ["AUTH_MODE"]
+
+
+@pytest.mark.parametrize("service", [{}, {"K_SERVICE": ""}])
+def test_platform_mode_is_refused_off_the_platform(service: dict[str, str]) -> None:
+    elsewhere = {name: value for name, value in PLATFORM.items() if name != "K_SERVICE"}
+    assert offenders(elsewhere | service | {"AUTH_MODE": "platform"}) == ["AUTH_MODE"]
+
+
+@pytest.mark.parametrize("mode", ["platform", "oidc"])
+@pytest.mark.parametrize("audience", ["", ",", " , "])
+def test_tokens_need_an_audience_and_an_account_to_be_held_against(mode: str, audience: str) -> None:
+    bare = {"REDIS_HOST": "redis", "K_SERVICE": "balance", "AUTH_MODE": mode, "OIDC_AUDIENCE": audience}
+    assert offenders(bare) == ["OIDC_AUDIENCE", "SCHEDULER_SERVICE_ACCOUNT (or, for ops, OPERATOR_ACCOUNTS)"]
+
+
+def test_the_operators_door_does_without_a_scheduler() -> None:
+    ops = {name: value for name, value in PLATFORM.items() if name != "SCHEDULER_SERVICE_ACCOUNT"}
+    assert Settings.from_env(ops | {"OPERATOR_ACCOUNTS": "me@example.com"}).scheduler_service_account is None
+
+
+# Addresses
+
+
+@pytest.mark.parametrize("name", ["MEXC_BASE_URL", "OIDC_CERTS_URL"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:8080", "localhost", "localhost:99", "[::1]:8080"])
+def test_plain_http_is_for_loopback(name: str, host: str) -> None:
+    assert getattr(settings(**{name: f"http://{host}/"}), name.lower()) == f"http://{host}"
+
+
+@pytest.mark.parametrize("name", ["MEXC_BASE_URL", "OIDC_CERTS_URL"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://api.mexc.com",
+        "http://127.0.0.1.example.com",
+        "http://localhost@example.com",
+        "http://10.0.0.1",
+        "ftp://127.0.0.1",
+        "api.mexc.com",
+        "https://",
+        "https:///v3",
+        "https://host:port",
+        "https://[host",
+        "https://h\u2100st",
+    ],
+)
+def test_any_other_address_must_be_https_and_name_a_host(name: str, url: str) -> None:
+    told = refused(LAPTOP | {name: url})
+    assert told == f"{name}: must be https (plain http only on loopback)"
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://10.0.0.3:6379/1", "rediss://:password@10.0.0.3:6378", "redis://localhost"]
+)
+def test_redis_is_reached_in_the_clear_or_over_tls(url: str) -> None:
+    read = settings(REDIS_URL=url).redis_url
+    assert read is not None
+    assert read.get_secret_value() == url
+
+
+@pytest.mark.parametrize("url", ["http://10.0.0.3", "10.0.0.3:6379", "unix:///run/redis.sock", "localhost"])
+def test_redis_is_reached_by_no_other_scheme(url: str) -> None:
+    assert offenders(LAPTOP | {"REDIS_URL": url}) == ["REDIS_URL"]
+
+
+def test_a_ca_goes_with_tls_only() -> None:
+    assert offenders(LAPTOP | {"REDIS_CA": "-----BEGIN CERTIFICATE-----"}) == ["REDIS_CA"]
+    assert settings(REDIS_URL="rediss://10.0.0.3", REDIS_CA="PEM").redis_ca == "PEM"
+    assert Settings.from_env({"REDIS_HOST": "10.0.0.3", "AUTH_MODE": "header", "REDIS_CA": "PEM"}).redis_ca == "PEM"
+
+
+# Secrets
+
+SECRET = "hunter2secret"
+SECRETS = {
+    "MEXC_API_KEY": SECRET,
+    "MEXC_SECRET_KEY": SECRET,
+    "REDIS_PASSWORD": SECRET,
+    "REDIS_URL": f"rediss://:{SECRET}@10.0.0.3:6378",
+    "HTTPS_PROXY": f"http://me:{SECRET}@proxy.example:3128",
+}
+
+
+def test_no_secret_shows_where_settings_are_printed() -> None:
+    read = settings(**SECRETS)
+    assert read.redis_password is not None
+    assert read.redis_password.get_secret_value() == SECRET
+    assert SECRET not in f"{read!r} {read!s}"
+
+
+@pytest.mark.parametrize("name", [name.upper() for name in Settings.model_fields])
+def test_an_error_repeats_no_value_whatever_it_was_pasted_into(name: str) -> None:
+    wrong = LAPTOP | SECRETS | {"EXCHANGE_TIMEOUT_SECONDS": "60", name: f"{SECRET}["}
+    assert SECRET not in refused(wrong)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"rediss://:{SECRET}/more@10.0.0.3:6378",
+        f"rediss://:{SECRET}#more@10.0.0.3:6378",
+        f"rediss://:more[{SECRET}]@10.0.0.3:6378",
+        f"rediss://:\u2100{SECRET}@10.0.0.3:6378",
+        f"redis://10.0.0.3:{SECRET}",
+    ],
+)
+def test_a_redis_url_that_cannot_be_read_is_refused_without_being_repeated(url: str) -> None:
+    told = refused(LAPTOP | {"REDIS_URL": url})
+    assert told.startswith("REDIS_URL: ")
+    assert SECRET not in told
+
+
+@PROPERTY
+@given(st.dictionaries(st.sampled_from([name.upper() for name in Settings.model_fields]), st.text(), max_size=8))
+def test_whatever_the_environment_holds_is_read_or_refused_as_a_configuration_error(env: dict[str, str]) -> None:
+    with suppress(ConfigurationError):
+        assert 0 < Settings.from_env(LAPTOP | env).target_ratio < 1
