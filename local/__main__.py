@@ -128,7 +128,8 @@ def _play(options: argparse.Namespace, console: Console, env: Mapping[str, str],
     calls = sum(player.tally.calls.values())
     failures = sum(n for (_, status), n in player.tally.calls.items() if not 200 <= status < 300)
     due = sum(1 for _, jobs in timeline if "fifteen_min_job" in jobs)
-    held = _report(console, bot, env["REDIS_URL"], player, due, failures)
+    state = simulation.state() if options.live else None
+    held = _report(console, bot, env["REDIS_URL"], player, due, failures, state)
     console.print(f"{calls} calls in {seconds:.1f} s: {_counts(player)}")
     return 0 if held else 1
 
@@ -143,16 +144,30 @@ def _counts(player: Player) -> str:
     return ", ".join(f"{job} {player.tally.count(job)}" for job in SCHEDULE)
 
 
-def _report(console: Console, bot: Bot, redis_url: str, player: Player, due: int | None, failures: int) -> bool:
+def _report(
+    console: Console,
+    bot: Bot,
+    redis_url: str,
+    player: Player,
+    due: int | None,
+    failures: int,
+    state: Any = None,
+) -> bool:
+    """Show what there is to see; whether all checks hold. `state` is the simulated exchange's, with orders."""
     client = redis.Redis.from_url(redis_url, decode_responses=True)
     keys = Keys(bot.settings.redis_key_prefix, bot.settings.symbol)
     report.show_answers(console, player.tally.answers)
     plans: Any = client.lrange(keys.plan_history, 0, -1)
     report.show_plans(console, [from_redis(plan, keys.plan_history) for plan in reversed(plans)])
+    if state is not None:
+        report.show_orders(console, report.journal_entries(client, keys))
     report.show_redis(console, client)
     if due is None:
         return failures == 0
-    return report.show_checks(console, report.checks(client, keys, due, failures))
+    checks = report.checks(client, keys, due, failures)
+    if state is not None:
+        checks |= report.live_checks(client, keys, state)
+    return report.show_checks(console, checks)
 
 
 def _once(bot: Bot, console: Console, redis_url: str) -> int:

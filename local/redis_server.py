@@ -50,7 +50,7 @@ def _embedded() -> Iterator[int]:
     """Imported here only: it is for machines without a redis-server."""
     from fakeredis import TcpFakeServer
 
-    class Prompt(TcpFakeServer):
+    class Prompt(TcpFakeServer):  # type: ignore[misc]
         def get_request(self) -> tuple[socket.socket, Any]:
             """It answers a MULTI in many small packets: without this each run would wait for delayed ACKs."""
             connection, address = super().get_request()

@@ -1,6 +1,7 @@
 """What a person sees at the end of a run: the last answers, the plans, Redis, and whether all is well."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from itertools import groupby
 from typing import Any
 
@@ -9,8 +10,14 @@ from rich.console import Console
 from rich.json import JSON
 from rich.table import Table
 
-from common.adapters.documents import to_answer
+from common.adapters.documents import from_redis, to_answer
 from common.adapters.keys import Keys
+from common.adapters.order_records import entry_of
+from common.adapters.records import ledger_of
+from common.domain.decimals import places, plain
+from common.domain.instrument import Instrument
+from common.domain.orders import JournalEntry
+from common.domain.rebalancing import WITHIN_THRESHOLD
 
 PERMANENT = ("latest", "history", "position", "balance", "cost", "ledger", "fills", "lots", "inception", "last")
 
@@ -44,6 +51,36 @@ def show_plans(console: Console, plans: list[dict[str, Any]]) -> None:
                 reason + more,
             )
     console.print(table)
+
+
+def show_orders(console: Console, orders: list[JournalEntry]) -> None:
+    """Every order of the journal in the order of its slot, and what became of it."""
+    table = Table(title=f"{len(orders)} orders", title_justify="left", header_style="bold")
+    for name in ("slot", "side", "type"):
+        table.add_column(name)
+    for name in ("quantity", "limit price", "filled", "average fill price"):
+        table.add_column(name, justify="right")
+    for name in ("state", "reason"):
+        table.add_column(name)
+    for entry in sorted(orders, key=lambda entry: entry.intent.slot):
+        intent, filled = entry.intent, entry.filled_quantity
+        table.add_row(
+            f"{intent.slot:%Y%m%dT%H%MZ}",
+            intent.side,
+            intent.style.order_type,
+            plain(intent.quantity),
+            plain(intent.limit_price) if intent.limit_price is not None else "market",
+            plain(filled),
+            places(entry.filled_notional / filled, 6) if filled else "",
+            entry.state,
+            entry.reason or "",
+        )
+    console.print(table)
+
+
+def journal_entries(client: "redis.Redis", keys: Keys) -> list[JournalEntry]:
+    texts: Any = client.hgetall(keys.orders_journal)
+    return [entry_of(from_redis(text, keys.orders_journal), keys.orders_journal) for text in texts.values()]
 
 
 def show_redis(console: Console, client: "redis.Redis") -> None:
@@ -103,6 +140,36 @@ def checks(client: "redis.Redis", keys: Keys, slots: int, failures: int) -> dict
         f"{slots} plans": plans == slots,
         "every call was answered with 2xx": failures == 0,
     }
+
+
+def live_checks(client: "redis.Redis", keys: Keys, state: Mapping[str, Any]) -> dict[str, bool]:
+    """What must hold after orders were placed; `state` is the simulated exchange's own (GET /sim/state)."""
+    ledger, _ = ledger_of(_document(client, keys.ledger), keys.ledger)
+    instrument = Instrument.from_symbol(keys.symbol)
+    held = state["balances"].get(instrument.base, {"free": "0", "locked": "0"})
+    told = {fill["id"] for fill in state["fills"] if fill["symbol"] == keys.symbol}
+    kept: Any = client.zrange(keys.ledger_fills, 0, -1)
+    known = {from_redis(text, keys.ledger_fills)["fill_id"] for text in kept}
+    plan = _document(client, keys.plan_last)
+    return {
+        **_band_check(plan),
+        "the ledger equals the exchange's balance": ledger.position(instrument).expected_quantity
+        == Decimal(held["free"]) + Decimal(held["locked"]),
+        "every fill of the exchange is in the ledger, and no other": told == known,
+        "no intent is open": client.hlen(keys.orders_open) == 0,
+    }
+
+
+def _band_check(plan: Mapping[str, Any]) -> dict[str, bool]:
+    """Inside the band, or outside it with a guard that says why: a wild market may end a day in a cooldown."""
+    if plan["action"] == "HOLD" and plan["reason"].startswith("Order refused: "):
+        return {f"the mix is outside its band, and a guard says why ({plan['reason'][15:]})": True}
+    return {"the mix is inside its band": plan["action"] == "HOLD" and plan["reason"] == WITHIN_THRESHOLD}
+
+
+def _document(client: "redis.Redis", key: str) -> Any:
+    text: Any = client.get(key)
+    return from_redis(text, key)
 
 
 def show_checks(console: Console, results: Mapping[str, bool]) -> bool:

@@ -1,0 +1,114 @@
+"""A played day with orders: what a person sees at its end, and that it adds up with the exchange."""
+
+import subprocess
+import sys
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import redis
+
+from common.adapters.batch import Batch
+from common.adapters.keys import Keys
+from common.adapters.order_records import entry_document
+from common.adapters.records import fill_document, ledger_document
+from common.domain.instrument import Side
+from common.domain.ledger import Ledger
+from common.domain.orders import IntentState, JournalEntry, OrderIntent, OrderStyle
+from local import report
+from tests.builders import QRL, d, fill
+from tests.conftest import ROOT
+from tests.fakes import NOON
+
+KEYS = Keys("", "QRLUSDT")
+BUY = fill("BUY", "100", "0.02", number=1)
+INTENT = OrderIntent("rb202601021200Babcdef01234567", NOON, Side.BUY, OrderStyle.IOC, d(100), d("0.02"), d(2))
+
+
+def state(quantity: str = "100", *fill_ids: str) -> dict[str, Any]:
+    """What the simulated exchange says it holds and has filled."""
+    fills = [{"id": name, "symbol": "QRLUSDT"} for name in fill_ids or (BUY.fill_id,)]
+    return {"balances": {"QRL": {"free": quantity, "locked": "0"}}, "fills": fills}
+
+
+@pytest.fixture
+def day(store_client: "redis.Redis") -> "redis.Redis":
+    """The store after a day on which 100 QRL were bought."""
+    batch = Batch(KEYS, "run", "15-min-job")
+    ledger = Ledger.first(NOON, [], Decimal(0), QRL).absorb([BUY], NOON, QRL).ledger
+    batch.document(KEYS.ledger, ledger_document(ledger, {}))
+    batch.members(KEYS.ledger_fills, [(1, fill_document(BUY))])
+    batch.plan({"action": "HOLD", "reason": "Within threshold"})
+    pipe = store_client.pipeline()
+    for write in batch.writes:
+        write(pipe)
+    pipe.execute()
+    return store_client
+
+
+def test_a_day_with_orders_ends_well_and_says_so() -> None:
+    command = [sys.executable, "-m", "local", "run", "--live", "--hours", "16"]
+    played = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert played.returncode == 0, played.stdout[-3000:] + played.stderr[-3000:]
+    for check in (
+        "✓ the mix is inside its band",
+        "✓ the ledger equals the exchange's balance",
+        "✓ every fill of the exchange is in the ledger, and no other",
+        "✓ no intent is open",
+        "✓ 64 plans",
+    ):
+        assert check in played.stdout
+    assert "IMMEDIATE_OR_CANCEL" in played.stdout
+    assert "FILLED" in played.stdout
+
+
+def test_orders_are_for_the_simulated_exchange_only() -> None:
+    command = [sys.executable, "-m", "local", "run", "--live", "--exchange", "https://api.mexc.com"]
+    refused = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert refused.returncode == 2
+    assert "simulated exchange" in refused.stdout
+
+
+def test_all_checks_hold_when_bot_and_exchange_agree(day: "redis.Redis") -> None:
+    assert set(report.live_checks(day, KEYS, state()).values()) == {True}
+
+
+def test_a_balance_that_differs_in_the_last_digit_fails_its_check(day: "redis.Redis") -> None:
+    checks = report.live_checks(day, KEYS, state("100.0001"))
+    assert not checks["the ledger equals the exchange's balance"]
+
+
+def test_a_fill_the_ledger_does_not_hold_fails_its_check(day: "redis.Redis") -> None:
+    checks = report.live_checks(day, KEYS, state("100", BUY.fill_id, "2X1"))
+    assert not checks["every fill of the exchange is in the ledger, and no other"]
+
+
+def test_an_open_intent_fails_its_check(day: "redis.Redis") -> None:
+    day.hset(KEYS.orders_open, "rb", "{}")
+    assert not report.live_checks(day, KEYS, state())["no intent is open"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "name", "held"),
+    [
+        ("QRL above target", "the mix is inside its band", False),
+        ("Order refused: paused", "the mix is outside its band, and a guard says why (paused)", True),
+    ],
+)
+def test_a_mix_outside_its_band_is_well_only_with_a_guard_that_says_why(
+    day: "redis.Redis", reason: str, name: str, held: bool
+) -> None:
+    action = "SELL" if "target" in reason else "HOLD"
+    day.set(KEYS.plan_last, f'{{"action":"{action}","reason":"{reason}"}}')
+    assert report.live_checks(day, KEYS, state())[name] is held
+
+
+def test_the_journals_entries_are_read_back(store_client: "redis.Redis") -> None:
+    entry = JournalEntry.planned(INTENT, NOON).ended(IntentState.CANCELED, "never sent", NOON)
+    batch = Batch(KEYS, "run", "15-min-job")
+    batch.hash(KEYS.orders_journal, {INTENT.client_order_id: entry_document(entry)})
+    pipe = store_client.pipeline()
+    for write in batch.writes:
+        write(pipe)
+    pipe.execute()
+    assert report.journal_entries(store_client, KEYS) == [entry]
