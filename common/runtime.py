@@ -3,6 +3,7 @@
 Imports everything but the functions.
 """
 
+import gc
 import logging
 import os
 import random
@@ -23,7 +24,6 @@ from common.adapters.mexc_http import new_session
 from common.adapters.wave import WIDTH
 from common.config import Settings
 from common.errors import ConfigurationError
-from common.jobs import ops
 from common.jobs.run import Job
 from common.service import Bot
 
@@ -86,6 +86,8 @@ def process_bot() -> Bot:
     with _lock:
         if _bot is None:
             _bot = build(os.environ)
+            gc.freeze()  # what has been loaded stays, and need not be looked through again
+            gc.set_threshold(2_000, 10, 10)
         return _bot
 
 
@@ -96,6 +98,8 @@ def serve(job: Job, request: Request) -> Response:
 
 def serve_ops(request: Request) -> Response:
     """What the operators' entry point does with a request."""
+    from common.jobs import ops  # here only: it brings in every job
+
     return _served(ops.TASK, lambda bot: bot.handle_ops(request))
 
 

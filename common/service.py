@@ -32,7 +32,6 @@ from common.config import Settings
 from common.domain.orders import JournalEntry
 from common.domain.slots import Slot, slot_of
 from common.errors import BadRequest, BotError, CallerError, LeaseHeld, StoreError
-from common.jobs import ops, restore, verify
 from common.jobs.run import NOT_YET, Job, Outcome, Run, View
 
 log = logging.getLogger(__name__)
@@ -96,6 +95,7 @@ class Bot:
 
     def handle_ops(self, request: Request) -> Response:
         """Answer one request to the operator's door (SPEC §2.6)."""
+        from common.jobs import ops, verify  # here only: they bring in every job, which no other function needs
 
         def work(call: Call) -> Response:
             if request.method == "POST":
@@ -139,6 +139,8 @@ class Bot:
 
     def _command(self, call: Call, request: Request) -> Response:
         """pause, resume or restore; each is journalled with who gave it."""
+        from common.jobs import ops, restore
+
         body = request.get_json(silent=True)
         if not isinstance(body, dict):
             raise BadRequest("the body must be a JSON object with a command")

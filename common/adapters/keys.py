@@ -105,6 +105,11 @@ class Keys:
         return self._bot("orders:activity")
 
     @property
+    def continuity(self) -> str:
+        """Which Redis this was when orders were last thought of, and since when."""
+        return self._bot("orders:continuity")
+
+    @property
     def pause(self) -> str:
         return self._bot("pause")
 

@@ -24,6 +24,7 @@ class Lease:
         self._held = False
         self._unread = False
         self._watch()
+        self._held = True
 
     def _watch(self) -> None:
         """Send the WATCH, and do not wait for its answer: it arrives while the exchange is asked."""
@@ -37,7 +38,6 @@ class Lease:
         except StoreError:
             self.close()
             raise
-        self._held = True
 
     def _watched(self) -> None:
         """Read the answer: from here on it is certain that the lease was still ours when it was watched."""
@@ -72,11 +72,16 @@ class Lease:
         if not release:
             self._watch()
             self._watched()
+            self._held = True
 
     def close(self) -> None:
-        """Give the connection back; the lease itself, if still held, runs out by its expiry."""
+        """Give the connection back; the lease itself, if still held, runs out by its expiry. Never fails.
+
+        A connection with a watch, or an answer on its way, is closed: an UNWATCH could time out.
+        """
         self._held = False
-        if self._unread:  # an answer on its way would be taken for that of the next command
-            self._unread = False
+        if self._pipe.connection is not None and (self._unread or self._pipe.watching):
             self._pipe.connection.disconnect()
+            self._pipe.watching = False
+        self._unread = False
         self._pipe.reset()

@@ -146,6 +146,12 @@ class Mexc:
         reply = self._get("open_orders", "openOrders", self._symbol(), signed=True)
         return Answer(wire.read_orders(reply.payload, self._instrument.symbol), reply)
 
+    def orders_between(self, start: datetime, end: datetime) -> Answer[list[Order]]:
+        """The newest thousand orders, whatever became of them; the window is at most seven days."""
+        params = [*self._symbol(), ("startTime", milliseconds(start)), ("endTime", milliseconds(end))]
+        reply = self._get("all_orders", "allOrders", [*params, ("limit", 1000)], signed=True)
+        return Answer(wire.read_orders(reply.payload, self._instrument.symbol), reply)
+
     def new_order(self, intent: OrderIntent) -> str:
         """Place an order and return the exchange's id. What became of it is for `order` to tell.
 

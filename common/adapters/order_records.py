@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from common.domain.decimals import plain, quotient
 from common.domain.instrument import Instrument, Side
-from common.domain.orders import IntentState, JournalEntry, OrderIntent, OrderStyle
+from common.domain.orders import Continuity, IntentState, JournalEntry, OrderIntent, OrderStyle
 from common.domain.risk import Activity, Pause
 from common.errors import StoreCorrupt
 
@@ -130,6 +130,21 @@ def pause_of(document: Any, key: str) -> Pause | None:
         )
 
     return _read(read, key, "a pause")
+
+
+def continuity_document(continuity: Continuity) -> Document:
+    return {name: getattr(continuity, name) for name in Continuity.__slots__}
+
+
+def continuity_of(document: Any, key: str) -> Continuity | None:
+    """The stored record, None when there is none. Raises StoreCorrupt."""
+    if document is None:
+        return None
+
+    def read() -> Continuity:
+        return Continuity(_text(document["instance_id"]), _moment(document["since"]), document["searched"] is True)
+
+    return _read(read, key, "the record of which Redis it is")
 
 
 def _moment(text: str) -> datetime:

@@ -136,6 +136,17 @@ class Store:
         self._raise_on_error(read, results[0])
         return list(results[0])
 
+    def instance(self, meter: Meter) -> str | None:
+        """Which Redis this is, by its own INFO: another after a failover. None when it does not say."""
+        meter.add("redis")
+        with redis_errors():
+            try:
+                info: Any = self._client.info()
+            except redis.ResponseError:
+                return None
+        told = [str(info[name]) for name in ("run_id", "master_replid") if name in info]
+        return ":".join(told) or None
+
     def eviction_policy(self) -> str | None:
         """What Redis does when memory runs out; None when it does not say."""
         try:

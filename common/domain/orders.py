@@ -149,16 +149,26 @@ class JournalEntry:
         return replace(self, state=state, reason=reason, updated_at=now)
 
     def with_order(self, order: Order, now: datetime) -> "JournalEntry":
-        """What the exchange says of it now."""
+        """What the exchange says of it now; an order that it knows was sent, whatever the record says."""
         return replace(
             self,
             state=state_of(order),
+            sent_at=self.sent_at or self.planned_at,
             order_id=order.order_id,
             filled_quantity=order.filled_quantity,
             filled_notional=order.filled_notional,
             reason=None,
             updated_at=now,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Continuity:
+    """Which Redis the orders are recorded in, since when, and whether lost ones were searched for since."""
+
+    instance_id: str
+    since: datetime
+    searched: bool
 
 
 def state_of(order: Order) -> IntentState:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from common.domain.decimals import ZERO, exact, non_negative, quotient
+from common.domain.decimals import EXACT, ZERO, exact, non_negative, quotient
 from common.domain.instrument import Instrument
 from common.errors import InvalidAmount
 
@@ -16,9 +16,8 @@ class Balance:
     locked: Decimal = ZERO
 
     @property
-    @exact
     def total(self) -> Decimal:
-        return self.free + self.locked
+        return EXACT.add(self.free, self.locked)
 
 
 NOTHING = Balance()

@@ -12,7 +12,7 @@ from common.adapters.store import Read
 from common.adapters.wave import Wave, together
 from common.domain.portfolio import Holdings
 from common.errors import BotError
-from common.jobs import cost, orders, rebalance
+from common.jobs import cost, rebalance, resolution
 from common.jobs.fills import FillReader
 from common.jobs.run import NO_KEYS, Job, Outcome, Run, View, keep_raw
 
@@ -45,7 +45,7 @@ class Inputs:
     books: cost.Books
     reader: FillReader
     wave: Wave
-    resolved: orders.Resolved
+    resolved: resolution.Resolved
 
 
 CostLeg = Leg[cost.Update | None]
@@ -70,7 +70,7 @@ def run(run: Run) -> Outcome:
 def _gather(run: Run) -> Inputs:
     """Settle what is open, then one wave for both legs: account, price, fills, order book, open orders."""
     books = cost.Books.of(run)
-    resolved = orders.resolve(run)
+    resolved = resolution.resolve(run)
     reader = FillReader.since(books.ledger, run.exchange, run.now)
     wave = together(run.pool, {**reader.calls, **rebalance.calls(run)})
     keep_raw(run.batch, wave)
@@ -110,7 +110,7 @@ def _plan(run: Run, batch: Batch, inputs: Inputs, costs: CostLeg) -> tuple[rebal
     seen = rebalance.snapshot(run, inputs.wave, batch)
     update = costs.result
     fills = (*update.fresh, *update.books.tail) if update else inputs.books.tail
-    doubt = orders.adopt(run, inputs.resolved, fills, seen.open_orders or ())
+    doubt = resolution.adopt(run, inputs.resolved, fills, seen.open_orders or ())
     hold = COST_FAILED if costs.error else inputs.resolved.unresolved or doubt
     planned = rebalance.plan(
         run,

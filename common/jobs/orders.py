@@ -8,8 +8,7 @@ order id, and sends nothing while it is unresolved.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
 
@@ -21,8 +20,6 @@ from common.adapters.order_records import (
     activity_document,
     activity_of,
     entry_document,
-    entry_of,
-    fields_of,
     intent_document,
     pause_of,
 )
@@ -36,10 +33,8 @@ from common.domain.orders import (
     JournalEntry,
     Order,
     OrderIntent,
-    OrderStatus,
     OrderStyle,
     client_order_id,
-    is_ours,
     slot_in,
 )
 from common.domain.risk import Activity, Pause
@@ -47,15 +42,6 @@ from common.errors import BotError, ExchangeError, OutcomeUnknown, UnknownOrder
 from common.jobs.run import Run
 
 log = logging.getLogger(__name__)
-NOT_OURS = ""
-"""What stands for an order of somebody else where our client order id would: it is asked for once."""
-NOT_PLACED_AFTER = timedelta(seconds=60)
-"""An order that cannot be found this long after it was sent was never accepted: its recvWindow is 5 s, and
-a new order becomes visible within seconds (mexc-api.md 2, 4.3)."""
-FILLED_WITHIN = timedelta(days=1)
-"""No order of ours is filled later than that after it was sent, and no window of fills may exceed seven days."""
-LOOKED_UP_FOR = timedelta(days=1)
-"""How old a fill may be for its order to be asked for: the exchange tells orders of the last seven days."""
 SEND_WITHIN_SECONDS = 2.0
 """Longest time between recording SENT and sending: a process that was stopped in between does not send."""
 TIME_TO_SEND_SECONDS = 15.0
@@ -68,6 +54,7 @@ def reads(keys: Keys) -> Mapping[str, Read]:
     return {
         "open_intents": ("HGETALL", keys.orders_open),
         "activity": ("GET", keys.activity),
+        "continuity": ("GET", keys.continuity),
         "pause": ("GET", keys.pause),
     }
 
@@ -107,148 +94,7 @@ def current_activity(run: Run) -> Activity:
     return activity
 
 
-# Before anything new: what earlier runs left open
-
-
-@dataclass(frozen=True, slots=True)
-class Resolved:
-    """The open intents after asking the exchange; `unresolved` is why nothing may be sent, None if all are."""
-
-    entries: tuple[JournalEntry, ...]
-    unresolved: str | None
-
-
-def resolve(run: Run) -> Resolved:
-    """Ask the exchange about every open intent, of the journal and of this process's own memory.
-
-    An intent that stands as PLANNED is asked for as well: a Redis that forgot its last writes may have
-    forgotten that it was sent.
-    """
-    key = run.keys.orders_open
-    stored = (entry_of(document, key) for document in fields_of(run.values["open_intents"]))
-    entries = {entry.intent.client_order_id: entry for entry in stored}
-    for name, entry in run.unsettled.items():
-        if name not in entries or entries[name].state is IntentState.PLANNED:
-            entries[name] = entry
-    resolved = tuple(_resolved(run, entry) for entry in entries.values())
-    for entry in resolved:
-        _close(run, entry)
-        _count(run, entry)
-    still = [entry for entry in resolved if entry.state.open]
-    if not still:
-        return Resolved(resolved, None)
-    told = "; ".join(f"{entry.intent.client_order_id} ({entry.reason})" for entry in still)
-    log.error("unresolved order: nothing is sent until the exchange tells what became of %s", told)
-    return Resolved(resolved, f"Unresolved order: {told}")
-
-
-def _count(run: Run, entry: JournalEntry) -> None:
-    """Have an order that the exchange knows counted, should the record of orders have lost it."""
-    if entry.order_id is not None:
-        run.recovered.append(entry)
-        run.batch.document(run.keys.activity, activity_document(current_activity(run)))
-
-
-def _resolved(run: Run, entry: JournalEntry) -> JournalEntry:
-    try:
-        order = _find(run, entry.intent.client_order_id)
-        if order is not None and not order.status.final:
-            order = _ended(run, entry, order)
-        if order is not None:
-            found = entry.with_order(order, run.clock.now())
-            return found if order.status.final else found.unknown(f"it is still {order.status}", run.clock.now())
-        return _not_found(run, entry)
-    except ExchangeError as error:
-        return entry.unknown(f"the exchange did not tell: {error}", run.clock.now())
-
-
-def _not_found(run: Run, entry: JournalEntry) -> JournalEntry:
-    """No order of that id: not yet visible or, after long enough and without a trace in the fills, never placed."""
-    now, sent_at = run.clock.now(), entry.sent_at or entry.planned_at
-    until = min(now, sent_at + FILLED_WITHIN)
-    traces = run.exchange.my_trades(sent_at - timedelta(seconds=5), until + timedelta(seconds=5)).value
-    for order_id in _unknown_orders(run, traces):
-        order = _behind(run, order_id, [fill for fill in traces if fill.order_id == order_id], entry.intent)
-        if order.client_order_id == entry.intent.client_order_id:
-            return entry.with_order(order, now)
-    if now - sent_at < NOT_PLACED_AFTER:
-        return entry.unknown("not visible yet", now)
-    reason = "never accepted" if entry.sent_at else "never sent, or never accepted"
-    return entry.ended(IntentState.CANCELED, f"{reason}: the exchange does not know it", now)
-
-
-def _behind(run: Run, order_id: str, fills: Sequence[Fill], intent: OrderIntent) -> Order:
-    """The order that left these fills; from the fills themselves when it is older than the exchange tells.
-
-    Raises UnknownOrder when they do not name it either.
-    """
-    try:
-        return run.exchange.order_by_id(order_id).value
-    except UnknownOrder:
-        name = fills[0].client_order_id
-        if name is None:
-            raise
-    filled = sum((fill.quantity for fill in fills), ZERO)
-    notional = sum((fill.notional for fill in fills), ZERO)
-    status = OrderStatus.PARTIALLY_CANCELED
-    return Order(order_id, name, fills[0].side, fills[0].price, intent.quantity, filled, notional, status)
-
-
-def _unknown_orders(run: Run, fills: Sequence[Fill]) -> list[str]:
-    """The orders behind `fills` that the journal does not know."""
-    names = list(dict.fromkeys(fill.order_id for fill in fills))
-    if not names:
-        return []
-    known = run.store.read({"known": ("HMGET", run.keys.orders_known, *names)}, run.meter)["known"]
-    return [name for name, ours in zip(names, known, strict=True) if ours is None]
-
-
-def _find(run: Run, client_id: str) -> Order | None:
-    """The order by its client order id: asked directly, then among the open ones."""
-    try:
-        return run.exchange.order(client_id).value
-    except UnknownOrder:
-        open_orders = run.exchange.open_orders().value
-        return next((order for order in open_orders if order.client_order_id == client_id), None)
-
-
-def _ended(run: Run, entry: JournalEntry, order: Order) -> Order:
-    """Cancel what still rests, and follow it to its end as far as the run's time goes."""
-    if run.settings.execution_mode != "live":
-        return order
-    return _cancelled(run, entry.intent.client_order_id) or order
-
-
-def adopt(run: Run, resolved: Resolved, fills: Sequence[Fill], open_orders: Sequence[Order]) -> str | None:
-    """Take orders of ours that the journal has lost (Redis forgot its last writes) back into it.
-
-    They show in the fills they left, or among the open orders; orders of others are left alone. Returns why
-    nothing may be sent, None when nothing is in doubt.
-    """
-    if run.settings.execution_mode != "live":
-        return None
-    just_resolved = {entry.order_id for entry in resolved.entries}
-    recent = [fill for fill in fills if run.now - fill.executed_at < LOOKED_UP_FOR]
-    lost = {order.order_id: order for order in open_orders if is_ours(order.client_order_id)}
-    try:
-        for order_id in _unknown_orders(run, recent):
-            if order_id not in just_resolved:
-                lost[order_id] = run.exchange.order_by_id(order_id).value
-    except ExchangeError as error:
-        log.error("a fill's order could not be looked up: %s", error)
-        return f"Unresolved order: a fill's order could not be looked up ({error.code})"
-    for order_id, order in lost.items():
-        if order.client_order_id is None or not is_ours(order.client_order_id):
-            run.batch.hash(run.keys.orders_known, {order_id: NOT_OURS})
-        elif order_id not in just_resolved:
-            log.error("order %s was not in the journal: taken back into it", order.client_order_id)
-            found = _found(run, order, order.client_order_id)
-            journal(run.batch, found)
-            _count(run, found)
-    return None
-
-
-def _found(run: Run, order: Order, client_id: str) -> JournalEntry:
+def found(run: Run, order: Order, client_id: str) -> JournalEntry:
     return JournalEntry.found(order, client_id, slot_in(client_id), run.settings.order_style, run.clock.now())
 
 
@@ -266,10 +112,10 @@ def execute(run: Run, intent: OrderIntent, activity: Activity) -> JournalEntry:
     run.save()
     earlier = _of_this_slot(run, intent, activity)
     if isinstance(earlier, JournalEntry):
-        return _close(run, earlier)
+        return close(run, earlier)
     stop = earlier or _last_look(run)
     if stop is not None:
-        return _close(run, entry.ended(IntentState.CANCELED, f"never sent: {stop}", run.clock.now()))
+        return close(run, entry.ended(IntentState.CANCELED, f"never sent: {stop}", run.clock.now()))
     now = run.clock.now()
     entry = entry.sent(now)
     journal(run.batch, entry)
@@ -277,11 +123,11 @@ def execute(run: Run, intent: OrderIntent, activity: Activity) -> JournalEntry:
     recorded = run.clock.monotonic()
     run.save()
     if run.clock.monotonic() - recorded > SEND_WITHIN_SECONDS:
-        return _close(
+        return close(
             run, entry.ended(IntentState.CANCELED, "never sent: recording it took too long", run.clock.now())
         )
     run.unsettled[intent.client_order_id] = entry
-    return _close(run, _sent(run, entry))
+    return close(run, _sent(run, entry))
 
 
 def _last_look(run: Run) -> str | None:
@@ -307,12 +153,12 @@ def _of_this_slot(run: Run, intent: OrderIntent, activity: Activity) -> JournalE
         order: Order | None = wave.get(side)
         if order is not None:
             log.error("slot %s already has order %s: the journal had lost it", run.slot.name, name)
-            found = _found(run, order, name)
-            run.recovered.append(found)
-            run.batch.document(run.keys.activity, activity_document(activity.recovered(found.intent, intent.slot)))
+            entry = found(run, order, name)
+            run.recovered.append(entry)
+            run.batch.document(run.keys.activity, activity_document(activity.recovered(entry.intent, intent.slot)))
             if name == intent.client_order_id:
-                return found
-            journal(run.batch, found)
+                return entry
+            journal(run.batch, entry)
             return f"the exchange already has {name} for this slot"
     return None
 
@@ -345,9 +191,9 @@ def _followed(run: Run, entry: JournalEntry) -> JournalEntry:
     name, style = entry.intent.client_order_id, entry.intent.style
     rest = run.settings.order_rest_seconds if style is OrderStyle.MAKER else None
     try:
-        order = _poll(run, name, rest)
+        order = poll(run, name, rest)
         if order is not None and not order.status.final:
-            order = _cancelled(run, name) or order
+            order = cancelled(run, name) or order
     except ExchangeError as error:
         return entry.unknown(f"the exchange did not tell: {error}", run.clock.now())
     if order is None:
@@ -356,16 +202,16 @@ def _followed(run: Run, entry: JournalEntry) -> JournalEntry:
     return followed if order.status.final else followed.unknown(f"it is still {order.status}", run.clock.now())
 
 
-def _cancelled(run: Run, client_id: str) -> Order | None:
+def cancelled(run: Run, client_id: str) -> Order | None:
     """Cancel, then ask: the cancel's own answer shows the state before it (mexc-api.md 4.5)."""
     try:
         run.exchange.cancel_order(client_id)
     except (UnknownOrder, OutcomeUnknown) as error:
         log.warning("cancel of %s: %s", client_id, error)
-    return _poll(run, client_id, None)
+    return poll(run, client_id, None)
 
 
-def _poll(run: Run, client_id: str, at_most: float | None) -> Order | None:
+def poll(run: Run, client_id: str, at_most: float | None) -> Order | None:
     """The order as soon as it is final, else as it was last seen; None if it was never seen."""
     pause, seen = 0.25, None
     end = run.clock.monotonic() + at_most if at_most is not None else None
@@ -385,7 +231,7 @@ def _poll(run: Run, client_id: str, at_most: float | None) -> Order | None:
         pause = min(pause * 2, 4.0)
 
 
-def _close(run: Run, entry: JournalEntry) -> JournalEntry:
+def close(run: Run, entry: JournalEntry) -> JournalEntry:
     """Queue how far the intent came; after a definite no the pair's rules are read anew."""
     journal(run.batch, entry)
     run.settled.append(entry.intent.client_order_id)

@@ -32,7 +32,7 @@ from common.domain.portfolio import Holdings
 from common.domain.rebalancing import Check, Rebalance, decide
 from common.domain.risk import Activity, Facts, fresh, review
 from common.errors import ExchangeError
-from common.jobs import cost, orders
+from common.jobs import cost, orders, resolution
 from common.jobs.balance import store_account
 from common.jobs.run import NO_KEYS, Job, Outcome, Run, View, age_seconds, keep_raw, skipped
 
@@ -305,12 +305,12 @@ def run(run: Run) -> Outcome:
         return skipped(NO_KEYS)
     books = cost.Books.of(run)
     with run.stage("gather"):
-        resolved = orders.resolve(run)
+        resolved = resolution.resolve(run)
         wave = together(run.pool, calls(run))
         keep_raw(run.batch, wave)
         seen = snapshot(run, wave, run.batch)
     with run.stage("decide"):
-        doubt = orders.adopt(run, resolved, books.tail, seen.open_orders or ())
+        doubt = resolution.adopt(run, resolved, books.tail, seen.open_orders or ())
         pnl = cost.stored_pnl(run, books, seen.mark_price)
         planned = plan(
             run,

@@ -25,7 +25,7 @@ from common.adapters.records import (
 )
 from common.adapters.wave import together
 from common.config import Settings
-from common.domain.decimals import tidy
+from common.domain.decimals import plain, tidy
 from common.domain.ledger import MEMORY, Ledger, drift
 from common.domain.orders import Fill, JournalEntry
 from common.domain.position import FifoView, Position
@@ -140,7 +140,7 @@ def _rebuilt(
     _restore_entries(run, journal)
     position = absorbed.ledger.position(instrument)
     off = drift(absorbed.ledger, account_quantity, as_of, instrument)
-    log.warning("restored %d fills and %d intents; drift %s", len(ordered), len(journal.entries), tidy(off))
+    log.warning("restored %d fills and %d intents; drift %s", len(ordered), len(journal.entries), plain(tidy(off)))
     return {
         "fills": len(ordered),
         "fills_from_journal": len(journal.fills),

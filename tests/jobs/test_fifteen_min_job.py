@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import redis
 
-from tests.builders import account_payload, d, exchange_answers, fill_payload, told
+from tests.builders import account_payload, d, exchange_answers, fill_payload, price_payload, told
 from tests.conftest import Functions, MakeBot
 from tests.fakes import NOON, Call, FakeClock, Line, StubExchange
 
@@ -98,7 +98,7 @@ def test_get_tells_the_report_of_the_last_run_and_with_a_limit_the_last_so_many(
 ) -> None:
     first = run(functions, "success")
     clock.move(900)
-    exchange.answers["ticker/price"]["price"] = "1"
+    exchange.answers["ticker/price"] = price_payload("1")
     second = run(functions, "success")
     assert told(functions.get(JOB))["data"].items() >= second.items()
     history = told(functions.get(JOB, "?limit=5"))["history"]
@@ -173,6 +173,29 @@ def test_a_cost_leg_that_fails_later_leaves_the_ledger_as_it_was(
     exchange.answers["myTrades"] = [fill_payload("SELL", "1", "NaN", number=2, at=NOON)]
     run(functions, "partial")
     assert [store_client.hgetall(COST), *(store_client.dump(key) for key in LEDGER)] == before
+
+
+def test_a_cost_leg_that_fails_half_way_leaves_nothing_of_its_first_half(
+    functions: Functions, store_client: "redis.Redis"
+) -> None:
+    store_client.set("bot:QRLUSDT:inception", "{}")
+    report = run(functions, "partial")
+    assert report["cost_update"]["error"]["code"] == "redis_value_corrupt"
+    assert "bot:QRLUSDT:inception" in report["cost_update"]["error"]["message"]
+    assert not store_client.exists(COST, *LEDGER[:3])
+    assert store_client.exists(PLAN, PLANS) == 2
+
+
+def test_a_rebalance_leg_that_fails_half_way_leaves_nothing_of_its_first_half(
+    functions: Functions, store_client: "redis.Redis"
+) -> None:
+    store_client.set("bot:QRLUSDT:price:latest", "{}")
+    before = set(store_client.scan_iter())
+    report = run(functions, "partial")
+    assert report["rebalance"]["error"]["code"] == "redis_value_corrupt"
+    assert store_client.hget(COST, "total_pnl") == "100"
+    left = set(store_client.scan_iter()) - before - {COST, REPORT, REPORTS, *LEDGER}
+    assert {key for key in left if not key.startswith("mexc:raw:")} == set()
 
 
 PLAN_FAILS = [
