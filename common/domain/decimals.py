@@ -7,7 +7,6 @@ quantities of any pair are exact; where a quotient must be rounded, the place sa
 from collections.abc import Callable
 from decimal import (
     ROUND_CEILING,
-    ROUND_DOWN,
     ROUND_FLOOR,
     ROUND_HALF_EVEN,
     Context,
@@ -116,9 +115,3 @@ def float_like(value: Decimal) -> str:
 def places(value: Decimal, digits: int) -> str:
     """`value` with exactly `digits` decimal places, half to even, for people to read."""
     return format(value.quantize(ONE.scaleb(-digits)), "f")
-
-
-def truncate(value: Decimal, digits: int) -> Decimal:
-    """`value` cut to `digits` decimal places, towards zero."""
-    with localcontext(EXACT):
-        return value.quantize(ONE.scaleb(-digits), rounding=ROUND_DOWN)
