@@ -2,12 +2,13 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+SEEDS ?= 2000
 READY = $(VENV)/.ready
 
 RUNTIME = functions-framework google-cloud-logging redis requests pydantic google-auth
 DEVELOPMENT = rich pytest pytest-xdist fakeredis[lua] hypothesis mypy ruff types-requests
 
-.PHONY: help test pytest run serve bench check format lock clean
+.PHONY: help test pytest run serve bench soak check format lock clean
 .DEFAULT_GOAL := help
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -42,6 +43,9 @@ serve: $(READY) ## stay up in real time, on http://127.0.0.1:8080
 
 bench: $(READY) ## measure calls, round trips and time against what cannot be avoided
 	@$(BIN)/python -m bench
+
+soak: $(READY) ## play that many simulated days full of faults, against the real bot: SEEDS=20000, FROM=first seed
+	@$(BIN)/python -m tests.simulation --soak $(SEEDS) $(if $(FROM),--start $(FROM))
 
 lock: ## pin the newest releases of RUNTIME and DEVELOPMENT (needs uv)
 	printf '%s\n' $(RUNTIME) | uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links -o requirements.txt -

@@ -45,12 +45,11 @@ class Simulation:
 def simulated_exchange(arguments: Sequence[str]) -> Iterator[Simulation]:
     """Run `python -m local.exchange` on a free port until the block ends."""
     command = [sys.executable, "-m", "local.exchange", "--port", "0", *arguments]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    try:
-        line = process.stdout.readline() if process.stdout else ""
-        if not line.startswith("listening on "):
-            raise RuntimeError("the simulated exchange did not start")
-        yield Simulation(line.removeprefix("listening on ").strip())
-    finally:
-        process.terminate()
-        process.wait()
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            line = process.stdout.readline() if process.stdout else ""
+            if not line.startswith("listening on "):
+                raise RuntimeError("the simulated exchange did not start")
+            yield Simulation(line.removeprefix("listening on ").strip())
+        finally:
+            process.terminate()

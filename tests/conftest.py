@@ -1,5 +1,6 @@
 """Fixtures: a bot whose exchange, Redis and clock are stand-ins, and the Redis servers to test against."""
 
+import json
 import os
 import random
 import shutil
@@ -7,8 +8,10 @@ import socket
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, cast
 
 import fakeredis
 import pytest
@@ -17,11 +20,15 @@ from flask.testing import FlaskClient
 from functions_framework import create_app
 
 from common import runtime, service
+from common.adapters.documents import from_redis
 from common.adapters.mexc_http import new_session
+from common.adapters.records import ledger_of
 from common.adapters.wave import WIDTH
 from common.config import Settings
-from tests.builders import exchange_answers
-from tests.fakes import NOON, FakeClock, Line, Market, StubExchange
+from common.domain.instrument import Instrument, Side
+from common.domain.orders import client_order_id
+from tests.builders import exchange_answers, told
+from tests.fakes import NOON, Desk, FakeClock, Line, Market, StubExchange
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"
@@ -47,7 +54,8 @@ def exchange() -> StubExchange:
 @pytest.fixture
 def store_client() -> "redis.Redis":
     """An embedded Redis of its own for each test, with text answers as the bot's client has them."""
-    return fakeredis.FakeRedis(server=fakeredis.FakeServer(), decode_responses=True)
+    client: redis.Redis = fakeredis.FakeRedis(server=fakeredis.FakeServer(), decode_responses=True)
+    return client
 
 
 POOL = ThreadPoolExecutor(WIDTH)
@@ -169,3 +177,87 @@ def market(clock: FakeClock) -> Iterator[Market]:
     """The simulated exchange over HTTP, on the test's clock; `make_bot(**market.env)` is a bot that uses it."""
     with Market(clock) as market:
         yield market
+
+
+@pytest.fixture
+def desk(exchange: StubExchange, market: Market) -> Desk:
+    """The simulated exchange behind the bot's own session; `make_bot(**desk.env)` is a bot that uses it."""
+    return Desk(exchange, market)
+
+
+class Live:
+    """A bot that trades on the simulated exchange, slot by slot; it has 5000 QRL (100 USDT) to sell at 0.02.
+
+    30000 QRL, bought yesterday for 0.02, and 400 USDT; price, balance and ledger are in Redis.
+    """
+
+    SELLS: ClassVar = {"QRL": "30000", "USDT": "400"}
+    LIVE: ClassVar = {"EXECUTION_MODE": "live", "ORDER_COOLDOWN_SECONDS": "0"}
+
+    def __init__(self, make_bot: MakeBot, desk: Desk, clock: FakeClock, client: "redis.Redis") -> None:
+        self.make_bot, self.desk, self.clock, self.client = make_bot, desk, clock, client
+        desk.market.hold(**self.SELLS)
+        desk.market.bought(("30000", "0.02"), at=NOON - timedelta(days=1))
+        self.start()
+        for job in ("price", "balance", "cost"):
+            self.call(job)
+
+    def start(self, **env: str) -> None:
+        """A fresh process, without a memory of its own."""
+        self.make_bot(self.client, **{**self.LIVE, **self.desk.env, **env})
+
+    def call(self, job: str, slot: datetime | None = None) -> Any:
+        return _FUNCTIONS.post(job, slot=slot.isoformat() if slot else None)
+
+    def run(self, minutes: int = 0, job: str = "fifteen_min_job") -> Any:
+        """The answer to the slot so many minutes after noon, delivered on time, or at once if that is past."""
+        slot = NOON + timedelta(minutes=minutes)
+        if slot - self.clock.now() > timedelta(minutes=1):
+            self.lease_ends()
+        self.clock.move(max((slot - self.clock.now()).total_seconds(), 0))
+        return told(self.call(job, slot))
+
+    def lease_ends(self) -> None:
+        """That of a run that has died: the embedded Redis does not follow the test's clock."""
+        self.client.delete("bot:QRLUSDT:lease:account")
+
+    def by_hand(self, job: str = "rebalance") -> Any:
+        return told(self.call(job))
+
+    @property
+    def sent(self) -> int:
+        """How many order requests have left the bot."""
+        return len(self.desk.asked("POST order"))
+
+    @property
+    def orders(self) -> list[Any]:
+        """The orders that the exchange has accepted, as it shows them."""
+        state = self.desk.market.exchange.handle("GET", "/sim/state").json()
+        return list(cast(Any, state)["orders"])
+
+    def intent(self, minutes: int = 0, side: str = "SELL") -> Any:
+        """What the journal says of the intent of a slot."""
+        text: Any = self.client.hget("bot:QRLUSDT:orders:journal", self.name(minutes, side))
+        return None if text is None else json.loads(text)
+
+    def name(self, minutes: int = 0, side: str = "SELL") -> str:
+        return client_order_id("QRLUSDT", NOON + timedelta(minutes=minutes), Side(side))
+
+    def open_intents(self) -> list[str]:
+        names: Any = self.client.hkeys("bot:QRLUSDT:orders:open")
+        return list(names)
+
+    def stored(self, key: str) -> Any:
+        """A document below bot:QRLUSDT:, its amounts as the text they are."""
+        text: Any = self.client.get(f"bot:QRLUSDT:{key}")
+        return None if text is None else json.loads(text)
+
+    def ledger_quantity(self) -> Decimal:
+        """What the ledger expects the account to hold."""
+        ledger, _ = ledger_of(from_redis(json.dumps(self.stored("ledger")), "ledger"), "ledger")
+        return ledger.position(Instrument("QRL", "USDT")).expected_quantity
+
+
+@pytest.fixture
+def live(make_bot: MakeBot, desk: Desk, clock: FakeClock, store_client: "redis.Redis") -> Live:
+    return Live(make_bot, desk, clock, store_client)

@@ -13,7 +13,14 @@ import redis
 import requests
 from requests.adapters import BaseAdapter
 
-from local.exchange import DirectClient, ExchangeConfig, RateLimit, SimulatedExchange, serve
+from local.exchange import (
+    ConnectionDropped,
+    DirectClient,
+    ExchangeConfig,
+    RateLimit,
+    SimulatedExchange,
+    serve,
+)
 
 NOON = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
 
@@ -72,7 +79,7 @@ class StubExchange(BaseAdapter):
     def paths(self) -> list[str]:
         return [call.path for call in self.calls]
 
-    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:  # type: ignore[override]
+    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
         call = Call(request)
         with self._lock:
             self.calls.append(call)
@@ -173,6 +180,43 @@ class Market:
 
     def __exit__(self, *_: object) -> None:
         self._server.close()
+
+
+class Desk:
+    """Carries the bot's requests to a simulated exchange by hand: each can be looked at, refused or lost.
+
+    `on["POST order"]` is a function of the call: what it gives is the answer, None lets the request go on.
+    """
+
+    PATHS = (
+        *("account", "time", "depth", "ticker/price", "ticker/24hr", "klines", "exchangeInfo", "defaultSymbols"),
+        *("tradeFee", "selfSymbols", "myTrades", "openOrders", "allOrders", "order", "order/test"),
+    )
+
+    def __init__(self, stub: StubExchange, market: Market) -> None:
+        self.market = market
+        self.on: dict[str, Callable[[Call], Any]] = {}
+        self.env = {name: value for name, value in market.env.items() if name != "MEXC_BASE_URL"}
+        self._stub = stub
+        stub.answers = dict.fromkeys(self.PATHS, self._answer)
+
+    def asked(self, what: str) -> list[Call]:
+        """The requests of one kind ("POST order") that left the bot so far."""
+        return [call for call in self._stub.calls if f"{call.method} {call.path}" == what]
+
+    def carry_out(self, call: Call) -> Any:
+        """What the exchange answers; a dropped connection as the exception it is to the bot."""
+        path = f"/api/v3/{call.path}"
+        try:
+            response = self.market.exchange.handle(call.method or "", path, call.query.encode(), call.headers)
+        except ConnectionDropped:
+            return requests.ConnectionError("reset")
+        return response.status, response.body.decode(), response.headers
+
+    def _answer(self, call: Call) -> Any:
+        look = self.on.get(f"{call.method} {call.path}")
+        answer = look(call) if look else None
+        return self.carry_out(call) if answer is None else answer
 
 
 class Line:

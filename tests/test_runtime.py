@@ -1040,7 +1040,7 @@ def test_a_mark_or_lease_of_the_wrong_type_is_an_error_and_no_answer(
     name: str, functions: Functions, exchange: StubExchange, store_client: "redis.Redis"
 ) -> None:
     functions.post("price", slot=SLOT)
-    [mark] = store_client.keys("*:run:*")  # type: ignore[misc]
+    [mark] = store_client.keys("*:run:*")
     key = mark if name == "run mark" else f"{B}lease:price"
     store_client.delete(key)
     store_client.sadd(key, "x")

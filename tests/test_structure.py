@@ -152,10 +152,9 @@ def test_every_folder_says_what_it_may_import() -> None:
     assert " <- ".join(LAYERS) in order
 
 
-def test_packages_hold_nothing_but_their_docstring() -> None:
-    for module in MODULES:
-        if module.path.name == "__init__.py":
-            assert [type(node) for node in module.tree.body] == [ast.Expr], module.where
+def test_a_folder_of_modules_holds_nothing_of_its_own() -> None:
+    for folder in ("domain", "adapters", "jobs"):
+        assert [type(node) for node in BY_NAME[f"common.{folder}"].tree.body] == [ast.Expr], folder
 
 
 # What stands in one place only
@@ -228,6 +227,17 @@ def test_the_domain_has_no_binary_floats() -> None:
         or (isinstance(node, ast.Constant) and isinstance(node.value, float))
     ]
     assert wrong == []
+
+
+def test_values_of_the_domain_cannot_be_changed() -> None:
+    declared = [
+        (f"{module.where}: {node.name}", {ast.unparse(each) for each in node.decorator_list})
+        for module in DOMAIN
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.ClassDef) and node.decorator_list
+    ]
+    assert len(declared) > 20
+    assert [where for where, how in declared if how != {"dataclass(frozen=True, slots=True)"}] == []
 
 
 def test_cloud_logging_is_known_to_one_file_and_imported_only_when_it_is_needed() -> None:

@@ -99,11 +99,12 @@ def test_setting_again_begins_a_new_life(cache: MarketCache, any_redis: "redis.R
 
 
 @pytest.mark.parametrize("seconds", [0, -1])
-def test_an_entry_that_would_not_live_is_not_set(
-    cache: MarketCache, any_redis: "redis.Redis", seconds: int
+def test_an_entry_that_would_not_live_is_not_set_and_no_cause_for_a_warning(
+    cache: MarketCache, any_redis: "redis.Redis", seconds: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert cache.set("x", 1, seconds) is False
     assert any_redis.exists("qrl:v1:x") == 0
+    assert caplog.records == []
 
 
 @pytest.mark.parametrize(("kind", "seconds"), [*TTLS.items(), ("something else", 60)])

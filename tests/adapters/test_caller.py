@@ -120,12 +120,24 @@ def bearer(text: str, **headers: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {text}"} | {name.replace("_", "-"): value for name, value in headers.items()}
 
 
+class CertificateServer(StubExchange):
+    """Also keeps the time-outs it was asked with."""
+
+    def __init__(self, answer: Any) -> None:
+        super().__init__({"/certs": answer})
+        self.timeouts: list[Any] = []
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
+        self.timeouts.append(options["timeout"])
+        return super().send(request, *args, **options)
+
+
 class Door:
     """A caller check in one mode, before a server of certificates."""
 
     def __init__(self, mode: str, certificates: Any = None, clock: FakeClock | None = None, **env: str) -> None:
         published = {"k1": signer("google").certificate}
-        self.server = StubExchange({"/certs": published if certificates is None else certificates})
+        self.server = CertificateServer(published if certificates is None else certificates)
         self.clock = clock or FakeClock(NOW)
         session = new_session()
         session.mount("https://", self.server)
@@ -383,21 +395,27 @@ def test_a_forged_token_is_refused(mode: str, forge: Callable[[], str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("differs", "accepted"),
+    ("issued", "expires", "accepted"),
     [
-        ({"exp": int(NOW.timestamp()) - 10}, True),
-        ({"exp": int(NOW.timestamp()) - 600}, False),
-        ({"iat": int(NOW.timestamp()) + 15}, True),
-        ({"iat": int(NOW.timestamp()) + 3_600, "exp": int(NOW.timestamp()) + 7_200}, False),
-        ({"iat": None}, False),
+        (-600, -10, True),
+        (-600, -120, False),
+        (20, 3_600, True),
+        (120, 3_600, False),
+        (None, 3_600, False),
     ],
 )
-def test_a_token_is_good_within_its_lifetime_and_a_little_skew(differs: dict[str, Any], accepted: bool) -> None:
-    door = Door("oidc", clock=FakeClock(datetime.now(UTC)))
+def test_a_token_is_good_within_its_lifetime_and_a_little_skew(
+    issued: int | None, expires: int, accepted: bool
+) -> None:
+    """Seconds from now: the skew allowed is thirty."""
+    now = datetime.now(UTC)
+    start = int(now.timestamp())
+    sent = bearer(token(iat=None if issued is None else start + issued, exp=start + expires))
+    door = Door("oidc", clock=FakeClock(now))
     if accepted:
-        assert door.check(bearer(token(**differs))) == SCHEDULER_CALL
+        assert door.check(sent) == SCHEDULER_CALL
     else:
-        assert type(refusal(door, bearer(token(**differs)))) is MissingCredentials
+        assert type(refusal(door, sent)) is MissingCredentials
 
 
 # Certificates
@@ -510,6 +528,14 @@ def test_a_server_of_certificates_that_is_down_does_not_matter_while_they_are_fr
     assert door.check(bearer(token())) == SCHEDULER_CALL
     door.clock.move(1_800)
     assert type(refusal(door, bearer(token(exp=int(NOW.timestamp()) + 7_200)))) is CertificatesUnavailable
+
+
+def test_the_server_of_certificates_is_not_waited_for_long() -> None:
+    door = Door("oidc")
+    door.check(bearer(token()))
+    ((connect, read),) = door.server.timeouts
+    assert 0 < connect <= 3
+    assert 0 < read <= 5
 
 
 def test_nothing_of_the_caller_goes_to_the_server_of_certificates() -> None:

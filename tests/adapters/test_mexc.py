@@ -184,6 +184,15 @@ ENDPOINTS: dict[str, tuple[Ask, Any, str, str, bool, dict[str, str]]] = {
         {"symbol": "QRLUSDT", "orderId": "C02__1"},
     ),
     "open orders": (lambda m: m.open_orders(), [], "GET", "openOrders", True, {"symbol": "QRLUSDT"}),
+    "all orders": (
+        lambda m: m.orders_between(at(-15), NOON),
+        [],
+        *("GET", "allOrders", True),
+        {
+            **{"symbol": "QRLUSDT", "startTime": str(NOON_MS - 900_000), "endTime": str(NOON_MS)},
+            "limit": "1000",
+        },
+    ),
     "new order": (
         lambda m: m.new_order(intent()),
         {"orderId": "C02__1"},

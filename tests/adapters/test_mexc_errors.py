@@ -216,7 +216,7 @@ def test_an_answer_without_a_code_is_judged_by_its_status(payload: Any) -> None:
     assert not is_error(200, payload)
     assert not is_error(201, payload)
     assert is_error(400, payload)
-    assert is_error(302, payload)
+    assert is_error(300, payload)
 
 
 @pytest.mark.parametrize("code", [10007, "30021", -1121, 1, 201, None, "", "none", True, False, [], 200.5])

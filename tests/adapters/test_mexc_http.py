@@ -5,8 +5,9 @@ import hmac
 import json
 import random
 import socket
-import sys
+import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -256,6 +257,13 @@ def test_every_verb_has_the_key_the_json_content_type_and_an_empty_body(verb: st
     assert line.call.headers["X-MEXC-APIKEY"] == KEY
     assert line.call.headers["Content-Type"] == "application/json"
     assert line.call.body is None
+
+
+@pytest.mark.parametrize("act", ["read", "write"])
+def test_no_header_goes_out_that_nobody_asked_for(act: str) -> None:
+    line = Line({"order": {}})
+    line.read("order", ORDER, signed=True) if act == "read" else line.write("order", ORDER)
+    assert set(line.call.headers) - {"Content-Length"} == {"X-MEXC-APIKEY", "Content-Type", "Accept"}
 
 
 def test_without_keys_public_data_is_read_and_no_key_header_goes_out() -> None:
@@ -748,8 +756,17 @@ def test_the_meter_counts_every_request_that_went_out_by_its_endpoint() -> None:
     assert line.meter.counts.total() == len(line.exchange.calls)
 
 
+class Yielding(Counter[str]):
+    """A counter that lets other threads in between reading and writing."""
+
+    def __getitem__(self, name: str) -> int:
+        value = super().__getitem__(name)
+        time.sleep(0)
+        return value
+
+
 def test_the_meter_loses_no_count_between_threads() -> None:
-    meter, threads, each = Meter(), 8, 2_000
+    meter, threads, each = Meter(Yielding()), 8, 200
     barrier = Barrier(threads)
 
     def count() -> None:
@@ -757,16 +774,11 @@ def test_the_meter_loses_no_count_between_threads() -> None:
         for _ in range(each):
             meter.add("depth")
 
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        workers = [Thread(target=count) for _ in range(threads)]
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join()
-    finally:
-        sys.setswitchinterval(interval)
+    workers = [Thread(target=count) for _ in range(threads)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
     assert meter.counts == {"depth": threads * each}
 
 
@@ -925,3 +937,33 @@ def test_calls_of_many_threads_share_one_line_without_mixing_their_answers() -> 
             thread.join()
     assert answers == {path: {"asked": path} for path in paths}
     assert meter.counts == {"any": 40}
+
+
+def test_every_call_of_a_wave_keeps_its_connection_for_the_next_wave() -> None:
+    """A new connection costs a TLS handshake: as many are kept as the session was made for."""
+    width = 12
+    together = Barrier(width, timeout=5)
+
+    def meet(handler: BaseHTTPRequestHandler) -> None:
+        together.wait()
+        answer(handler)
+
+    with server(meet) as (url, seen):
+        clock = FakeClock()
+        http = http_to(url, new_session(width), clock)
+        for _ in range(2):
+            calls = [
+                Thread(target=http.read, args=("time", "/api/v3/time", [], Deadline(clock, 45), Meter()))
+                for _ in range(width)
+            ]
+            for call in calls:
+                call.start()
+            for call in calls:
+                call.join()
+    assert len(seen) == 2 * width
+    assert len({id(connection) for connection in seen}) == width
+
+
+def test_the_session_keeps_its_promises_for_http_and_https_alike() -> None:
+    session = new_session()
+    assert session.get_adapter("https://exchange.test") is session.get_adapter("http://exchange.test")

@@ -806,6 +806,33 @@ JSON = st.recursive(
 )
 
 
+@st.composite
+def damaged(draw: st.DrawFn) -> tuple[Reader, Any]:
+    """A payload that would be read, with one part of it replaced by anything; and its reader."""
+    read, payload, _ = draw(st.sampled_from(list(REQUIRED.values())))
+
+    def damage(value: Any) -> Any:
+        inner = (
+            list(value) if isinstance(value, dict) else list(range(len(value))) if isinstance(value, list) else []
+        )
+        if not inner or draw(st.integers(0, 4)) == 0:
+            return draw(JSON)
+        chosen = draw(st.sampled_from(inner))
+        copy = value.copy()
+        copy[chosen] = damage(value[chosen])
+        return copy
+
+    return read, damage(payload)
+
+
+@PROPERTY
+@given(damaged())
+def test_a_payload_damaged_anywhere_is_read_or_unreadable_and_nothing_else(case: tuple[Reader, Any]) -> None:
+    read, payload = case
+    with suppress(UnreadablePayload):
+        read(payload)
+
+
 @PROPERTY
 @given(JSON)
 def test_no_payload_whatever_is_more_than_unreadable(payload: Any) -> None:

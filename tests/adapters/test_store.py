@@ -21,7 +21,7 @@ from common.adapters.keys import HISTORY_LIMIT, Keys
 from common.adapters.mexc_http import Meter, Reply
 from common.adapters.store import Begun, Read, Store
 from common.config import Settings
-from common.errors import ConfigurationError, StoreCorrupt, StoreUnreachable
+from common.errors import ConfigurationError, LeaseLost, StoreCorrupt, StoreUnreachable
 from common.runtime import redis_client
 from tests.builders import PROPERTY, d
 from tests.fakes import NOON, FakeClock
@@ -588,6 +588,17 @@ def test_bytes_that_are_no_text_are_corrupt_and_leave_no_lease(store: Store, any
     assert any_redis.exists(LEASE_KEY) == 0
 
 
+def test_a_container_that_was_spoilt_during_a_run_is_told_as_corrupt(
+    store: Store, any_redis: "redis.Redis"
+) -> None:
+    lease = store.lease("account", begin(store, types={KEYS.cost: "hash"}).expires, Meter())
+    any_redis.set(KEYS.cost, "what is this")
+    batch = new_batch()
+    batch.hash(KEYS.cost, {"avg_cost": d("0.02")})
+    with pytest.raises(StoreCorrupt):
+        lease.commit(batch)
+
+
 def test_what_is_not_there_is_none_or_empty(store: Store) -> None:
     reads: dict[str, Read] = {
         "document": ("GET", "k"),
@@ -747,40 +758,73 @@ def test_an_eviction_policy_that_nobody_tells_is_unknown(clock: FakeClock) -> No
 # Connections that break, and trips that are counted
 
 
+def keys_at(url: str) -> list[str]:
+    with redis.Redis.from_url(url, decode_responses=True) as client:
+        return keys_in(client)
+
+
 class Counted(redis.Connection):
-    """A connection that keeps what it sends, and breaks when told."""
+    """A connection that keeps what it sends; `break_sending`, `dead` and `on_answer` disturb it."""
 
     sent: ClassVar[list[bytes]] = []
     break_sending = 0
-    break_reading = 0
+    dead: ClassVar[set[redis.Connection]] = set()
+    """Connections whose other end is gone without a word, until they are made anew."""
+    on_answer: ClassVar[Callable[[bytes], object]] = len
+    """Happens with every answer, before it is handed on; it is given what was sent last."""
 
     def send_packed_command(self, command: Any, *args: Any, **kwargs: Any) -> Any:
         Counted.sent.append(command if isinstance(command, bytes) else b"".join(command))
         if Counted.break_sending:
             Counted.break_sending -= 1
             raise redis.ConnectionError("broken")
+        if self in Counted.dead:
+            raise redis.ConnectionError("dead")
         return super().send_packed_command(command, *args, **kwargs)  # type: ignore[no-untyped-call]
+
+    def disconnect(self, *args: Any, **kwargs: Any) -> None:
+        Counted.dead.discard(self)
+        super().disconnect(*args, **kwargs)  # type: ignore[no-untyped-call]
 
     def read_response(self, *args: Any, **kwargs: Any) -> Any:
         response = super().read_response(*args, **kwargs)
-        if Counted.break_reading:
-            Counted.break_reading -= 1
-            self.disconnect()  # type: ignore[no-untyped-call]
-            raise redis.ConnectionError("broken")
+        try:
+            Counted.on_answer(Counted.sent[-1])
+        except redis.ConnectionError:
+            self.disconnect()
+            raise
         return response
 
 
+def breaks_at_the_answer_to(command: bytes) -> Callable[[bytes], None]:
+    """The connection breaks once, when the answer to a command comes in."""
+
+    def happen(sent: bytes) -> None:
+        if command in sent:
+            Counted.on_answer = len
+            raise redis.ConnectionError("broken")
+
+    return happen
+
+
 @pytest.fixture
-def counted(redis_server: str, clock: FakeClock) -> Iterator[Store]:
-    """A store over counted connections, otherwise as the bot builds them; an empty database."""
+def pool(redis_server: str) -> Iterator[redis.ConnectionPool]:
+    """Counted connections, otherwise as the bot builds them, to an empty database."""
     ours = client_of(redis_server)
     ours.flushdb()
     pool = redis.ConnectionPool(connection_class=Counted, **ours.connection_pool.connection_kwargs)
     Counted.sent.clear()
-    Counted.break_sending = Counted.break_reading = 0
-    yield Store(redis.Redis(connection_pool=pool), KEYS, clock)
+    Counted.dead.clear()
+    Counted.break_sending, Counted.on_answer = 0, len
+    yield pool
+    Counted.on_answer = len
     pool.disconnect()
     ours.close()
+
+
+@pytest.fixture
+def counted(pool: redis.ConnectionPool, clock: FakeClock) -> Store:
+    return Store(redis.Redis(connection_pool=pool), KEYS, clock)
 
 
 def test_a_whole_run_is_three_trips_whatever_it_reads_and_stores(counted: Store) -> None:
@@ -826,10 +870,23 @@ def test_a_run_begins_although_its_connection_breaks_under_it(counted: Store) ->
     assert len(Counted.sent) == meter.counts["redis"] == 2
 
 
+def test_a_run_begins_although_all_its_idle_connections_are_dead(
+    counted: Store, pool: redis.ConnectionPool
+) -> None:
+    """The platform may have frozen the process for long enough that none of them is alive."""
+    connections: list[Any] = [pool.get_connection() for _ in range(3)]
+    for connection in connections:
+        pool.release(connection)
+    Counted.dead.update(connections)
+    assert begin(counted).acquired
+    assert len(Counted.sent) == 2
+
+
 def test_a_lease_whose_answer_got_lost_is_still_ours(counted: Store) -> None:
     """The first try took it; the second finds our own token there."""
-    Counted.break_reading = 1
+    Counted.on_answer = breaks_at_the_answer_to(b"EXEC")
     assert begin(counted).acquired
+    assert len(Counted.sent) == 2
 
 
 def test_a_connection_that_breaks_twice_is_no_redis(counted: Store) -> None:
@@ -839,16 +896,65 @@ def test_a_connection_that_breaks_twice_is_no_redis(counted: Store) -> None:
     assert len(Counted.sent) == 2
 
 
-def test_a_write_is_never_sent_twice(counted: Store, redis_server: str) -> None:
+def test_a_write_is_never_sent_twice(counted: Store) -> None:
     """An answer that got lost may stand for a write that went through."""
     batch = new_batch()
     batch.document("x", 1)
     lease = counted.lease("account", begin(counted).expires, Meter())
-    Counted.sent.clear()
-    batch.writes.append(lambda pipe: setattr(Counted, "break_reading", 1))
+    Counted.on_answer = breaks_at_the_answer_to(b"EXEC")
     with pytest.raises(StoreUnreachable):
         lease.commit(batch)
-    assert sum(b"EXEC" in text for text in Counted.sent) == 1
+    assert sum(b"EXEC" in text for text in Counted.sent) == 2, "that of begin, and one of commit"
+
+
+@pytest.mark.parametrize("release", [True, False])
+def test_a_run_whose_watch_was_never_answered_stores_nothing(
+    counted: Store, redis_server: str, release: bool
+) -> None:
+    lease = counted.lease("account", begin(counted).expires, Meter())
+    Counted.on_answer = breaks_at_the_answer_to(b"WATCH")
+    with pytest.raises(StoreUnreachable):
+        lease.commit(a_bit_of_everything(), release=release)
+    assert keys_at(redis_server) == [LEASE_KEY]
+
+
+def test_a_checkpoint_is_over_only_when_the_lease_is_certain_again(counted: Store, redis_server: str) -> None:
+    """What follows it, such as an order, must not happen on a lease that nobody watches."""
+    lease = counted.lease("account", begin(counted).expires, Meter())
+    batch = new_batch()
+    batch.document("x", 1)
+    batch.writes.append(lambda _: setattr(Counted, "on_answer", breaks_at_the_answer_to(b"WATCH")))
+    with pytest.raises(StoreUnreachable):
+        lease.commit(batch, release=False)
+    with pytest.raises(LeaseLost):
+        lease.commit(a_bit_of_everything())
+    assert keys_at(redis_server) == [LEASE_KEY, "x"]
+
+
+def test_a_watch_that_was_answered_too_late_guards_nothing(
+    counted: Store, redis_server: str, clock: FakeClock
+) -> None:
+    """The lease passes to another after a checkpoint, and it is the other's lease that is watched."""
+    other = client_of(redis_server)
+
+    def slow(sent: bytes) -> None:
+        if b"EXEC" in sent:
+            other.set(LEASE_KEY, "run-2")
+        else:
+            clock.move(55)
+
+    lease = counted.lease("account", begin(counted).expires, Meter())
+    batch = new_batch()
+    batch.document("x", 1)
+    batch.writes.append(lambda _: setattr(Counted, "on_answer", slow))
+    with pytest.raises(LeaseLost):
+        lease.commit(batch, release=False)
+    Counted.on_answer = len
+    with pytest.raises(LeaseLost):
+        lease.commit(a_bit_of_everything())
+    assert keys_in(other) == [LEASE_KEY, "x"]
+    assert other.get(LEASE_KEY) == "run-2"
+    other.close()
 
 
 def killed(url: str) -> None:

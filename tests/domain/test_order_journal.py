@@ -67,6 +67,10 @@ def test_an_order_that_rests_stays_open_with_what_it_has_filled_so_far() -> None
     assert (resting.filled_quantity, resting.filled_notional) == (d(30), d("0.6"))
 
 
+def test_an_order_that_the_exchange_knows_was_sent_even_if_the_record_of_it_is_lost() -> None:
+    assert PLANNED.with_order(order("FILLED", d(100)), LATER).sent_at == NOON
+
+
 def test_a_doubt_keeps_its_reason_until_the_exchange_has_told() -> None:
     doubt = SENT.unknown("not visible yet", LATER)
     assert doubt.state.open

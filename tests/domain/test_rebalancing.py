@@ -111,7 +111,8 @@ def test_without_a_price_or_a_value_nothing_is_decided(q: int, u: int, p: int) -
     assert made.decision == Hold("Insufficient price or balance") == Hold(INSUFFICIENT)
     assert (made.wanted_side, made.wanted_quantity, made.wanted_notional) == (None, d(0), d(0))
     assert (made.drift, made.buy_below, made.sell_above) == (None, None, None)
-    assert [each.name for each in made.checks if not each.passed] == ["price_and_value_positive"]
+    assert [(each.name, each.passed) for each in made.checks] == [("price_and_value_positive", False)]
+    assert made.checks[0].value == 0
 
 
 def test_a_small_deviation_holds_within_the_threshold_before_balances_are_looked_at() -> None:
@@ -176,6 +177,14 @@ def test_a_sale_is_cut_to_the_free_coins() -> None:
     assert not check(made, "available_balance").passed
 
 
+def test_free_coins_that_are_just_enough_are_no_shortage() -> None:
+    made = plan(25, 100, 2, qrl_locked=75)
+    assert made.decision == sell(25, 50)
+    assert check(made, "available_balance").passed
+    coarse = plan(25, 100, 2, qrl_locked=75, venue=rules(step="30"))
+    assert coarse.decision == Hold(BELOW_MINIMUM)
+
+
 def test_with_all_coins_locked_nothing_can_be_sold() -> None:
     assert plan(0, 100, 2, qrl_locked=100).decision == Hold("Insufficient QRL")
 
@@ -202,6 +211,11 @@ def test_without_free_quote_asset_for_the_minimum_nothing_is_bought(free: str | 
 
 def test_free_quote_asset_for_exactly_the_minimum_still_buys() -> None:
     assert plan(0, 5, 2, usdt_locked=95).decision == buy("2.5", 5)
+
+
+def test_a_hairs_breadth_too_little_is_not_rounded_up_to_enough() -> None:
+    assert plan(0, "4.999999999999999999", 2, usdt_locked=95).decision == Hold("Insufficient USDT")
+    assert plan(100, "160.000000000000000002", 2, venue=rules(step="1")).decision == sell(9, 18)
 
 
 def test_a_fee_can_make_the_free_quote_asset_too_little() -> None:
@@ -234,6 +248,7 @@ def test_the_venues_own_minimum_counts_as_well() -> None:
 def test_the_venues_smallest_quantity_is_a_step_of_its_own() -> None:
     coarse = replace(rules(step="0.0001"), min_quantity=d(10))
     assert plan(100, 100, 2, venue=coarse).decision == sell(20, 40)
+    assert plan(100, 100, 2, venue=replace(coarse, min_quantity=d(25))).decision == sell(25, 50)
 
 
 def test_the_core_holding_is_never_sold() -> None:
@@ -325,6 +340,13 @@ def test_the_minimum_moves_the_triggers_of_a_small_portfolio_out() -> None:
     assert made.buy_below is not None
     assert (made.sell_above.price, made.sell_above.quantity) == ds(3, "1.666666666666666667")
     assert (made.buy_below.price, made.buy_below.quantity) == ds(1, 5)
+
+
+def test_less_than_one_coin_has_triggers_as_well() -> None:
+    made = plan("0.5", 30000, 60000)
+    assert made.buy_below is not None
+    assert made.sell_above is not None
+    assert made.buy_below.price < 60000 < made.sell_above.price
 
 
 def test_where_no_price_can_trigger_none_is_told() -> None:

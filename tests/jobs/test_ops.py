@@ -10,8 +10,8 @@ from flask import Flask
 from common.adapters.keys import Keys
 from common.runtime import serve_ops
 from tests.builders import fill_payload
-from tests.conftest import SLOT, Functions, MakeBot
-from tests.fakes import NOON, FakeClock, StubExchange
+from tests.conftest import SLOT, Functions, Live, MakeBot
+from tests.fakes import NOON, FakeClock, Line, StubExchange
 
 KEYS = Keys("", "QRLUSDT")
 
@@ -78,6 +78,47 @@ def test_looking_asks_neither_the_exchange_nor_for_a_lease(
     assert store_client.keys("*") == []
 
 
+def test_a_jobs_page_takes_the_same_query_as_the_job(functions: Functions) -> None:
+    for _ in range(3):
+        functions.post("rebalance")
+        functions.post("fifteen_min_job")
+        functions.post("balance")
+    for job, query in (
+        ("rebalance", "?limit=2"),
+        ("fifteen_min_job", "?limit=2"),
+        ("balance", "?raw=account_info&limit=1"),
+    ):
+        own, shown = functions.get(job, query).json, look(functions, job + query).json
+        assert {**own, "duration_ms": 0} == {**shown, "duration_ms": 0}
+    assert len(look(functions, "rebalance?limit=2").json["history"]) == 2
+    assert look(functions, "balance?raw=account_info&limit=1").json["data"]["count"] == 1
+    assert look(functions, "rebalance?limit=none").status_code == 400
+
+
+@pytest.mark.parametrize("job", ["balance", "price", "cost", "fifteen_min_job", "rebalance"])
+def test_a_jobs_page_says_when_nothing_is_stored_yet(functions: Functions, job: str) -> None:
+    answer = look(functions, job)
+    assert answer.status_code == 200
+    assert (answer.json["status"], answer.json["reason"]) == ("skipped", "Nothing stored yet")
+
+
+def test_the_state_shows_orders_open_intents_and_what_was_commanded(live: Live, bare_functions: Functions) -> None:
+    live.run()
+    live.desk.market.set_price("0.022")
+    live.call("price")
+    live.desk.on["POST order"] = lambda call: (500, "")
+    live.run(15)
+    command(bare_functions, command="pause", reason="look into it")
+    data = look(bare_functions).json["data"]
+    (intent,) = data["open_intents"]
+    assert (intent["client_order_id"], intent["state"]) == (live.name(15), "UNKNOWN")
+    assert (data["orders"]["day"], data["orders"]["orders"]) == ("2026-01-02", 2)
+    assert data["plan"]["slot"] == "20260102T1215Z"
+    assert [done["command"] for done in data["commands"]] == ["pause"]
+    for name in ("balances", "price"):
+        assert isinstance(data[name]["age_seconds"], int)
+
+
 def test_a_pause_is_kept_with_who_why_and_until_when(functions: Functions, store_client: "redis.Redis") -> None:
     answer = command(functions, command="pause", reason=" holiday ", until="2026-01-03T00:00:00+02:00")
     assert answer.status_code == 200
@@ -112,6 +153,87 @@ def test_the_trading_jobs_refuse_an_order_while_paused(make_bot: MakeBot, bare_f
     plan = bare_functions.post("fifteen_min_job", slot=SLOT).json["rebalance"]
     assert plan["action"] == "HOLD"
     assert "paused by X-CloudScheduler: holiday" in plan["refusals"]
+
+
+@pytest.mark.parametrize("job", ["fifteen_min_job", "rebalance"])
+def test_while_paused_nothing_is_sent_and_after_it_trading_goes_on(
+    live: Live, bare_functions: Functions, job: str
+) -> None:
+    command(bare_functions, command="pause", reason="holiday", until="2026-01-02T12:20:00+00:00")
+    held = live.run(0, job)["rebalance"]
+    reason = "paused by X-CloudScheduler until 2026-01-02 12:20 UTC: holiday"
+    assert (held["action"], held["reason"]) == ("HOLD", f"Order refused: {reason}")
+    assert live.run(15, job)["order"] is None
+    assert live.sent == 0
+    assert live.run(30, job)["order"]["status"] == "FILLED"
+
+
+def test_resuming_lets_the_next_slot_trade(live: Live, bare_functions: Functions) -> None:
+    command(bare_functions, command="pause", reason="holiday")
+    assert live.run()["order"] is None
+    command(bare_functions, command="resume")
+    assert live.run(15)["order"]["status"] == "FILLED"
+
+
+def test_a_second_pause_takes_the_place_of_the_first(functions: Functions) -> None:
+    command(functions, command="pause", reason="lunch", until="2026-01-02T13:00:00+00:00")
+    command(functions, command="pause", reason="for good")
+    pause = look(functions).json["data"]["pause"]
+    assert (pause["reason"], pause["until"]) == ("for good", None)
+
+
+def test_a_long_reason_is_cut(functions: Functions) -> None:
+    command(functions, command="pause", reason="x" * 2000)
+    assert look(functions).json["data"]["pause"]["reason"] == "x" * 500
+
+
+def test_a_pause_can_be_set_while_a_run_holds_the_lease_and_leaves_it_alone(
+    functions: Functions, store_client: "redis.Redis"
+) -> None:
+    for scope in ("account", "price"):
+        store_client.set(KEYS.lease(scope), "a run", px=55_000)
+    assert command(functions, command="pause", reason="now").status_code == 200
+    assert command(functions, command="resume").status_code == 200
+    assert look(functions).status_code == 200
+    assert [store_client.get(KEYS.lease(scope)) for scope in ("account", "price")] == ["a run", "a run"]
+
+
+def test_a_command_goes_to_redis_whole_or_not_at_all(functions: Functions, line: Line) -> None:
+    command(functions, command="pause", reason="holiday")
+    assert line.trips[-1][0] == "MULTI"
+    assert {"SET", "LPUSH"} <= set(line.trips[-1])
+
+
+def test_a_command_that_redis_did_not_take_is_told_as_failed(functions: Functions, line: Line) -> None:
+    line.cut_after(0)
+    for answer in (command(functions, command="pause", reason="now"), look(functions)):
+        assert (answer.status_code, answer.json["error"]["code"]) == (503, "redis_unreachable")
+
+
+def test_the_line_of_a_command_tells_who_gave_it(functions: Functions, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    command(functions, command="pause", reason="holiday")
+    (line,) = [vars(record)["fields"] for record in caplog.records if record.getMessage() == "job.finished"]
+    assert (line["task"], line["command"], line["by"], line["status"]) == (
+        "ops",
+        "pause",
+        "X-CloudScheduler",
+        "success",
+    )
+    assert "trading is paused by X-CloudScheduler: holiday" in caplog.messages
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
+def test_other_methods_are_not_served(functions: Functions, method: str) -> None:
+    answer = functions.client("ops").open("/", method=method, headers={"X-CloudScheduler": "true"})
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, POST")
+
+
+@pytest.mark.parametrize("path", ["secrets", "balance/more", "state", "restore"])
+def test_a_path_nobody_knows_is_refused_with_those_there_are(functions: Functions, path: str) -> None:
+    answer = look(functions, path)
+    assert answer.status_code == 400
+    assert "/verify" in answer.json["error"]["message"]
 
 
 @pytest.mark.parametrize(

@@ -679,9 +679,29 @@ def test_an_order_that_redis_forgot_altogether_is_found_again_and_counted(
         assert live.sent == 1, "the cooldown runs from the order that was found again"
 
 
-def test_an_order_that_redis_knows_only_as_planned_is_not_taken_for_never_sent(live: Live) -> None:
+def test_the_process_remembers_an_order_that_redis_forgot_and_nobody_can_see_yet(live: Live) -> None:
+    line, before = Line(live.client), copy_of(live.client)
+    live.desk.market.sim("faults", kind="hide_order", seconds=50)
+    redis_away_after_sending(live, line)
+    assert live.call("fifteen_min_job", NOON).status_code == 503
+    line.mend()
+    forget(live.client, before)
+    live.desk.on.clear()
+    live.lease_ends()
+    assert reason(live.by_hand()).startswith("Unresolved order")
+    assert (live.sent, live.open_intents()) == (1, [live.name()])
+
+
+@pytest.mark.parametrize("process", ["same", "fresh"])
+def test_an_order_that_redis_knows_only_as_planned_is_not_taken_for_never_sent(live: Live, process: str) -> None:
     planned: dict[str, Any] = {}
-    live.desk.on["GET order"] = lambda call: planned.update(copy_of(live.client)) if live.sent == 0 else None
+
+    def look(call: Call) -> None:
+        if not live.sent:
+            planned.update(copy_of(live.client))
+            live.clock.move(1)
+
+    live.desk.on["GET order"] = look
     line = Line(live.client)
     redis_away_after_sending(live, line)
     assert live.call("fifteen_min_job", NOON).status_code == 503
@@ -689,10 +709,12 @@ def test_an_order_that_redis_knows_only_as_planned_is_not_taken_for_never_sent(l
     forget(live.client, planned)
     live.lease_ends()
     live.desk.on.clear()
-    live.start()
+    if process == "fresh":
+        live.start()
     assert live.intent()["state"] == "PLANNED"
     live.run()
-    assert (live.intent()["state"], live.intent()["sent_at"]) == ("FILLED", NOON.isoformat())
+    sent_at = NOON + timedelta(seconds=2 if process == "same" else 0)
+    assert (live.intent()["state"], live.intent()["sent_at"]) == ("FILLED", sent_at.isoformat())
     assert live.stored("orders:activity")["orders"] == 1
     assert live.sent == 1
 

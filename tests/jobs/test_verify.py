@@ -64,6 +64,58 @@ def test_a_lost_position_field_is_named(deployed: Functions, store_client: "redi
     assert "permissions" in bad(deployed)["position_fields"]
 
 
+@pytest.mark.parametrize(
+    ("job", "seconds"), [("price", 60), ("balance", 180), ("cost", 300), ("fifteen_min_job", 900)]
+)
+def test_a_job_may_miss_three_of_its_slots_and_a_minute_but_no_more(
+    deployed: Functions, clock: FakeClock, job: str, seconds: int
+) -> None:
+    clock.move(3 * seconds + 60)
+    assert f"last_run_{job}" not in bad(deployed)
+    clock.move(1)
+    assert f"last_run_{job}" in bad(deployed)
+
+
+def test_a_run_that_was_skipped_ended_well(make_bot: MakeBot, bare_functions: Functions) -> None:
+    make_bot(MEXC_API_KEY="", MEXC_SECRET_KEY="")
+    bare_functions.post("cost", slot=SLOT)
+    assert "last_run_cost" not in bad(bare_functions)
+
+
+def everything(client: "redis.Redis") -> dict[str, Any]:
+    keys: Any = client.keys()
+    return {key: client.dump(key) for key in keys}
+
+
+def test_verifying_leaves_redis_as_it_was_and_trades_nothing(
+    deployed: Functions, store_client: "redis.Redis", exchange: StubExchange
+) -> None:
+    before = everything(store_client)
+    asked = len(exchange.calls)
+    report(deployed)
+    assert everything(store_client) == before
+    assert {call.method for call in exchange.calls[asked:]} == {"GET"}
+
+
+@pytest.mark.parametrize(
+    ("policy", "healthy"), [("noeviction", True), ("allkeys-lru", False), ("volatile-ttl", False)]
+)
+def test_only_a_store_that_never_evicts_is_safe(
+    make_bot: MakeBot, bare_functions: Functions, redis_server: str, policy: str, healthy: bool
+) -> None:
+    client = redis.Redis.from_url(redis_server, decode_responses=True, protocol=2)
+    client.flushdb()
+    client.config_set("maxmemory-policy", policy)
+    try:
+        make_bot(client)
+        findings = {f["name"]: f for f in report(bare_functions)["findings"]}
+    finally:
+        client.config_set("maxmemory-policy", "noeviction")
+        client.close()
+    assert findings["eviction_policy"]["ok"] is healthy
+    assert policy in findings["eviction_policy"]["explanation"]
+
+
 def test_a_job_that_has_been_silent_for_three_intervals_is_named(deployed: Functions, clock: FakeClock) -> None:
     clock.move(3 * 60 + 61)
     assert set(bad(deployed)) >= {"last_run_price"}
@@ -81,6 +133,46 @@ def test_a_pause_and_an_open_intent_are_named(deployed: Functions, store_client:
     deployed.client("ops").post("/", headers={"X-CloudScheduler": "true"}, json=body)
     store_client.hset(KEYS.orders_open, "rb", "{}")
     assert set(bad(deployed)) == {"kill_switch", "open_intents"}
+
+
+def test_a_pause_that_is_over_is_no_finding(deployed: Functions, clock: FakeClock) -> None:
+    body = {"command": "pause", "reason": "lunch", "until": "2026-01-02T12:00:30+00:00"}
+    deployed.client("ops").post("/", headers={"X-CloudScheduler": "true"}, json=body)
+    assert set(bad(deployed)) == {"kill_switch"}
+    clock.move(30)
+    assert "kill_switch" not in bad(deployed)
+
+
+@pytest.mark.parametrize(
+    ("path", "answer", "finding", "told"),
+    [
+        ("account", account_payload(("QRL", "1", "0"), canTrade=False), "key_reads_account", "canTrade is False"),
+        ("account", (400, {"code": 10072, "msg": "Api key info invalid"}), "key_reads_account", "10072"),
+        ("selfSymbols", (400, {"code": 700007, "msg": "No permission"}), "key_may_trade_symbol", "700007"),
+        ("exchangeInfo", (200, "<html>"), "symbol_tradable", "HTML"),
+        ("exchangeInfo", exchange_info_payload(tradeSideType=4), "symbol_tradable", "no side"),
+    ],
+)
+def test_what_the_key_may_not_do_is_named(
+    deployed: Functions, exchange: StubExchange, path: str, answer: Any, finding: str, told: str
+) -> None:
+    exchange.answers[path] = answer
+    assert told in bad(deployed)[finding]
+
+
+@pytest.mark.parametrize(("off", "passed"), [(800, True), (-800, True), (801, False), (-801, False)])
+def test_a_clock_may_be_off_by_what_signed_calls_bear(
+    deployed: Functions, exchange: StubExchange, off: int, passed: bool
+) -> None:
+    exchange.answers["time"] = {"serverTime": milliseconds(NOON) + off}
+    assert ("clock" in bad(deployed)) is not passed
+
+
+def test_a_key_is_young_for_seventy_four_days(make_bot: MakeBot, bare_functions: Functions) -> None:
+    make_bot(MEXC_KEY_CREATED="2025-10-20")
+    assert "key_age" not in bad(bare_functions)
+    make_bot(MEXC_KEY_CREATED="2025-10-19")
+    assert "75 days" in bad(bare_functions)["key_age"]
 
 
 def test_a_clock_that_is_off_is_named_with_how_much(deployed: Functions, exchange: StubExchange) -> None:

@@ -13,7 +13,7 @@ def works(url: str) -> bool:
     """What the bot needs: transactions, a watched key, sorted sets and hashes."""
     with redis.Redis.from_url(url, decode_responses=True, protocol=2) as client:
         pipe = client.pipeline(transaction=True)
-        pipe.watch("lease")  # type: ignore[no-untyped-call]
+        pipe.watch("lease")
         pipe.multi()
         pipe.set("lease", "mine", nx=True, px=1000)
         pipe.zadd("history", {"a": 1, "b": 2})
@@ -21,7 +21,7 @@ def works(url: str) -> bool:
         pipe.execute()
         held = (client.get("lease"), client.zrange("history", 0, -1), client.hgetall("hash"), client.ttl("hash"))
         with client.pipeline(transaction=True) as late:
-            late.watch("lease")  # type: ignore[no-untyped-call]
+            late.watch("lease")
             client.set("lease", "another's")
             late.multi()
             late.set("hash2", "x")

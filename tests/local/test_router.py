@@ -8,6 +8,7 @@ import requests
 
 from common.service import Bot
 from local.router import ROOT, function_names, serving
+from tests.builders import ticker_payload
 from tests.fakes import StubExchange
 
 HEADERS = {"X-CloudScheduler": "true"}
@@ -49,6 +50,13 @@ def test_each_path_reaches_its_function(name: str, url: str, web: requests.Sessi
         assert (read.status_code, read.json()["task"]) == (200, TASKS[name])
 
 
+def test_a_function_sees_the_path_behind_its_own_name(url: str, web: requests.Session, bot: Bot) -> None:
+    web.post(f"{url}/price")
+    told = web.get(f"{url}/ops/price").json()
+    assert (told["task"], told["status"]) == ("update-price", "success")
+    assert web.get(f"{url}/ops").json()["task"] == "ops"
+
+
 def test_methods_queries_and_headers_go_through(url: str, web: requests.Session, bot: Bot) -> None:
     refused = web.put(f"{url}/price", data="{}")
     assert (refused.status_code, refused.headers["Allow"]) == (405, "GET, POST")
@@ -78,5 +86,5 @@ def test_the_functions_are_served_in_threads_by_one_bot(url: str, bot: Bot, exch
 
 
 def test_amounts_arrive_whole(url: str, web: requests.Session, bot: Bot, exchange: StubExchange) -> None:
-    exchange.answers["ticker/24hr"]["lastPrice"] = "0.000000674123456789"
+    exchange.answers["ticker/24hr"] = ticker_payload("0.000000674123456789")
     assert '"price":0.000000674123456789,' in web.post(f"{url}/price").text

@@ -106,9 +106,9 @@ class Day:
                 yield self._delivery(job, at + _seconds(rng, 3), self.slot)
         if rng.random() < 0.2:
             yield self._delivery("fifteen_min_job", at + _seconds(rng, rng.choice((1, 10, 90))), self.slot)
-        if rng.random() < 0.15:
+        if rng.random() < 0.2:
             job = rng.choice(("rebalance", "fifteen_min_job"))
-            yield self._delivery(job, at + _seconds(rng, rng.choice((2, 40, 120, 600))), None)
+            yield self._delivery(job, at + _seconds(rng, rng.choice((2, 60, 180))), None)
         if rng.random() < 0.3:
             minutes = rng.choice((3, 5, 9, 12))
             later = at + timedelta(minutes=minutes)

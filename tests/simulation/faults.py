@@ -21,7 +21,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`amount` is seconds, or for a failover the writes that are forgotten."""
+    """`amount` is seconds, or for a failover or an outage the writes that are forgotten."""
 
     kind: str
     amount: float = 0
@@ -30,8 +30,9 @@ class Fault:
         return f"{self.kind} {self.amount:g}" if self.amount else self.kind
 
 
-ENVIRONMENT = ("crash", "stall", "failover", "away")
-"""Can happen anywhere: the process ends, or stands still; Redis forgets its last writes, or cannot be reached."""
+ENVIRONMENT = ("crash", "stall", "failover", "away", "outage")
+"""Can happen anywhere: the process ends, or stands still; Redis forgets its last writes, or cannot be reached; and
+an outage of the zone: the process ends and Redis fails over, at once."""
 KINDS: Mapping[tuple[Side, When], tuple[str, ...]] = {
     ("http", "before"): (*ENVIRONMENT, "unreachable", "reset", "timeout", "busy", "throttled", "late"),
     ("http", "after"): (*ENVIRONMENT, "reset", "timeout", "busy", "garbled"),
@@ -42,6 +43,7 @@ KINDS: Mapping[tuple[Side, When], tuple[str, ...]] = {
 AMOUNTS: Mapping[str, Sequence[float]] = {
     "stall": (0.5, 3, 8, 20, 44, 70, 130),
     "failover": (1, 2, 3, 3, 6),
+    "outage": (1, 2, 3, 3, 6),
     "away": (0.5, 5, 30, 300),
     "late": (0.2, 1.5, 4, 6),
 }
@@ -76,17 +78,16 @@ class Nothing:
 
 @dataclass
 class Script(Nothing):
-    """These faults at these steps; `effects` meet every order."""
+    """These faults, by the number of the step from the script's beginning; `effects` meet every order."""
 
     faults: Mapping[tuple[int, When], Fault]
     effects: Sequence[Mapping[str, Any]] = ()
-    met: list[Step] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
 
     def at(self, step: Step, when: When) -> Fault | None:
-        fault = self.faults.get((step.number, when))
-        if fault is not None:
-            self.met.append(step)
-        return fault
+        if when == "before":
+            self.steps.append(step)
+        return self.faults.get((step.number - self.steps[0].number + 1, when))
 
     def order_effects(self) -> list[dict[str, Any]]:
         return [dict(effect) for effect in self.effects]
@@ -97,17 +98,18 @@ class Seeded:
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
-        self._rate = rng.choice((0.0, 0.002, 0.006, 0.015, 0.04))
-        self._order_rate = rng.choice((0.0, 0.1, 0.3, 0.6))
+        self._rate = rng.choice((0.0, 0.001, 0.003, 0.01, 0.03))
+        self._order_rate = rng.choice((0.0, 0.05, 0.1, 0.2))
         self._freezes = rng.choice((0.0, 0.0, 0.0, 0.002))
         every = sorted({kind for kinds in KINDS.values() for kind in kinds})
         wanted = set(rng.sample(every, rng.randint(1, len(every))))
         self._kinds = {place: [kind for kind in kinds if kind in wanted] for place, kinds in KINDS.items()}
-        self._hides = rng.choice((0.0, 0.2, 0.7))
+        self._hides = rng.choice((0.0, 0.3, 0.8))
         self._partial = rng.choice((0.0, 0.3))
+        self._lags = rng.choice((0.0, 0.0, 0.0, 0.3))
 
     def at(self, step: Step, when: When) -> Fault | None:
-        rate = self._order_rate if step.name == "POST order" else self._rate
+        rate = max(self._order_rate, self._rate) if step.name.endswith(" order") else self._rate
         if self._rng.random() >= rate:
             return None
         kinds = self._kinds[step.side, when]
@@ -129,4 +131,6 @@ class Seeded:
             effects.append({"kind": "hide_trades", "seconds": rng.choice(HIDDEN_SECONDS)})
         if rng.random() < self._partial:
             effects.append({"kind": "partial_fill", "fraction": rng.choice(("0", "0.25", "0.7"))})
+        if rng.random() < self._lags:
+            effects.append({"kind": "lag_balances", "seconds": rng.choice(HIDDEN_SECONDS)})
         return effects

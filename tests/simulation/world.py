@@ -125,9 +125,11 @@ class World:
                 process.end()
             case "stall":
                 self.timeline.wait(fault.amount)
-            case "failover":
+            case "failover" | "outage":
                 lost = self.redis.fail_over(int(fault.amount))
                 self.tell("redis", f"fails over and forgets {lost} writes")
+                if fault.kind == "outage":
+                    process.end()
             case "away":
                 self.redis.leave(fault.amount)
             case _:

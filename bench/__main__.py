@@ -1,0 +1,71 @@
+"""`python -m bench [section …]`: measure, and print every figure beside its target. A miss is no error."""
+
+import argparse
+import re
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from bench import cold, growth, machine, many, others, report, warm
+from bench.figures import Section
+from bench.stand import ROOT, NotMeasurable
+
+SECTIONS: Mapping[str, tuple[str, Callable[[], Section]]] = {
+    "warm": ("1. Warm run against the unavoidable", warm.measure),
+    "cold": ("2. Cold start and memory", cold.measure),
+    "others": ("3. Against others, same work", others.measure),
+    "growth": ("4. Growth", growth.measure),
+    "many": ("5. Many bots", many.measure),
+}
+PAGE = ROOT / "docs" / "performance.md"
+FIGURES = re.compile(r"(<!-- figures: .*? -->\n).*(<!-- /figures -->)", re.DOTALL)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+    described = machine.describe()
+    console.print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {described}")
+    start = time.monotonic()
+    measured = []
+    for name in options.sections or SECTIONS:
+        measured.append(_measured(name, console))
+        report.show(console, measured[-1])
+    seconds = time.monotonic() - start
+    report.summary(console, measured, seconds)
+    if options.write:
+        _write(PAGE, f"Measured {datetime.now(UTC):%Y-%m-%d} in {seconds:.0f} s: {described}.", measured)
+        console.print(f"written to {PAGE.relative_to(ROOT)}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("sections", nargs="*", metavar="section", choices=[[], *SECTIONS], help=", ".join(SECTIONS))
+    parser.add_argument("--write", action="store_true", help="put the tables into docs/performance.md")
+    return parser
+
+
+def _measured(name: str, console: Console) -> Section:
+    title, measure = SECTIONS[name]
+    start = time.monotonic()
+    try:
+        section = measure()
+    except NotMeasurable as error:
+        return Section(name, title, skipped=[str(error)])
+    console.print(f"[dim]{name}: {time.monotonic() - start:.0f} s[/]")
+    return section
+
+
+def _write(page: Path, heading: str, sections: Sequence[Section]) -> None:
+    """Put the tables between the page's marks."""
+    text = f"{heading}\n\n{report.markdown(sections)}\n"
+    page.write_text(FIGURES.sub(lambda marks: f"{marks[1]}{text}{marks[2]}", page.read_text()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

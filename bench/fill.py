@@ -1,0 +1,100 @@
+"""Fills a store to its limits: every history to its thousand, the ledger with fills, two days of run marks."""
+
+import json
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import redis
+
+from common.adapters.clock import milliseconds
+from common.adapters.documents import to_redis
+from common.adapters.keys import HISTORY_LIMIT, RUN_MARK_SECONDS, Keys
+from common.adapters.records import fifo_summary, fill_document, ledger_document, lots_document
+from common.domain.instrument import Instrument, Side
+from common.domain.ledger import OVERLAP, Ledger
+from common.domain.orders import Fill
+from common.domain.position import FifoView, Position
+
+CHUNK = 2_000
+MARKS_A_DAY = {"price": 1440, "balance": 480, "cost": 288, "fifteen_min_job": 96}
+
+
+def histories(client: "redis.Redis") -> None:
+    """Lengthen every history that was begun to its limit, backwards in time, by entries like its newest."""
+    names: Any = client.keys("*:history")
+    for key in names:
+        if client.type(key) == "list":
+            newest: Any = client.lindex(key, 0)
+            length: Any = client.llen(key)
+            client.rpush(key, *[newest] * (HISTORY_LIMIT - length))
+            continue
+        entries: Any = client.zrange(key, -1, -1, withscores=True)
+        member, score = entries[0]
+        pipe = client.pipeline(transaction=False)
+        for number in range(1, HISTORY_LIMIT):
+            pipe.zadd(key, {_earlier(member, number): score - 60_000 * number})
+        pipe.zremrangebyrank(key, 0, -HISTORY_LIMIT - 1)
+        pipe.execute()
+
+
+def _earlier(member: str, number: int) -> str:
+    """The same entry, so many minutes before: a member of its own."""
+    document = json.loads(member)
+    stamp = document["timestamp"]
+    if isinstance(stamp, int):
+        return member.replace(f'"timestamp":{stamp}', f'"timestamp":{stamp - 60_000 * number}')
+    moment = datetime.fromisoformat(stamp) - timedelta(minutes=number)
+    return member.replace(f'"timestamp":"{stamp}"', f'"timestamp":"{moment.isoformat()}"')
+
+
+def run_marks(client: "redis.Redis", keys: Keys) -> None:
+    """The marks of all runs that a duplicate delivery may still name."""
+    for job, a_day in MARKS_A_DAY.items():
+        found: Any = client.keys(keys.run_mark(job, "*"))
+        answer: Any = client.get(found[0])
+        pipe = client.pipeline(transaction=False)
+        for number in range(a_day * RUN_MARK_SECONDS // 86_400):
+            pipe.set(keys.run_mark(job, f"filled-{number}"), answer, ex=RUN_MARK_SECONDS)
+        pipe.execute()
+
+
+def fills(count: int, instrument: Instrument, end: datetime, holding: Decimal) -> Iterator[Fill]:
+    """A trading history of `count` fills up to `end`: a first buy of `holding`, then as much sold as bought."""
+    rng = random.Random(11)
+    start = end - timedelta(minutes=7 * count)
+    quantity = holding
+    for number in range(count):
+        side = Side.SELL if number and number % 2 == 0 else Side.BUY
+        if number % 2:
+            quantity = Decimal(rng.randint(1_000_000, 9_000_000)).scaleb(-4)
+        price = Decimal(rng.randint(18_000, 22_000)).scaleb(-6)
+        notional = price * quantity
+        yield Fill(
+            fill_id=f"{600_000_000_000_000_000 + number}X1",
+            order_id=f"C02__{600_000_000_000_000_000 + number}036",
+            client_order_id=f"rb{number:030d}",
+            side=side,
+            price=price,
+            quantity=quantity,
+            notional=notional,
+            fee=(notional * 5).scaleb(-4),
+            fee_asset=instrument.quote,
+            executed_at=start + timedelta(minutes=7 * number),
+        )
+
+
+def ledger(client: "redis.Redis", keys: Keys, count: int, holding: Decimal) -> None:
+    """A ledger that has folded `count` fills, read up to now; an odd count ends with `holding` coins."""
+    instrument, now = Instrument.from_symbol(keys.symbol), datetime.now(UTC)
+    sealed_until = now - OVERLAP
+    history = list(fills(count, instrument, sealed_until - timedelta(minutes=1), holding))
+    for at in range(0, count, CHUNK):
+        scores = {to_redis(fill_document(f)): milliseconds(f.executed_at) for f in history[at : at + CHUNK]}
+        client.zadd(keys.ledger_fills, scores)
+    lots = FifoView().fold(history, instrument)
+    state = Ledger(Position().fold(history, instrument), sealed_until, now)
+    client.set(keys.ledger, to_redis(ledger_document(state, fifo_summary(lots))))
+    client.set(keys.ledger_lots, to_redis(lots_document(lots)))

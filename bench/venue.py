@@ -1,0 +1,38 @@
+"""The simulated exchange with many symbols: `python -m bench.venue C00XUSDT C01XUSDT …`, one account for all."""
+
+import signal
+import sys
+import threading
+from decimal import Decimal
+
+from local.exchange import ExchangeConfig, RateLimit, Rules, SimulatedExchange, serve
+from local.exchange.clock import DAY_MS
+from local.exchange.market import Market
+from local.exchange.market_history import MarketHistory
+from local.exchange.random_walk import RandomWalk
+
+
+def with_symbols(symbols: list[str]) -> SimulatedExchange:
+    bases = {symbol: symbol.removesuffix("USDT") for symbol in symbols}
+    balances = {base: Decimal(1_000) for base in bases.values()} | {"USDT": Decimal(100_000)}
+    exchange = SimulatedExchange(ExchangeConfig(balances=balances, rate_limit=RateLimit(weight=None)))
+    venue = exchange.venue
+    start = exchange.clock.now_ms() // DAY_MS * DAY_MS
+    for seed, (symbol, base) in enumerate(bases.items(), 1):
+        path = RandomWalk(seed=seed, name=symbol, start_price=Decimal("0.02"), start_ms=start)
+        venue.markets[symbol] = Market(Rules(base_asset=base), path, venue.config.book, seed)
+        venue.histories[symbol] = MarketHistory(venue.markets[symbol])
+    venue.engine.key_symbols = frozenset(symbols)
+    return exchange
+
+
+def main() -> None:
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    with serve(with_symbols(sys.argv[1:])) as handle:
+        print(f"listening on {handle.url}", flush=True)
+        stop.wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,179 @@
+"""Bugs that the simulation must find: each is planted in the running bot for as long as its context lasts."""
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from unittest.mock import patch
+
+from common.adapters.batch import Batch
+from common.adapters.keys import Keys
+from common.adapters.mexc import Mexc
+from common.adapters.store import Store
+from common.domain import ledger, orders, risk
+from common.domain.orders import IntentState, JournalEntry, OrderStatus
+from common.errors import OrderRefused, OutcomeUnknown
+from common.jobs import orders as placing
+from common.jobs import resolution
+
+Planted = Callable[[], Any]
+
+
+def _resent() -> Any:
+    send = Mexc.new_order
+
+    def twice(self: Mexc, *arguments: Any) -> str:
+        try:
+            return send(self, *arguments)
+        except OutcomeUnknown:
+            return send(self, *arguments)
+
+    return patch.object(Mexc, "new_order", twice)
+
+
+def _taken_for_refused() -> Any:
+    send = Mexc.new_order
+
+    def refused(self: Mexc, *arguments: Any) -> str:
+        try:
+            return send(self, *arguments)
+        except OutcomeUnknown as error:
+            raise OrderRefused(str(error)) from None
+
+    return patch.object(Mexc, "new_order", refused)
+
+
+def _sent_unrecorded() -> Any:
+    record = placing.journal
+
+    def forgetful(batch: Batch, entry: JournalEntry) -> None:
+        if entry.state is not IntentState.SENT or entry.order_id is not None:
+            record(batch, entry)
+
+    return patch.object(placing, "journal", forgetful)
+
+
+def _random_id() -> Any:
+    pure = orders.client_order_id
+
+    def drawn(*arguments: Any) -> str:
+        name = pure(*arguments)
+        return name[:-6] + f"{random.getrandbits(24):06x}"
+
+    return _both(patch.object(risk, "client_order_id", drawn), patch.object(placing, "client_order_id", drawn))
+
+
+def _no_lease() -> Any:
+    def alone(self: Keys, scope: str) -> str:
+        return f"bot:{self.symbol}:lease:{scope}:{random.getrandbits(64)}"
+
+    return patch.object(Keys, "lease", alone)
+
+
+def _nothing_resolved() -> Any:
+    return patch.object(resolution, "resolve", lambda run: resolution.Resolved((), None))
+
+
+def _impatient() -> Any:
+    return patch.object(resolution, "NOT_PLACED_AFTER", timedelta(0))
+
+
+def _nothing_adopted() -> Any:
+    return patch.object(resolution, "adopt", lambda *_: None)
+
+
+def _failovers_unnoticed() -> Any:
+    return patch.object(Store, "instance", lambda *_: None)
+
+
+def _planned_is_never_sent() -> Any:
+    ask = resolution._resolved
+
+    def trusting(run: Any, entry: JournalEntry) -> JournalEntry:
+        if entry.state is IntentState.PLANNED:
+            return entry.ended(IntentState.CANCELED, "never sent", run.clock.now())
+        return ask(run, entry)
+
+    return _both(patch.object(resolution, "_resolved", trusting), _failovers_unnoticed())
+
+
+def _uncounted() -> Any:
+    return patch.object(risk.Activity, "after", lambda self, *_: self)
+
+
+def _cancel_believed() -> Any:
+    def believed(run: Any, client_id: str) -> Any:
+        return replace(run.exchange.cancel_order(client_id), status=OrderStatus.CANCELED)
+
+    return patch.object(placing, "cancelled", believed)
+
+
+def _core_sold() -> Any:
+    afford = risk._affordable
+
+    def spendthrift(side: Any, facts: Any, policy: Any, dearest: Any) -> Any:
+        return afford(side, facts, replace(policy, core_holding=0, quote_reserve=0), dearest)
+
+    from common.domain import rebalancing
+
+    clamp = rebalancing._clamped
+
+    def unclamped(side: Any, wanted: Any, holdings: Any, price: Any, policy: Any, *more: Any) -> Any:
+        return clamp(side, wanted, holdings, price, replace(policy, core_holding=0, quote_reserve=0), *more)
+
+    return _both(patch.object(risk, "_affordable", spendthrift), patch.object(rebalancing, "_clamped", unclamped))
+
+
+def _fills_counted_twice() -> Any:
+    return patch.object(ledger.Ledger, "unknown", lambda self, fills: tuple(fills))
+
+
+def _late_fills_lost() -> Any:
+    return patch.object(ledger, "OVERLAP", timedelta(seconds=-3))
+
+
+def _mortal() -> Any:
+    def document(self: Batch, key: str, value: Any) -> None:
+        from common.adapters.documents import to_redis
+
+        self.set(key, to_redis(value), seconds=86_400 if key.endswith(":ledger") else None)
+
+    return patch.object(Batch, "document", document)
+
+
+def _pause_ignored() -> Any:
+    return _both(
+        patch.object(placing, "_last_look", lambda run: None),
+        patch.object(risk, "_pause", lambda facts: risk.Check("kill_switch", "off", "off", True, "ignored")),
+    )
+
+
+@contextmanager
+def _both(*patches: Any) -> Iterator[None]:
+    with ExitStack() as stack:
+        for each in patches:
+            stack.enter_context(each)
+        yield
+
+
+BUGS: Mapping[str, Planted] = {
+    "an order is sent again when no answer came": _resent,
+    "an order without an answer counts as refused": _taken_for_refused,
+    "SENT is not recorded before the order leaves": _sent_unrecorded,
+    "the client order id is drawn at random": _random_id,
+    "there is no lease": _no_lease,
+    "what is open is not resolved": _nothing_resolved,
+    "an order not found at once was never placed": _impatient,
+    "orders that Redis lost are not taken back": _nothing_adopted,
+    "a failover of Redis goes unnoticed": _failovers_unnoticed,
+    "PLANNED in Redis means never sent": _planned_is_never_sent,
+    "an order that is sent is not counted": _uncounted,
+    "the answer to a cancel is believed": _cancel_believed,
+    "core holding and reserve are traded": _core_sold,
+    "fills that are read twice count twice": _fills_counted_twice,
+    "fills that show late are lost": _late_fills_lost,
+    "the ledger has a TTL": _mortal,
+    "a pause is ignored": _pause_ignored,
+}

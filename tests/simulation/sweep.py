@@ -1,0 +1,106 @@
+"""One run that places an order, with a fault at every single step of it, before it and after it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from local.exchange.config import ExchangeConfig
+from tests.simulation.days import BACKOFF_SECONDS, RETRIES
+from tests.simulation.faults import KINDS, Fault, Script, Step, When
+from tests.simulation.invariants import Broken
+from tests.simulation.world import FIFTEEN, START, Trace, World
+
+HIDDEN: Sequence[Mapping[str, Any]] = ({"kind": "hide_order", "seconds": 25}, {"kind": "hide_trades", "seconds": 40})
+SLOT = START + FIFTEEN
+
+
+@dataclass(frozen=True)
+class Case:
+    """What goes wrong: faults by the number of the step in the run; how the exchange treats orders; the settings.
+
+    `beside` are further deliveries: job, seconds after the slot's own, instance, and whether they carry its slot.
+    """
+
+    faults: Mapping[tuple[int, When], Fault] = field(default_factory=dict)
+    effects: Sequence[Mapping[str, Any]] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    beside: Sequence[tuple[str, float, str, bool]] = ()
+
+    def __str__(self) -> str:
+        faults = ", ".join(f"{fault} {when} step {number}" for (number, when), fault in self.faults.items())
+        hidden = ", hidden" if self.effects else ""
+        return f"{faults or 'no fault'}{hidden} {dict(self.env) or ''}{[job for job, *_ in self.beside] or ''}".strip()
+
+
+@dataclass
+class Played:
+    """How it went: the steps there were, and what broke."""
+
+    steps: list[Step]
+    orders: int
+    problem: str | None
+    lines: list[str]
+
+
+def play(case: Case, *, tell: bool = False) -> Played:
+    """Set up, deliver the slot whose order is to be placed, retry as the Scheduler does, settle, verify."""
+    config = ExchangeConfig(balances={"QRL": Decimal(25000), "USDT": Decimal(500)})
+    world = World(1, {"LEASE_WAIT_SECONDS": "1", **case.env}, config, trace=Trace([] if tell else None))
+    script, problem = Script(case.faults, case.effects), None
+    try:
+        _set_up(world)
+        world.plan = script
+        deliveries = [("fifteen_min_job", 0.0, "", True), *case.beside]
+        world.timeline.play(
+            [
+                (SLOT + timedelta(seconds=after), _delivery(world, job, instance, slotted=slotted))
+                for job, after, instance, slotted in deliveries
+            ]
+        )
+        world.settle(SLOT + FIFTEEN, 6)
+    except Broken as broken:
+        problem = str(broken)
+        world.tell("!", problem)
+    return Played(script.steps, len(world.exchange.venue.engine.orders), problem, world.trace.lines or [])
+
+
+def places(case: Case) -> Iterator[tuple[Step, int, When]]:
+    """Every step of the case as it goes without a fault, with its number in the run."""
+    played = play(Case(effects=case.effects, env=case.env, beside=case.beside))
+    assert played.problem is None, played.problem
+    assert played.orders, "the run was to place an order"
+    for number, step in enumerate(played.steps, 1):
+        yield step, number, "before"
+        yield step, number, "after"
+
+
+def sweep(case: Case, kind: str, amount: float = 0) -> Iterator[tuple[Case, str]]:
+    """The case with that fault at every place where it can be; those that break an invariant, and how."""
+    for step, number, when in places(case):
+        if kind in KINDS[step.side, when]:
+            faulty = Case({(number, when): Fault(kind, amount)}, case.effects, case.env, case.beside)
+            problem = play(faulty).problem
+            if problem is not None:
+                yield faulty, f"{step.name}: {problem}"
+
+
+def _set_up(world: World) -> None:
+    """The price, the ledger, and then a price that asks for an order."""
+    world.set_price(Decimal("0.02"))
+    for job in ("price", "fifteen_min_job"):
+        world.call(job, START)
+    world.redis.settled()
+    world.timeline.wait((SLOT - world.timeline.now).total_seconds())
+    world.set_price(Decimal("0.022"))
+
+
+def _delivery(world: World, job: str, instance: str, *, slotted: bool) -> Any:
+    def deliver() -> None:
+        for attempt in range(RETRIES + 1):
+            if world.call(job, SLOT if slotted else None, instance).ok or not slotted:
+                return
+            world.timeline.wait(BACKOFF_SECONDS * 2**attempt)
+
+    return deliver
