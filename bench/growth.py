@@ -74,7 +74,7 @@ def stage(bundles: dict[str, Path], market: Simulation) -> Iterator[Stage]:
         yield Stage(functions, client, market)
 
 
-def measure(rounds: int = 25, fills: int = 100_001, assets: int = 1_000) -> Section:
+def measure(rounds: int = 20, fills: int = 100_001, assets: int = 1_000) -> Section:
     about = (
         f"A run on an empty store beside one on a store where something has grown; {EXCHANGE_MS} ms and "
         f"{REDIS_MS} ms each way as in 1. Medians of {rounds} runs each, in turns."

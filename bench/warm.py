@@ -67,7 +67,7 @@ class Counters:
         return trips / runs, calls / runs, cpu / runs
 
 
-def measure(rounds: int = 40, jobs: tuple[str, ...] = JOBS) -> Section:
+def measure(rounds: int = 30, jobs: tuple[str, ...] = JOBS) -> Section:
     about = (
         "The deployed form of each job (staged bundle, functions-framework, platform settings), "
         f"{EXCHANGE_MS} ms before each answer of the exchange, {REDIS_MS} ms each way to Redis. Medians of "

@@ -32,9 +32,9 @@ def account_document(account: Account, now: datetime) -> Document:
     return {
         "success": True,
         "balances": {
-            asset: {"free": b.free, "locked": b.locked, "total": b.total}
+            asset: {"free": b.free, "locked": b.locked, "total": total}
             for asset, b in account.balances.items()
-            if b.total
+            if (total := b.total)
         },
         "makerCommission": account.maker_commission,
         "takerCommission": account.taker_commission,
@@ -49,16 +49,17 @@ def account_document(account: Account, now: datetime) -> Document:
     }
 
 
-def position_fields(account: Account, instrument: Instrument, now: datetime) -> Document:
-    """The position hash (SPEC §3)."""
+def position_fields(
+    account: Account, instrument: Instrument, now: datetime, balances: Document | None = None
+) -> Document:
+    """The position hash (SPEC §3); `balances` are those of the account document where it is made as well."""
     base, quote = assets(instrument)
-    document = account_document(account, now)
     return {
         f"{base}_balance": account.balance(instrument.base).free,
         f"{quote}_balance": account.balance(instrument.quote).free,
         f"{base}_locked": account.balance(instrument.base).locked,
         f"{quote}_locked": account.balance(instrument.quote).locked,
-        "all_balances": document["balances"],
+        "all_balances": account_document(account, now)["balances"] if balances is None else balances,
         "account_type": account.account_type,
         "can_trade": account.can_trade,
         "can_withdraw": account.can_withdraw,

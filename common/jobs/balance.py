@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from common.adapters.records import account_document, assets, position_fields
-from common.domain.decimals import float_like, places
+from common.domain.decimals import float_like, places, plain
 from common.domain.instrument import Instrument
 from common.domain.portfolio import Account
 from common.jobs.run import NO_KEYS, Job, Outcome, Run, View, age_seconds, skipped
@@ -37,9 +37,12 @@ def run(run: Run) -> Outcome:
 
 
 def store_account(run: Run, account: Account) -> None:
-    """Queue the position hash and the account document."""
-    run.batch.hash(run.keys.position, position_fields(account, run.instrument, run.now))
-    run.batch.document(run.keys.account_balance, account_document(account, run.now))
+    """Queue the position hash and the account document; a thousand balances become text once, not twice."""
+    document = account_document(account, run.now)
+    for balance in document["balances"].values():
+        balance.update({name: plain(amount) for name, amount in balance.items()})
+    run.batch.hash(run.keys.position, position_fields(account, run.instrument, run.now, document["balances"]))
+    run.batch.document(run.keys.account_balance, document)
 
 
 def _held(account: Account) -> int:

@@ -76,6 +76,8 @@ class Day:
             self.slot += FIFTEEN
             world.timeline.wait(max((self.slot - world.timeline.now).total_seconds(), 0))
             self._move_price()
+            if self.rng.random() < 0.03 and self._nothing_young():
+                world.lose_redis()
             world.timeline.play(list(self._deliveries()))
         self.slot += FIFTEEN
         while self.slot < world.timeline.now:
@@ -83,7 +85,7 @@ class Day:
         world.settle(self.slot, QUIET_SLOTS)
 
     def _begin(self) -> None:
-        """The coins were bought yesterday; the first price, and the run that begins the ledger. All of it is kept."""
+        """Coins bought yesterday, the first price, and the run that begins the ledger. All of it is kept."""
         world = self.world
         world.set_price(self.price)
         world.exchange.venue.engine.seed_fill(_bought(world))
@@ -91,6 +93,11 @@ class Day:
             if not world.call(job, self.slot).ok:
                 raise Broken("the first run failed though all went well")
         world.redis.settled()
+
+    def _nothing_young(self) -> bool:
+        """Whether every order can be seen by now, and its fills: a ledger that begins anew needs them."""
+        orders = self.world.exchange.venue.engine.orders.values()
+        return all(self.world.exchange.clock.now_ms() - order.updated_ms > 120_000 for order in orders)
 
     def _move_price(self) -> None:
         percent = self.rng.choice((-14, -8, -3, 0, 3, 8, 14, 25))
@@ -112,7 +119,15 @@ class Day:
         if rng.random() < 0.3:
             minutes = rng.choice((3, 5, 9, 12))
             later = at + timedelta(minutes=minutes)
-            yield self._delivery(rng.choice(("balance", "cost", "price")), later, self.slot + timedelta(minutes=minutes))
+            yield self._delivery(
+                rng.choice(("balance", "cost", "price")), later, self.slot + timedelta(minutes=minutes)
+            )
+        if rng.random() < 0.08:
+            until = (at + timedelta(minutes=rng.choice((1, 20)))).isoformat()
+            paused = at + _seconds(rng, 5) - timedelta(seconds=2)
+            yield paused, lambda: self._command(command="pause", reason="a look", until=until)
+            if rng.random() < 0.5:
+                yield paused + _seconds(rng, 60), lambda: self._command(command="resume")
         if rng.random() < 0.15:
             factor = Decimal(rng.choice((97, 99, 101, 103))) / 100
             moved = at + _seconds(rng, 6)
@@ -122,6 +137,9 @@ class Day:
         instance = "" if self.rng.random() < 0.8 else "#2"
         fresh = self.rng.random() < 0.1
         return at, lambda: self._deliver(job, slot, instance, fresh)
+
+    def _command(self, **body: str) -> None:
+        self.world.command(**body)
 
     def _deliver(self, job: str, slot: datetime | None, instance: str, fresh: bool) -> None:
         """Until it is answered 2xx, at most so many times, and never past the next slot."""
@@ -146,7 +164,10 @@ def _settings(rng: random.Random) -> dict[str, str]:
     if rng.random() < 0.7:
         env["MAX_PRICE_DEVIATION"] = "0.6"
     if rng.random() < 0.15:
-        env |= {"ORDER_COOLDOWN_SECONDS": rng.choice(("1200", "3600")), "MAX_ORDERS_PER_DAY": rng.choice(("2", "5"))}
+        env |= {
+            "ORDER_COOLDOWN_SECONDS": rng.choice(("1200", "3600")),
+            "MAX_ORDERS_PER_DAY": rng.choice(("2", "5")),
+        }
     style = OrderStyle(rng.choice(("ioc", "ioc", "ioc", "maker", "market")))
     env["ORDER_STYLE"] = style.value
     if style is OrderStyle.MARKET:

@@ -25,7 +25,7 @@ _BUSY = {"code": -1003, "msg": "Unknown error, please check your request or try 
 
 
 class StillPath:
-    """A price path for a market whose price is set by hand: drawing a walk nobody sees would cost a tenth of a day."""
+    """A path for a market whose price is set by hand: drawing a walk nobody sees costs a tenth of a day."""
 
     first_ms = 0
 
@@ -100,7 +100,7 @@ class Line(BaseAdapter):
         self._sending = sending
         self._answered = answered
 
-    def send(self, request: requests.PreparedRequest, *_: Any, **options: Any) -> requests.Response:  # type: ignore[override]
+    def send(self, request: requests.PreparedRequest, *_: Any, **options: Any) -> requests.Response:
         parts = urlsplit(request.url or "")
         name = f"{request.method} {parts.path.removeprefix('/api/v3/')}"
         if (request.method, parts.path) != ORDER:
@@ -163,7 +163,9 @@ class Line(BaseAdapter):
         self._desk.carry_out(request)
 
 
-def _answer(request: requests.PreparedRequest, status: int, body: bytes, headers: dict[str, str]) -> requests.Response:
+def _answer(
+    request: requests.PreparedRequest, status: int, body: bytes, headers: dict[str, str]
+) -> requests.Response:
     response = requests.Response()
     response.status_code = status
     response._content = body

@@ -94,7 +94,7 @@ class Script(Nothing):
 
 
 class Seeded:
-    """Faults by chance. Each seed has its own rate and its own choice of kinds, so that seeds differ in character."""
+    """Faults by chance. Each seed has its own rate and choice of kinds, so that seeds differ in character."""
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng

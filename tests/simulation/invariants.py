@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 from common.adapters.clock import from_milliseconds
@@ -12,7 +13,8 @@ from common.adapters.keys import Keys
 from common.adapters.order_records import entry_of, fields_of, pause_of
 from common.adapters.records import fill_of, ledger_of
 from common.config import Settings
-from common.domain.orders import IntentState, JournalEntry, slot_in
+from common.domain.instrument import Side
+from common.domain.orders import IntentState, JournalEntry, client_order_id, slot_in
 from local.exchange.exchange import SimulatedExchange
 from local.exchange.orders import Order
 from tests.simulation.redis_side import RedisServer, Write
@@ -21,6 +23,8 @@ MORTAL = (":lease:", ":run:", ":price:cached", "qrl:v1:")
 """Keys that have a TTL (SPEC §3); every other is there for good."""
 ON_ITS_WAY = timedelta(seconds=8)
 """From recording that an order is sent to its acceptance, at most: that much less may lie between two."""
+RETRIED_WITHIN = timedelta(minutes=4)
+"""From its slot to an order's acceptance, at most, when the delivery had to be retried."""
 
 
 class Broken(BaseException):
@@ -49,6 +53,11 @@ class Watch:
     forgotten: set[str] = field(default_factory=set)
     sends: dict[str, Sends] = field(default_factory=dict)
     accepted: dict[datetime, list[Order]] = field(default_factory=dict)
+    empty: bool = False
+    """Redis has lost everything, and no ledger has been written since."""
+    _written: int = 0
+    _paused_at: int = 0
+    _planned_at: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.keys = Keys(self.settings.redis_key_prefix, self.settings.symbol)
@@ -62,10 +71,21 @@ class Watch:
             item, name = self.redis.database._dict.get(key), key.decode()
             if item is not None and item.expireat is not None and not any(part in name for part in MORTAL):
                 raise Broken(f"{name} has a TTL")
-        self.recorded |= self._sent_in(write)
+        self._written += 1
+        self.recorded |= self._intents_in(write, IntentState.SENT)
+        self._planned_at |= dict.fromkeys(self._intents_in(write, IntentState.PLANNED), self._written)
+        keys = {command[1] for command in write.commands}
+        if self.keys.pause in keys:
+            self._paused_at = self._written
+        if self.keys.ledger in keys:
+            self.empty = False
 
     def undone(self, write: Write) -> None:
-        self.forgotten |= self._sent_in(write)
+        self.forgotten |= self._intents_in(write, IntentState.SENT)
+
+    def emptied(self) -> None:
+        self.forgotten |= self.recorded
+        self.empty = True
 
     def sending(self, client_id: str) -> None:
         """An order request leaves the bot."""
@@ -75,6 +95,13 @@ class Watch:
         if sends.count > sends.refused:
             raise Broken(f"order {client_id} is sent again after an answer that did not tell")
         sends.count += 1
+        slot, side = slot_in(client_id), Side.BUY if "B" in client_id else Side.SELL
+        if client_id != client_order_id(self.settings.symbol, slot, side):
+            raise Broken(f"{client_id} is not the order id of its slot")
+        if self.empty:
+            raise Broken(f"order {client_id} is sent though Redis has lost everything")
+        if self._pause_active() and self._paused_at < self._planned_at.get(client_id, 0):
+            raise Broken(f"order {client_id} is sent while trading is paused")
         others = {entry.intent.client_order_id for entry in self.open_intents()} - {client_id}
         if others:
             raise Broken(f"order {client_id} is sent while {', '.join(sorted(others))} is unresolved")
@@ -90,9 +117,9 @@ class Watch:
         if len(orders) > 1:
             raise Broken(f"slot {slot:%H:%M} has {len(orders)} orders: {', '.join(_told(each) for each in orders)}")
         largest = self.settings.max_notional_usdt
-        if order.quantity * order.price > largest and (order.quote_budget or order.price * order.quantity) > largest:
-            if order.type != "MARKET":
-                raise Broken(f"order {_told(order)} is larger than {largest}")
+        ordered = order.quote_budget or order.quantity * order.price
+        if ordered > largest and (order.type, order.side) != ("MARKET", "SELL"):
+            raise Broken(f"order {_told(order)} is worth {ordered}, more than {largest}")
 
     def moved(self) -> None:
         """What is never sold is there, and what is never spent."""
@@ -124,7 +151,7 @@ class Watch:
             if entry is None:
                 yield f"order {_told(order)} is not in the journal"
             elif (entry.order_id, entry.filled_quantity) != (order.order_id, order.executed):
-                yield f"order {_told(order)} stands in the journal as {entry.order_id}, {entry.filled_quantity} filled"
+                yield f"order {_told(order)} is in the journal as {entry.order_id}, {entry.filled_quantity} filled"
             elif entry.state is not _state_of(order):
                 yield f"order {_told(order)} stands in the journal as {entry.state}"
         for name, entry in journal.items():
@@ -148,12 +175,13 @@ class Watch:
             yield f"the ledger keeps the fills {kept}, the exchange has {[fill.trade_id for fill in fills]}"
 
     def _pace(self) -> Iterator[str]:
-        """Orders a day and the cooldown between two, of those that Redis has not forgotten."""
-        known = [order for order in self._orders() if order.client_order_id not in self.forgotten]
-        times = sorted(from_milliseconds(order.created_ms) for order in known)
-        cooldown = timedelta(seconds=self.settings.order_cooldown_seconds) - ON_ITS_WAY
-        for earlier, later in zip(times, times[1:], strict=False):
-            if later - earlier < cooldown:
+        """Orders a day and the cooldown; of an order that Redis had forgotten, the slot is known again."""
+        orders = sorted(self._orders(), key=lambda order: order.created_ms)
+        times = [from_milliseconds(order.created_ms) for order in orders]
+        cooldown = timedelta(seconds=self.settings.order_cooldown_seconds)
+        for order, (earlier, later) in zip(orders, pairwise(times), strict=False):
+            less = RETRIED_WITHIN if order.client_order_id in self.forgotten else ON_ITS_WAY
+            if later - earlier < cooldown - less:
                 yield f"orders at {earlier:%H:%M:%S} and {later:%H:%M:%S} are too close"
         days = [moment.date() for moment in times]
         for day in sorted(set(days)):
@@ -162,7 +190,7 @@ class Watch:
 
     # Reading Redis without a step
 
-    def pause_active(self) -> bool:
+    def _pause_active(self) -> bool:
         pause = pause_of(self._get(self.keys.pause), self.keys.pause)
         return pause is not None and pause.active(self.now())
 
@@ -181,14 +209,13 @@ class Watch:
         item = self.redis.database._dict.get(key.encode())
         return [] if item is None else [from_redis(member.decode(), key) for member in item.value]
 
-    def _sent_in(self, write: Write) -> set[str]:
-        """The client order ids that a write records as SENT."""
+    def _intents_in(self, write: Write, state: IntentState) -> set[str]:
+        """The client order ids that a write records in that state."""
         found = set()
         for command in write.commands:
             if command[0] == "HSET" and command[1] == self.keys.orders_journal:
-                for name, text in zip(command[2::2], command[3::2], strict=True):
-                    if '"state":"SENT"' in text:
-                        found.add(str(name))
+                pairs = zip(command[2::2], command[3::2], strict=True)
+                found |= {str(name) for name, text in pairs if f'"state":"{state}"' in text}
         return found
 
     # Reading the exchange

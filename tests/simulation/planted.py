@@ -9,11 +9,13 @@ from typing import Any
 from unittest.mock import patch
 
 from common.adapters.batch import Batch
+from common.adapters.documents import to_redis
 from common.adapters.keys import Keys
 from common.adapters.mexc import Mexc
 from common.adapters.store import Store
-from common.domain import ledger, orders, risk
-from common.domain.orders import IntentState, JournalEntry, OrderStatus
+from common.domain import ledger, orders, rebalancing, risk
+from common.domain.orders import IntentState, JournalEntry
+from common.domain.rebalancing import Check
 from common.errors import OrderRefused, OutcomeUnknown
 from common.jobs import orders as placing
 from common.jobs import resolution
@@ -103,20 +105,11 @@ def _uncounted() -> Any:
     return patch.object(risk.Activity, "after", lambda self, *_: self)
 
 
-def _cancel_believed() -> Any:
-    def believed(run: Any, client_id: str) -> Any:
-        return replace(run.exchange.cancel_order(client_id), status=OrderStatus.CANCELED)
-
-    return patch.object(placing, "cancelled", believed)
-
-
 def _core_sold() -> Any:
     afford = risk._affordable
 
     def spendthrift(side: Any, facts: Any, policy: Any, dearest: Any) -> Any:
         return afford(side, facts, replace(policy, core_holding=0, quote_reserve=0), dearest)
-
-    from common.domain import rebalancing
 
     clamp = rebalancing._clamped
 
@@ -136,8 +129,6 @@ def _late_fills_lost() -> Any:
 
 def _mortal() -> Any:
     def document(self: Batch, key: str, value: Any) -> None:
-        from common.adapters.documents import to_redis
-
         self.set(key, to_redis(value), seconds=86_400 if key.endswith(":ledger") else None)
 
     return patch.object(Batch, "document", document)
@@ -146,7 +137,7 @@ def _mortal() -> Any:
 def _pause_ignored() -> Any:
     return _both(
         patch.object(placing, "_last_look", lambda run: None),
-        patch.object(risk, "_pause", lambda facts: risk.Check("kill_switch", "off", "off", True, "ignored")),
+        patch.object(risk, "_pause", lambda facts: Check("kill_switch", "off", "off", True, "ignored")),
     )
 
 
@@ -170,7 +161,6 @@ BUGS: Mapping[str, Planted] = {
     "a failover of Redis goes unnoticed": _failovers_unnoticed,
     "PLANNED in Redis means never sent": _planned_is_never_sent,
     "an order that is sent is not counted": _uncounted,
-    "the answer to a cancel is believed": _cancel_believed,
     "core holding and reserve are traded": _core_sold,
     "fills that are read twice count twice": _fills_counted_twice,
     "fills that show late are lost": _late_fills_lost,

@@ -15,9 +15,22 @@ from tests.simulation.timeline import Timeline
 
 Command = Sequence[Any]
 READS = frozenset(
-    "GET TYPE HGETALL HMGET LRANGE ZRANGE ZREVRANGEBYSCORE TTL EXISTS WATCH UNWATCH INFO".split()
+    (
+        "GET",
+        "TYPE",
+        "HGETALL",
+        "HMGET",
+        "LRANGE",
+        "ZRANGE",
+        "ZREVRANGEBYSCORE",
+        "TTL",
+        "EXISTS",
+        "WATCH",
+        "UNWATCH",
+        "INFO",
+    )
 )
-WRITES = frozenset("SET DEL UNLINK HSET HDEL ZADD ZREMRANGEBYRANK LPUSH LTRIM".split())
+WRITES = frozenset(["SET", "DEL", "UNLINK", "HSET", "HDEL", "ZADD", "ZREMRANGEBYRANK", "LPUSH", "LTRIM"])
 REMEMBERED = 12
 """How many writes can be forgotten at most."""
 OK, QUEUED = b"OK", b"QUEUED"
@@ -89,6 +102,12 @@ class RedisServer:
         self._begin_anew()
         return lost
 
+    def lose_everything(self) -> None:
+        """An instance without a replica was replaced: it is empty."""
+        self.database._dict.clear()
+        self._writes.clear()
+        self._begin_anew()
+
     def leave(self, seconds: float) -> None:
         """Be out of reach for a while; what is stored stays."""
         self._back_at = max(self._back_at, self._timeline.now) + timedelta(seconds=seconds)
@@ -103,7 +122,8 @@ class RedisServer:
 
     def _info(self) -> bytes:
         return (
-            f"# Server\r\nredis_version:7.2.4\r\nrun_id:{self.identity}\r\n# Memory\r\nmaxmemory_policy:noeviction\r\n"
+            f"# Server\r\nredis_version:7.2.4\r\nrun_id:{self.identity}\r\n"
+            "# Memory\r\nmaxmemory_policy:noeviction\r\n"
             f"# Replication\r\nrole:master\r\nmaster_replid:{self.identity}\r\n"
         ).encode()
 

@@ -12,7 +12,10 @@ from tests.simulation.faults import KINDS, Fault, Script, Step, When
 from tests.simulation.invariants import Broken
 from tests.simulation.world import FIFTEEN, START, Trace, World
 
-HIDDEN: Sequence[Mapping[str, Any]] = ({"kind": "hide_order", "seconds": 25}, {"kind": "hide_trades", "seconds": 40})
+HIDDEN: Sequence[Mapping[str, Any]] = (
+    {"kind": "hide_order", "seconds": 25},
+    {"kind": "hide_trades", "seconds": 40},
+)
 SLOT = START + FIFTEEN
 
 
@@ -31,7 +34,9 @@ class Case:
     def __str__(self) -> str:
         faults = ", ".join(f"{fault} {when} step {number}" for (number, when), fault in self.faults.items())
         hidden = ", hidden" if self.effects else ""
-        return f"{faults or 'no fault'}{hidden} {dict(self.env) or ''}{[job for job, *_ in self.beside] or ''}".strip()
+        return (
+            f"{faults or 'no fault'}{hidden} {dict(self.env) or ''}{[job for job, *_ in self.beside] or ''}".strip()
+        )
 
 
 @dataclass

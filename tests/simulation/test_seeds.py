@@ -1,0 +1,30 @@
+"""Two thousand seeded days full of faults: no invariant breaks. `make soak SEEDS=…` plays more."""
+
+from decimal import Decimal
+
+import pytest
+
+from tests.simulation.days import play
+
+SEEDS, CHUNK = 2000, 25
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))
+def test_days_full_of_faults_break_no_invariant(first: int) -> None:
+    results = [play(seed) for seed in range(first, first + CHUNK)]
+    assert [f"{result.problem}: replay it with `{result.replay}`" for result in results if result.problem] == []
+    assert sum(result.orders for result in results) > 0
+
+
+def test_a_seed_plays_the_same_day_again() -> None:
+    first, second = play(8, tell=True), play(8, tell=True)
+    assert first.lines == second.lines
+    assert first.faults > 0
+    assert first.lines != play(9, tell=True).lines
+
+
+def test_the_days_are_not_idle() -> None:
+    """What the seeds do: without faults and orders they would prove nothing."""
+    results = [play(seed) for seed in range(60)]
+    assert sum(result.orders for result in results) > Decimal("0.7") * len(results)
+    assert sum(result.faults for result in results) > Decimal("0.7") * len(results)
