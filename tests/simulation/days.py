@@ -79,19 +79,15 @@ class Day:
             if self.rng.random() < 0.03 and self._nothing_young():
                 world.lose_redis()
             world.timeline.play(list(self._deliveries()))
-        self.slot += FIFTEEN
-        while self.slot < world.timeline.now:
-            self.slot += FIFTEEN
-        world.settle(self.slot, QUIET_SLOTS)
+        world.settle(self.slot + FIFTEEN, QUIET_SLOTS)
 
     def _begin(self) -> None:
         """Coins bought yesterday, the first price, and the run that begins the ledger. All of it is kept."""
         world = self.world
         world.set_price(self.price)
         world.exchange.venue.engine.seed_fill(_bought(world))
-        for job in ("price", "fifteen_min_job"):
-            if not world.call(job, self.slot).ok:
-                raise Broken("the first run failed though all went well")
+        if not world.call("fifteen_min_job", self.slot).ok:
+            raise Broken("the first run failed though all went well")
         world.redis.settled()
 
     def _nothing_young(self) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 from common.adapters.clock import from_milliseconds
 from common.adapters.documents import from_hash, from_redis
 from common.adapters.keys import Keys
-from common.adapters.order_records import entry_of, fields_of, pause_of
+from common.adapters.order_records import continuity_of, entry_of, fields_of, pause_of
 from common.adapters.records import fill_of, ledger_of
 from common.config import Settings
 from common.domain.instrument import Side
@@ -53,6 +53,8 @@ class Watch:
     forgotten: set[str] = field(default_factory=set)
     sends: dict[str, Sends] = field(default_factory=dict)
     accepted: dict[datetime, list[Order]] = field(default_factory=dict)
+    given_up: set[str] = field(default_factory=set)
+    """Client order ids that Redis was told were never placed."""
     empty: bool = False
     """Redis has lost everything, and no ledger has been written since."""
     _written: int = 0
@@ -73,12 +75,24 @@ class Watch:
                 raise Broken(f"{name} has a TTL")
         self._written += 1
         self.recorded |= self._intents_in(write, IntentState.SENT)
-        self._planned_at |= dict.fromkeys(self._intents_in(write, IntentState.PLANNED), self._written)
+        planned = self._intents_in(write, IntentState.PLANNED)
+        self._planned_at |= dict.fromkeys(planned, self._written)
+        self.given_up -= planned
+        for state in (IntentState.CANCELED, IntentState.REJECTED):
+            self._give_up(self._intents_in(write, state, "null"))
         keys = {command[1] for command in write.commands}
         if self.keys.pause in keys:
             self._paused_at = self._written
         if self.keys.ledger in keys:
             self.empty = False
+
+    def _give_up(self, names: set[str]) -> None:
+        """These are written down as never placed: then they never were, and never will be."""
+        self.given_up |= names
+        for orders in self.accepted.values():
+            for order in orders:
+                if order.client_order_id in names:
+                    raise Broken(f"order {_told(order)} is given up though the exchange has it")
 
     def undone(self, write: Write) -> None:
         self.forgotten |= self._intents_in(write, IntentState.SENT)
@@ -111,6 +125,8 @@ class Watch:
 
     def took(self, order: Order) -> None:
         """The exchange has accepted an order: the only one of its slot, within every limit."""
+        if order.client_order_id in self.given_up:
+            raise Broken(f"order {_told(order)} is accepted after it was given up")
         slot = slot_in(order.client_order_id or "")
         orders = self.accepted.setdefault(slot, [])
         orders.append(order)
@@ -130,8 +146,9 @@ class Watch:
     # At the end
 
     def unsettled(self) -> bool:
-        """Whether the bot still has something to find out."""
-        return bool(self.open_intents())
+        """Whether the bot still has something to find out: of an intent, or of what Redis has forgotten."""
+        continuity = continuity_of(self._get(self.keys.continuity), self.keys.continuity)
+        return bool(self.open_intents()) or (continuity is not None and not continuity.searched)
 
     def problems(self) -> Iterator[str]:
         """Everything that is wrong once the bot has had its quiet slots."""
@@ -209,13 +226,14 @@ class Watch:
         item = self.redis.database._dict.get(key.encode())
         return [] if item is None else [from_redis(member.decode(), key) for member in item.value]
 
-    def _intents_in(self, write: Write, state: IntentState) -> set[str]:
-        """The client order ids that a write records in that state."""
+    def _intents_in(self, write: Write, state: IntentState, order_id: str = "") -> set[str]:
+        """The client order ids that a write records in that state (with an order id that begins like this)."""
         found = set()
         for command in write.commands:
             if command[0] == "HSET" and command[1] == self.keys.orders_journal:
                 pairs = zip(command[2::2], command[3::2], strict=True)
-                found |= {str(name) for name, text in pairs if f'"state":"{state}"' in text}
+                marks = f'"state":"{state}"', f'"order_id":{order_id}'
+                found |= {str(name) for name, text in pairs if all(mark in text for mark in marks)}
         return found
 
     # Reading the exchange

@@ -1,4 +1,4 @@
-"""The simulation finds bugs: each one planted is caught, by the sweep over a run's steps or within so many seeds."""
+"""The simulation finds bugs: each one planted is caught by the sweep over a run, or within so many seeds."""
 
 from collections.abc import Iterator
 
