@@ -79,7 +79,7 @@ class Watch:
         self._planned_at |= dict.fromkeys(planned, self._written)
         self.given_up -= planned
         for state in (IntentState.CANCELED, IntentState.REJECTED):
-            self._give_up(self._intents_in(write, state, "null"))
+            self._give_up(self._intents_in(write, state, "null") - planned)
         keys = {command[1] for command in write.commands}
         if self.keys.pause in keys:
             self._paused_at = self._written

@@ -82,9 +82,13 @@ def places(case: Case) -> Iterator[tuple[Step, int, When]]:
 
 
 def sweep(case: Case, kind: str, amount: float = 0) -> Iterator[tuple[Case, str]]:
-    """The case with that fault at every place where it can be; those that break an invariant, and how."""
+    """The case with that fault at every place where it can be; those that break an invariant, and how.
+
+    To a process that ends, before a step is the same as after the one before: only the first has both.
+    """
     for step, number, when in places(case):
-        if kind in KINDS[step.side, when]:
+        again = kind in ("crash", "outage") and when == "before" and number > 1
+        if kind in KINDS[step.side, when] and not again:
             faulty = Case({(number, when): Fault(kind, amount)}, case.effects, case.env, case.beside)
             problem = play(faulty).problem
             if problem is not None:
