@@ -78,16 +78,25 @@ class Nothing:
 
 @dataclass
 class Script(Nothing):
-    """These faults, by the number of the step from the script's beginning; `effects` meet every order."""
+    """These faults, by the number of the step from the script's beginning; `effects` meet every order.
+
+    `freezes` are seconds that the process stands still, by the number of the time it reads the clock.
+    """
 
     faults: Mapping[tuple[int, When], Fault]
     effects: Sequence[Mapping[str, Any]] = ()
+    freezes: Mapping[int, float] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
+    readings: int = 0
 
     def at(self, step: Step, when: When) -> Fault | None:
         if when == "before":
             self.steps.append(step)
         return self.faults.get((step.number - self.steps[0].number + 1, when))
+
+    def frozen(self) -> float:
+        self.readings += 1
+        return self.freezes.get(self.readings, 0)
 
     def order_effects(self) -> list[dict[str, Any]]:
         return [dict(effect) for effect in self.effects]

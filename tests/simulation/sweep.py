@@ -1,7 +1,7 @@
 """One run that places an order, with a fault at every single step of it, before it and after it."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -29,14 +29,15 @@ class Case:
     faults: Mapping[tuple[int, When], Fault] = field(default_factory=dict)
     effects: Sequence[Mapping[str, Any]] = ()
     env: Mapping[str, str] = field(default_factory=dict)
+    freezes: Mapping[int, float] = field(default_factory=dict)
     beside: Sequence[tuple[str, float, str, bool]] = ()
 
     def __str__(self) -> str:
         faults = ", ".join(f"{fault} {when} step {number}" for (number, when), fault in self.faults.items())
         hidden = ", hidden" if self.effects else ""
-        return (
-            f"{faults or 'no fault'}{hidden} {dict(self.env) or ''}{[job for job, *_ in self.beside] or ''}".strip()
-        )
+        frozen = "".join(f", {seconds:g} s at reading {number}" for number, seconds in self.freezes.items())
+        beside = [job for job, *_ in self.beside] or ""
+        return f"{faults or 'no fault'}{frozen}{hidden} {dict(self.env) or ''}{beside}".strip()
 
 
 @dataclass
@@ -44,6 +45,7 @@ class Played:
     """How it went: the steps there were, and what broke."""
 
     steps: list[Step]
+    readings: int
     orders: int
     problem: str | None
     lines: list[str]
@@ -53,7 +55,7 @@ def play(case: Case, *, tell: bool = False) -> Played:
     """Set up, deliver the slot whose order is to be placed, retry as the Scheduler does, settle, verify."""
     config = ExchangeConfig(balances={"QRL": Decimal(25000), "USDT": Decimal(500)})
     world = World(1, {"LEASE_WAIT_SECONDS": "1", **case.env}, config, trace=Trace([] if tell else None))
-    script, problem = Script(case.faults, case.effects), None
+    script, problem = Script(case.faults, case.effects, case.freezes), None
     try:
         _set_up(world)
         world.plan = script
@@ -68,7 +70,9 @@ def play(case: Case, *, tell: bool = False) -> Played:
     except Broken as broken:
         problem = str(broken)
         world.tell("!", problem)
-    return Played(script.steps, len(world.exchange.venue.engine.orders), problem, world.trace.lines or [])
+    return Played(
+        script.steps, script.readings, len(world.exchange.venue.engine.orders), problem, world.trace.lines or []
+    )
 
 
 def places(case: Case) -> Iterator[tuple[Step, int, When]]:
@@ -89,10 +93,19 @@ def sweep(case: Case, kind: str, amount: float = 0) -> Iterator[tuple[Case, str]
     for step, number, when in places(case):
         again = kind in ("crash", "outage") and when == "before" and number > 1
         if kind in KINDS[step.side, when] and not again:
-            faulty = Case({(number, when): Fault(kind, amount)}, case.effects, case.env, case.beside)
+            faulty = replace(case, faults={(number, when): Fault(kind, amount)})
             problem = play(faulty).problem
             if problem is not None:
                 yield faulty, f"{step.name}: {problem}"
+
+
+def freezes(case: Case, seconds: float) -> Iterator[tuple[Case, str]]:
+    """The case with the process standing still for so long before each single time that it reads the clock."""
+    for number in range(1, play(case).readings + 1):
+        frozen = replace(case, freezes={number: seconds})
+        problem = play(frozen).problem
+        if problem is not None:
+            yield frozen, problem
 
 
 def _set_up(world: World) -> None:

@@ -5,12 +5,13 @@ from itertools import product
 
 import pytest
 
-from tests.simulation.sweep import HIDDEN, Case, play, sweep
+from tests.simulation.sweep import HIDDEN, Case, freezes, play, sweep
 
 MAKER = {"ORDER_STYLE": "maker", "ORDER_REST_SECONDS": "3"}
 MARKET = {"ORDER_STYLE": "market", "ALLOW_MARKET_ORDERS": "true"}
 TWICE = [("fifteen_min_job", 0.3, "", True)]
 ELSEWHERE = [("fifteen_min_job", 0.3, "#2", True)]
+LATER = [("rebalance", after, "", False) for after in (62, 100, 124)]
 BESIDE = [("balance", 0.1, "", True), ("cost", 0.2, "", True), ("rebalance", 0.4, "", False)]
 CASES: Mapping[str, Case] = {
     "an order": Case(),
@@ -33,6 +34,14 @@ TOGETHER += [(name, *fault) for name, fault in product(list(CASES)[1:], (("crash
 @pytest.mark.parametrize(("name", "kind", "amount"), TOGETHER)
 def test_a_fault_at_any_single_step_breaks_no_invariant(name: str, kind: str, amount: float) -> None:
     assert [f"{case}: {problem}" for case, problem in sweep(CASES[name], kind, amount)] == []
+
+
+@pytest.mark.parametrize("seconds", [40, 70, 130])
+@pytest.mark.parametrize("beside", [[], ELSEWHERE, LATER], ids=["alone", "two instances", "others later"])
+def test_a_process_that_stands_still_at_any_moment_breaks_no_invariant(
+    beside: Sequence[tuple[str, float, str, bool]], seconds: float
+) -> None:
+    assert [f"{case}: {problem}" for case, problem in freezes(Case(beside=beside), seconds)] == []
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -17,10 +17,10 @@ def test_days_full_of_faults_break_no_invariant(first: int) -> None:
 
 
 def test_a_seed_plays_the_same_day_again() -> None:
-    first, second = play(8, tell=True), play(8, tell=True)
+    first, second = play(22, tell=True), play(22, tell=True)
     assert first.lines == second.lines
     assert first.faults > 0
-    assert first.lines != play(9, tell=True).lines
+    assert first.lines != play(23, tell=True).lines
 
 
 def test_the_days_are_not_idle() -> None:
