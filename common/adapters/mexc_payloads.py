@@ -119,6 +119,8 @@ class WireSymbol(Wire):
     baseSizePrecision: Amount
     quoteAmountPrecision: Amount
     maxQuoteAmount: Amount
+    quoteAmountPrecisionMarket: MaybeAmount = None
+    maxQuoteAmountMarket: MaybeAmount = None
     makerCommission: Amount
     takerCommission: Amount
     orderTypes: list[str]

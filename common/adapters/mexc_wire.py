@@ -186,6 +186,7 @@ def read_rules(payload: object, instrument: Instrument) -> TradingRules:
     if "SPOT" not in symbol.permissions:
         closed.append("the exchange does not list SPOT among the symbol's permissions")
     sides = {1: (Side.BUY, Side.SELL), 2: (Side.BUY,), 3: (Side.SELL,), 4: ()}[symbol.tradeSideType]
+    market_least = symbol.quoteAmountPrecisionMarket
     band = next((f for f in symbol.filters if f.filterType == "PERCENT_PRICE_BY_SIDE"), None)
     return TradingRules(
         size_increment=ONE.scaleb(-symbol.baseAssetPrecision),
@@ -200,6 +201,8 @@ def read_rules(payload: object, instrument: Instrument) -> TradingRules:
         closed=tuple(closed),
         price_band_up=_band(band.bidMultiplierUp) if band else None,
         price_band_down=_band(band.askMultiplierDown) if band else None,
+        market_min_notional=None if market_least is None else max(market_least, ONE),
+        market_max_notional=symbol.maxQuoteAmountMarket,
     )
 
 

@@ -149,6 +149,8 @@ def rules_of(document: Any) -> TradingRules | None:
             closed=tuple(_a(str, reason) for reason in _a(list, document["closed"])),
             price_band_up=_amount_or_none(document["price_band_up"]),
             price_band_down=_amount_or_none(document["price_band_down"]),
+            market_min_notional=_amount_or_none(document["market_min_notional"]),
+            market_max_notional=_amount_or_none(document["market_max_notional"]),
         )
     except (KeyError, TypeError, ValueError):
         return None

@@ -1,6 +1,6 @@
 """The pair: its two assets, and the venue's rules for orders on it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
@@ -43,6 +43,7 @@ class TradingRules:
 
     `closed` says in plain words why the API may not trade the symbol, empty when it may.
     `price_band_*` is how far from the last price a limit may lie, None when the venue sets no band.
+    `market_*` bound market orders, None when the venue has no bounds of their own for them.
     """
 
     size_increment: Decimal
@@ -57,6 +58,17 @@ class TradingRules:
     closed: tuple[str, ...] = ()
     price_band_up: Decimal | None = None
     price_band_down: Decimal | None = None
+    market_min_notional: Decimal | None = None
+    market_max_notional: Decimal | None = None
+
+    def for_market_orders(self) -> "TradingRules":
+        """The same with the bounds of market orders in place of those of limit orders."""
+        least, most = self.market_min_notional, self.market_max_notional
+        return replace(
+            self,
+            min_notional=self.min_notional if least is None else least,
+            max_notional=self.max_notional if most is None else most,
+        )
 
     @property
     def quantity_step(self) -> Decimal:

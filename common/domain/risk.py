@@ -5,7 +5,7 @@ refused: to the largest notional, to what the book bears, to what the balances a
 is for the next slot, planned anew from true fills.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
 
@@ -113,6 +113,8 @@ def review(
     decision: Rebalance, facts: Facts, limits: Limits, policy: Policy, style: OrderStyle, instrument: Instrument
 ) -> Review:
     """Hold the decision against every guard, and size the order."""
+    if style is OrderStyle.MARKET:
+        facts = replace(facts, rules=facts.rules.for_market_orders())
     checks = [
         _pause(facts),
         _recovered(facts, instrument),

@@ -389,6 +389,7 @@ def test_live_rules_are_read() -> None:
     read = wire.read_rules(recorded("exchangeInfo.mexc-net-live-2025"), Instrument("BROCK", "USDT"))
     assert (read.size_increment, read.min_quantity, read.price_increment) == (d("0.01"), d(0), d("0.00001"))
     assert (read.min_notional, read.max_notional) == (d(1), d(2000000))
+    assert (read.market_min_notional, read.market_max_notional) == (d(1), d(100000))
     assert (read.maker_fee, read.taker_fee) == (d("0.0005"), d("0.0005"))
     assert (read.sides, read.market_orders, read.closed) == ((Side.BUY, Side.SELL), True, ())
     assert (read.price_band_up, read.price_band_down) == (None, None)

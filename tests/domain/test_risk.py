@@ -594,6 +594,15 @@ def test_a_market_order_has_no_limit_price_and_room_for_the_dearest() -> None:
     assert buy.notional == d("100.1")
 
 
+def test_market_orders_keep_the_exchanges_own_bounds_for_them() -> None:
+    bounded = replace(rules(), market_min_notional=d(5), market_max_notional=d(20))
+    assert ordered(reviewed("SELL", style=OrderStyle.MARKET, rules=bounded)).quantity == 20
+    assert ordered(reviewed("SELL", style=OrderStyle.IOC, rules=bounded)).quantity == 100
+    small = reviewed("SELL", 4, style=OrderStyle.MARKET, rules=bounded)
+    assert small.intent is None
+    assert not check(small, "size").passed
+
+
 def test_the_slippage_the_book_would_cost_is_shown() -> None:
     seen = check(reviewed(quantity=100), "slippage")
     assert (seen.value, seen.limit, seen.passed) == (d("0.001"), d("0.005"), True)
