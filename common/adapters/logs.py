@@ -117,12 +117,14 @@ def _own(handler: logging.Handler, level: str) -> None:
 def _shipping_handler(project: str) -> logging.Handler:
     """Off the platform: lines go to Cloud Logging by its client (imported here only: it costs half a second)."""
     from google.cloud.logging import Client
+
+    return shipping(Client(project=project))
+
+
+def shipping(client: Any, **more: Any) -> logging.Handler:
+    """The library's handler for our lines: it sends a line that is a JSON object as a structured payload."""
     from google.cloud.logging.handlers import CloudLoggingHandler
 
-    class Shipping(CloudLoggingHandler):  # type: ignore[misc]
-        def emit(self, record: logging.LogRecord) -> None:
-            record.json_fields = {**_context.get(), **getattr(record, "fields", {})}
-            super().emit(record)
-
-    handler: logging.Handler = Shipping(Client(project=project))
+    handler: logging.Handler = CloudLoggingHandler(client, **more)
+    handler.setFormatter(JsonFormatter())
     return handler

@@ -14,6 +14,9 @@ from threading import Barrier, Thread
 from typing import Any
 
 import pytest
+from google.auth.credentials import AnonymousCredentials
+from google.cloud.logging import Client, Resource
+from google.cloud.logging.handlers.transports import Transport
 
 from common.adapters import logs
 from common.config import Settings
@@ -348,3 +351,33 @@ def test_nothing_of_google_cloud_is_imported_at_start() -> None:
     modules = run("import common.runtime, sys; print(*sys.modules)").stdout.split()
     assert "common.runtime" in modules
     assert [name for name in modules if name.startswith(("google.cloud.", "google.auth", "grpc"))] == []
+
+
+# Shipped by the client, off the platform
+
+
+class Recording(Transport):  # type: ignore[misc]
+    """A transport that keeps what it is to send."""
+
+    def __init__(self, client: object, name: str, **_: object) -> None:
+        self.sent: list[tuple[int, Any]] = []
+
+    def send(self, record: logging.LogRecord, message: Any, **_: object) -> None:
+        self.sent.append((record.levelno, message))
+
+
+def test_shipped_lines_are_structured_and_keep_an_exceptions_text_to_themselves() -> None:
+    client = Client(project="project", credentials=AnonymousCredentials(), _use_grpc=False)
+    handler: Any = logs.shipping(client, transport=Recording, resource=Resource(type="global", labels={}))
+    logger = logging.getLogger("test")
+    logger.handlers[:] = [handler]
+    logs.set_context({"job": "balance"})
+    try:
+        raise ValueError("a secret")
+    except ValueError:
+        logger.exception("it broke", extra={"fields": {"event": "job.failed", "notional_usdt": d("0.10")}})
+    [(level, payload)] = handler.transport.sent
+    assert level == logging.ERROR
+    assert (payload["event"], payload["job"], payload["notional_usdt"]) == ("job.failed", "balance", 0.1)
+    assert payload["message"].startswith("it broke: ValueError at test_logs.py:")
+    assert "secret" not in str(payload)
