@@ -55,9 +55,13 @@ class Bucket:
     def of(cls, bucket: str) -> "Bucket":
         """With the platform's own credentials (imported here only: nothing else needs them)."""
         import google.auth
+        from google.auth.exceptions import DefaultCredentialsError
         from google.auth.transport.requests import AuthorizedSession
 
-        credentials, _ = google.auth.default(scopes=["https://www.googleapis.com/auth/devstorage.read_only"])
+        try:
+            credentials, _ = google.auth.default(scopes=["https://www.googleapis.com/auth/devstorage.read_only"])
+        except DefaultCredentialsError:
+            raise ConfigurationError("JOURNAL_BUCKET: there are no credentials to read it with") from None
         return cls(bucket, AuthorizedSession(credentials))
 
     def texts(self) -> Iterator[str]:
@@ -77,9 +81,11 @@ class Bucket:
                 raise UnreadablePayload(f"{self.name}: the list of its objects cannot be read") from None
 
     def _get(self, url: str, params: dict[str, str]) -> requests.Response:
+        from google.auth.exceptions import GoogleAuthError  # a token that cannot be renewed shows here
+
         try:
             response = self._session.get(url, params=params, timeout=20)
-        except requests.RequestException as error:
+        except (requests.RequestException, GoogleAuthError) as error:
             raise StoreUnreachable(f"the journal's bucket cannot be reached ({type(error).__name__})") from None
         if response.status_code != 200:
             raise StoreUnreachable(f"the journal's bucket answers HTTP {response.status_code}")

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import pytest
 import requests
+from google.auth.exceptions import RefreshError
 
 from common.adapters.journal_source import Bucket, Folder, events, note
 from common.adapters.logs import JsonFormatter
@@ -183,6 +184,12 @@ def test_a_bucket_that_refuses_is_an_error_not_an_empty_journal(status: int) -> 
         names(bucket(storage))
 
 
+def test_a_bucket_without_credentials_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "none.json"))
+    with pytest.raises(ConfigurationError, match="JOURNAL_BUCKET: there are no credentials"):
+        Bucket.of("journal")
+
+
 def test_an_object_that_cannot_be_fetched_is_an_error_too() -> None:
     storage = Storage({"a": line("journal.1").encode(), "b": b""})
     storage.answers["/storage/v1/b/journal%2Fodd/o/b"] = (503, "")
@@ -191,7 +198,8 @@ def test_an_object_that_cannot_be_fetched_is_an_error_too() -> None:
 
 
 @pytest.mark.parametrize(
-    "failure", [requests.ConnectionError("https://token@host"), requests.ReadTimeout("secret")]
+    "failure",
+    [requests.ConnectionError("https://token@host"), requests.ReadTimeout("secret"), RefreshError("a token")],
 )
 def test_a_bucket_out_of_reach_is_told_by_its_kind_alone(failure: Exception) -> None:
     storage = StubExchange({"/storage/v1/b/journal%2Fodd/o": failure})
