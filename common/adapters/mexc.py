@@ -168,11 +168,10 @@ class Mexc:
         """The exchange's own check of an order; nothing reaches the matching engine."""
         self._write("POST", "order/test", self._order_params(intent))
 
-    def cancel_order(self, client_order_id: str) -> Order:
-        """Cancel; the answer shows the state before it, so the caller asks `order` again."""
+    def cancel_order(self, client_order_id: str) -> None:
+        """Cancel. What became of it is for `order` to tell: the answer shows the state before (mexc-api.md 4.5)."""
         self._require_live()
-        params = [*self._symbol(), ("origClientOrderId", client_order_id)]
-        return wire.read_order(self._write("DELETE", "order", params).payload, self._instrument.symbol)
+        self._write("DELETE", "order", [*self._symbol(), ("origClientOrderId", client_order_id)])
 
     # Through the market-data cache
 

@@ -48,7 +48,7 @@ def aftermath(run: Run, visible_after: timedelta) -> Aftermath:
     if now - known.since < visible_after:
         since = f"{known.since:%H:%M:%S}"
         return Aftermath(
-            doubt=f"Redis changed over, seen at {since}: orders it may have forgotten need not be visible"
+            doubt=f"this Redis was first seen at {since}: orders it does not know need not be visible yet"
         )
     orders = run.exchange.orders_between(now - LOOKED_BACK, now + _AHEAD).value
     run.batch.document(key, continuity_document(replace(known, searched=True)))
