@@ -21,6 +21,7 @@ import requests
 from pydantic import SecretStr
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import NewConnectionError
+from urllib3.util import Timeout
 
 from common.adapters.clock import Clock, Deadline, milliseconds
 from common.adapters.documents import loads
@@ -188,11 +189,16 @@ class MexcHttp:
         write = method != "GET"
         url = f"{self._base_url}{path}" + (f"?{query}" if query else "")
         headers = {"X-MEXC-APIKEY": self._api_key.get_secret_value()} if self._api_key else {}
-        timeout = deadline.timeout(self._timeout)
+        seconds = deadline.timeout(self._timeout)
+        timeout = Timeout(connect=min(seconds, 5.0), total=seconds)
         meter.add(endpoint)
         try:
             response = self._session.request(
-                method, url, headers=headers, timeout=(min(timeout, 5.0), timeout), allow_redirects=False
+                method,
+                url,
+                headers=headers,
+                timeout=timeout,  # type: ignore[arg-type]  # the stubs do not know urllib3's own
+                allow_redirects=False,
             )
             body = response.content
         except requests.RequestException as error:

@@ -121,9 +121,7 @@ class Line(BaseAdapter):
     def close(self) -> None:
         """Nothing is open."""
 
-    def _exchanged(
-        self, request: requests.PreparedRequest, name: str, timeout: tuple[float, float]
-    ) -> requests.Response:
+    def _exchanged(self, request: requests.PreparedRequest, name: str, timeout: Any) -> requests.Response:
         process = self._process
         step = process.step("http", name)
         process.wait(self._latency())
@@ -139,20 +137,17 @@ class Line(BaseAdapter):
             return _answer(request, response.status, response.body[: len(response.body) // 2], {})
         return self._not_now(request, fault, timeout)
 
-    def _not_now(
-        self, request: requests.PreparedRequest, fault: Fault, timeout: tuple[float, float]
-    ) -> requests.Response:
-        connecting, reading = timeout
+    def _not_now(self, request: requests.PreparedRequest, fault: Fault, timeout: Any) -> requests.Response:
         match fault.kind:
             case "busy":
                 return _answer(request, 503, json.dumps(_BUSY).encode(), {})
             case "throttled":
                 return _answer(request, 429, b'{"code":429}', {"Retry-After": "1"})
             case "unreachable":
-                self._process.wait(connecting)
+                self._process.wait(timeout.connect_timeout)
                 raise requests.ConnectTimeout("connection timed out")
             case "timeout":
-                self._process.wait(reading)
+                self._process.wait(timeout.total)
                 raise requests.ReadTimeout("read timed out")
             case "late":
                 self._later(timedelta(seconds=fault.amount), lambda: self._carry_out_late(request))
