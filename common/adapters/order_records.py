@@ -1,18 +1,25 @@
 """Intents, activity and the kill switch as documents and back."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import date, datetime
-from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any
 
-from common.domain.decimals import plain, quotient
+from common.adapters.stored import (
+    amount,
+    amount_or_none,
+    count,
+    moment,
+    moment_or_none,
+    reading,
+    text,
+    text_or_none,
+)
+from common.domain.decimals import quotient
 from common.domain.instrument import Instrument, Side
 from common.domain.orders import Continuity, IntentState, JournalEntry, OrderIntent, OrderStyle
 from common.domain.risk import Activity, Pause
-from common.errors import StoreCorrupt
 
 Document = dict[str, Any]
-T = TypeVar("T")
 
 
 def intent_document(intent: OrderIntent) -> Document:
@@ -43,30 +50,27 @@ def entry_document(entry: JournalEntry) -> Document:
 def entry_of(document: Any, key: str) -> JournalEntry:
     """Raises StoreCorrupt, naming `key`."""
 
-    def read() -> JournalEntry:
-        price = document["limit_price"]
+    with reading(key, "an order intent"):
         intent = OrderIntent(
-            _text(document["client_order_id"]),
-            _moment(document["slot"]),
+            text(document["client_order_id"]),
+            moment(document["slot"]),
             Side(document["side"]),
             OrderStyle(document["style"]),
-            _amount(document["quantity"]),
-            None if price is None else _amount(price),
-            _amount(document["notional"]),
+            amount(document["quantity"]),
+            amount_or_none(document["limit_price"]),
+            amount(document["notional"]),
         )
         return JournalEntry(
             intent,
             IntentState(document["state"]),
-            _moment(document["planned_at"]),
-            _moment(document["updated_at"]),
-            _moment_or_none(document["sent_at"]),
-            _text_or_none(document["order_id"]),
-            _amount(document["filled_quantity"]),
-            _amount(document["filled_notional"]),
-            _text_or_none(document["reason"]),
+            moment(document["planned_at"]),
+            moment(document["updated_at"]),
+            moment_or_none(document["sent_at"]),
+            text_or_none(document["order_id"]),
+            amount(document["filled_quantity"]),
+            amount(document["filled_notional"]),
+            text_or_none(document["reason"]),
         )
-
-    return _read(read, key, "an order intent")
 
 
 def order_report(entry: JournalEntry, instrument: Instrument, **more: Any) -> Document:
@@ -99,17 +103,14 @@ def activity_of(document: Any, now: datetime, key: str) -> Activity:
     if document is None:
         return Activity(now.date().isoformat())
 
-    def read() -> Activity:
-        start = document["pnl_at_start"]
+    with reading(key, "the record of orders"):
         return Activity(
             date.fromisoformat(document["day"]).isoformat(),
-            _count(document["orders"]),
-            None if start is None else _amount(start),
-            _moment_or_none(document["last_order_at"]),
-            _moment_or_none(document["last_slot"]),
+            count(document["orders"]),
+            amount_or_none(document["pnl_at_start"]),
+            moment_or_none(document["last_order_at"]),
+            moment_or_none(document["last_slot"]),
         )
-
-    return _read(read, key, "the record of orders")
 
 
 def pause_document(pause: Pause) -> Document:
@@ -121,15 +122,13 @@ def pause_of(document: Any, key: str) -> Pause | None:
     if document is None:
         return None
 
-    def read() -> Pause:
+    with reading(key, "a pause"):
         return Pause(
-            _text(document["reason"]),
-            _text(document["set_by"]),
-            _moment(document["set_at"]),
-            _moment_or_none(document["until"]),
+            text(document["reason"]),
+            text(document["set_by"]),
+            moment(document["set_at"]),
+            moment_or_none(document["until"]),
         )
-
-    return _read(read, key, "a pause")
 
 
 def continuity_document(continuity: Continuity) -> Document:
@@ -141,56 +140,8 @@ def continuity_of(document: Any, key: str) -> Continuity | None:
     if document is None:
         return None
 
-    def read() -> Continuity:
-        return Continuity(_text(document["instance_id"]), _moment(document["since"]), document["searched"] is True)
-
-    return _read(read, key, "the record of which Redis it is")
-
-
-def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError("a moment without a time zone")
-    return moment
-
-
-def _moment_or_none(text: str | None) -> datetime | None:
-    return _moment(text) if text is not None else None
-
-
-def _amount(value: Any) -> Decimal:
-    """An amount; a whole one that was written as a number comes back as an int."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return Decimal(value)
-    if not isinstance(value, Decimal):
-        raise TypeError("no amount")
-    return value
-
-
-def _count(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError("no count")
-    return value
-
-
-def _text(value: Any) -> str:
-    """A text; one that looks like a number (a reason such as "2") comes back as one."""
-    if isinstance(value, Decimal):
-        return plain(value)
-    if not isinstance(value, str):
-        raise TypeError("no text")
-    return value
-
-
-def _text_or_none(value: Any) -> str | None:
-    return _text(value) if value is not None else None
-
-
-def _read(read: Callable[[], T], key: str, what: str) -> T:
-    try:
-        return read()
-    except (KeyError, TypeError, ValueError) as error:
-        raise StoreCorrupt(f"{key} is not {what}: {type(error).__name__}") from None
+    with reading(key, "the record of which Redis it is"):
+        return Continuity(text(document["instance_id"]), moment(document["since"]), document["searched"] is True)
 
 
 def fields_of(documents: Mapping[str, Any] | None) -> list[Any]:

@@ -7,8 +7,9 @@ names in them follow it.
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any
 
+from common.adapters.stored import a, amount, amount_or_none, amounts, moment, reading
 from common.domain.benchmark import Comparison, Inception, Moved
 from common.domain.decimals import ZERO, quotient, tidy
 from common.domain.instrument import Instrument, Side, TradingRules
@@ -77,47 +78,12 @@ def holdings_of(fields: Mapping[str, Any], instrument: Instrument, key: str) -> 
     if not fields:
         return None
     base, quote = assets(instrument)
-    try:
+    with reading(key, "a position"):
         return Holdings(
-            Balance(_amount(fields[f"{base}_balance"]), _amount(fields[f"{base}_locked"])),
-            Balance(_amount(fields[f"{quote}_balance"]), _amount(fields[f"{quote}_locked"])),
-            _moment(fields["updated_at"]),
+            Balance(amount(fields[f"{base}_balance"]), amount(fields[f"{base}_locked"])),
+            Balance(amount(fields[f"{quote}_balance"]), amount(fields[f"{quote}_locked"])),
+            moment(fields["updated_at"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
-        raise StoreCorrupt(f"{key} is not a position: {error}") from None
-
-
-def _amount(value: Any) -> Decimal:
-    """A stored amount; a whole one may come back from the cache or a log line as an int."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return Decimal(value)
-    if not isinstance(value, Decimal):
-        raise TypeError(f"{value!r:.40} is no amount")
-    return value
-
-
-def _amount_or_none(value: Any) -> Decimal | None:
-    return None if value is None else _amount(value)
-
-
-def _amounts(document: Any, names: Iterable[str]) -> dict[str, Decimal]:
-    return {name: _amount(document[name]) for name in names}
-
-
-def _moment(value: Any) -> datetime:
-    moment = datetime.fromisoformat(value)
-    if moment.tzinfo is None:
-        raise ValueError("a moment without a time zone")
-    return moment
-
-
-K = TypeVar("K")
-
-
-def _a(kind: type[K], value: Any) -> K:
-    if not isinstance(value, kind):
-        raise TypeError(f"{type(value).__name__} instead of {kind.__name__}")
-    return value
 
 
 _RULE_AMOUNTS = (
@@ -143,14 +109,14 @@ def rules_of(document: Any) -> TradingRules | None:
     """Cached rules; None (a miss) when they are not what this version writes."""
     try:
         return TradingRules(
-            **_amounts(document, _RULE_AMOUNTS),
-            sides=tuple(Side(side) for side in _a(list, document["sides"])),
-            market_orders=_a(bool, document["market_orders"]),
-            closed=tuple(_a(str, reason) for reason in _a(list, document["closed"])),
-            price_band_up=_amount_or_none(document["price_band_up"]),
-            price_band_down=_amount_or_none(document["price_band_down"]),
-            market_min_notional=_amount_or_none(document["market_min_notional"]),
-            market_max_notional=_amount_or_none(document["market_max_notional"]),
+            **amounts(document, _RULE_AMOUNTS),
+            sides=tuple(Side(side) for side in a(list, document["sides"])),
+            market_orders=a(bool, document["market_orders"]),
+            closed=tuple(a(str, reason) for reason in a(list, document["closed"])),
+            price_band_up=amount_or_none(document["price_band_up"]),
+            price_band_down=amount_or_none(document["price_band_down"]),
+            market_min_notional=amount_or_none(document["market_min_notional"]),
+            market_max_notional=amount_or_none(document["market_max_notional"]),
         )
     except (KeyError, TypeError, ValueError):
         return None
@@ -200,7 +166,7 @@ def check_documents(checks: Iterable[Check]) -> list[Document]:
 def price_in(document: Any, key: str) -> Decimal:
     """The price of a stored document. Raises StoreCorrupt, naming `key`."""
     try:
-        return _amount(document["price"])
+        return amount(document["price"])
     except (KeyError, TypeError):
         raise StoreCorrupt(f"{key} holds no price") from None
 
@@ -221,21 +187,19 @@ def fill_document(fill: Fill) -> Document:
 
 def fill_of(document: Any, key: str = "the record") -> Fill:
     """A fill that was stored or journalled. Raises StoreCorrupt, naming `key`."""
-    try:
+    with reading(key, "a fill"):
         client_id, asset = document["client_order_id"], document["fee_asset"]
         return Fill(
-            **_amounts(document, ("price", "quantity", "notional", "fee")),
-            fill_id=_a(str, document["fill_id"]),
-            order_id=_a(str, document["order_id"]),
-            client_order_id=None if client_id is None else _a(str, client_id),
+            **amounts(document, ("price", "quantity", "notional", "fee")),
+            fill_id=a(str, document["fill_id"]),
+            order_id=a(str, document["order_id"]),
+            client_order_id=None if client_id is None else a(str, client_id),
             side=Side(document["side"]),
-            fee_asset=str(asset) if isinstance(asset, Decimal) else _a(str, asset),
-            executed_at=_moment(document["executed_at"]),
-            is_maker=_a(bool, document["is_maker"]),
-            fee_value=_amount_or_none(document["fee_value"]),
+            fee_asset=str(asset) if isinstance(asset, Decimal) else a(str, asset),
+            executed_at=moment(document["executed_at"]),
+            is_maker=a(bool, document["is_maker"]),
+            fee_value=amount_or_none(document["fee_value"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
-        raise StoreCorrupt(f"{key} is not a fill: {type(error).__name__}") from None
 
 
 def position_document(position: Position) -> Document:
@@ -244,9 +208,9 @@ def position_document(position: Position) -> Document:
 
 def _position_of(document: Any) -> Position:
     return Position(
-        **_amounts(document, set(Position.__slots__) - {"fill_count", "unvalued_fees"}),
-        fill_count=int(_amount(document["fill_count"])),
-        unvalued_fees=_amounts(document["unvalued_fees"], _a(dict, document["unvalued_fees"])),
+        **amounts(document, set(Position.__slots__) - {"fill_count", "unvalued_fees"}),
+        fill_count=int(amount(document["fill_count"])),
+        unvalued_fees=amounts(document["unvalued_fees"], a(dict, document["unvalued_fees"])),
     )
 
 
@@ -264,16 +228,14 @@ def ledger_document(ledger: Ledger, fifo: Document) -> Document:
 
 def ledger_of(document: Any, key: str) -> tuple[Ledger, Document]:
     """The ledger and its FIFO summary. Raises StoreCorrupt, naming `key`."""
-    try:
+    with reading(key, "a ledger"):
         return Ledger(
             sealed=_position_of(document["sealed"]),
-            sealed_until=_moment(document["sealed_until"]),
-            place=_moment(document["place"]),
-            tail=tuple(fill_of(fill, key) for fill in _a(list, document["tail"])),
-            gaps=tuple(Gap(_moment(gap["start"]), _moment(gap["end"])) for gap in _a(list, document["gaps"])),
+            sealed_until=moment(document["sealed_until"]),
+            place=moment(document["place"]),
+            tail=tuple(fill_of(fill, key) for fill in a(list, document["tail"])),
+            gaps=tuple(Gap(moment(gap["start"]), moment(gap["end"])) for gap in a(list, document["gaps"])),
         ), document["fifo"]
-    except (KeyError, TypeError, ValueError) as error:
-        raise StoreCorrupt(f"{key} is not a ledger: {type(error).__name__}") from None
 
 
 def lots_document(fifo: FifoView) -> Document:
@@ -281,11 +243,9 @@ def lots_document(fifo: FifoView) -> Document:
 
 
 def lots_of(document: Any, key: str) -> FifoView:
-    try:
-        lots = tuple(Lot(_amount(quantity), _amount(cost)) for quantity, cost in document["lots"])
-        return FifoView(lots, _amount(document["realized_pnl"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise StoreCorrupt(f"{key} does not hold FIFO lots: {type(error).__name__}") from None
+    with reading(key, "a record of FIFO lots"):
+        lots = tuple(Lot(amount(quantity), amount(cost)) for quantity, cost in document["lots"])
+        return FifoView(lots, amount(document["realized_pnl"]))
 
 
 def fifo_summary(fifo: FifoView) -> Document:
@@ -312,16 +272,14 @@ def inception_document(inception: Inception, instrument: Instrument) -> Document
 
 def inception_of(document: Any, instrument: Instrument, key: str) -> Inception:
     base, quote = assets(instrument)
-    try:
+    with reading(key, "the record of the inception"):
         return Inception(
-            _moment(document["timestamp"]),
-            _amount(document[f"{base}_quantity"]),
-            _amount(document[f"{quote}_quantity"]),
-            _amount(document["price"]),
-            Moved(**_amounts(document["moved"], Moved.__slots__)),
+            moment(document["timestamp"]),
+            amount(document[f"{base}_quantity"]),
+            amount(document[f"{quote}_quantity"]),
+            amount(document["price"]),
+            Moved(**amounts(document["moved"], Moved.__slots__)),
         )
-    except (KeyError, TypeError, ValueError) as error:
-        raise StoreCorrupt(f"{key} is not the record of the inception: {type(error).__name__}") from None
 
 
 def comparison_document(comparison: Comparison, inception: Inception) -> Document:
