@@ -95,6 +95,6 @@ def ledger(client: "redis.Redis", keys: Keys, count: int, holding: Decimal) -> N
         scores = {to_redis(fill_document(f)): milliseconds(f.executed_at) for f in history[at : at + CHUNK]}
         client.zadd(keys.ledger_fills, scores)
     lots = FifoView().fold(history, instrument)
-    state = Ledger(Position().fold(history, instrument), sealed_until, now)
+    state = Ledger(Position().fold(history, instrument), sealed_until, now, history[0].executed_at, Decimal(0))
     client.set(keys.ledger, to_redis(ledger_document(state, fifo_summary(lots))))
     client.set(keys.ledger_lots, to_redis(lots_document(lots)))

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from common.adapters.clock import milliseconds
 from common.domain.instrument import Instrument, Side, TradingRules
+from common.domain.ledger import MEMORY, Ledger
 from common.domain.orders import Fill
 from common.domain.portfolio import Balance, Holdings
+from common.domain.position import Position
 from common.domain.rebalancing import Policy
 from tests.fakes import NOON
 
@@ -49,6 +51,12 @@ def rules(step: str = "0.0001", min_notional: str = "1", fee: str = "0", **more:
 
 def holdings(qrl: str | int, usdt: str | int, qrl_locked: str | int = 0, usdt_locked: str | int = 0) -> Holdings:
     return Holdings(Balance(d(qrl), d(qrl_locked)), Balance(d(usdt), d(usdt_locked)), NOON)
+
+
+def unread_ledger(now: datetime = NOON, opening: str | int | Decimal = 0) -> Ledger:
+    """Nothing read yet of all that the exchange still tells at `now`."""
+    coins, start = Decimal(opening), now - MEMORY
+    return Ledger(Position(unknown_quantity=coins), start, start, start, coins)
 
 
 def fill(

@@ -220,6 +220,8 @@ def ledger_document(ledger: Ledger, fifo: Document) -> Document:
         "sealed": position_document(ledger.sealed),
         "sealed_until": ledger.sealed_until,
         "place": ledger.place,
+        "opened_at": ledger.opened_at,
+        "opening": ledger.opening,
         "tail": [fill_document(fill) for fill in ledger.tail],
         "gaps": [{"start": gap.start, "end": gap.end} for gap in ledger.gaps],
         "fifo": fifo,
@@ -233,6 +235,8 @@ def ledger_of(document: Any, key: str) -> tuple[Ledger, Document]:
             sealed=_position_of(document["sealed"]),
             sealed_until=moment(document["sealed_until"]),
             place=moment(document["place"]),
+            opened_at=moment(document["opened_at"]),
+            opening=amount(document["opening"]),
             tail=tuple(fill_of(fill, key) for fill in a(list, document["tail"])),
             gaps=tuple(Gap(moment(gap["start"]), moment(gap["end"])) for gap in a(list, document["gaps"])),
         ), document["fifo"]

@@ -1,11 +1,13 @@
 """The mix against simply holding, from the day the bot first saw the account (rebalancing.md, last part)."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
 from common.domain.decimals import exact
+from common.domain.instrument import Instrument
+from common.domain.orders import Fill
 from common.domain.portfolio import Valuation
 from common.domain.position import Position
 
@@ -29,16 +31,24 @@ class Moved:
             position.quote_fees,
         )
 
+    @exact
+    def __add__(self, more: "Moved") -> "Moved":
+        return Moved(*(getattr(self, name) + getattr(more, name) for name in Moved.__slots__))
+
 
 @dataclass(frozen=True, slots=True)
 class Inception:
-    """Recorded once, when the bot first sees the account, and never reconstructed."""
+    """Recorded once, when the bot first sees the account, and never reconstructed; `moved` is until then."""
 
     at: datetime
     base_quantity: Decimal
     quote_quantity: Decimal
     mark_price: Decimal
     moved: Moved
+
+    def after(self, late: Iterable[Fill], instrument: Instrument) -> "Inception":
+        """The same with fills from before it that were not known then: its balances held them already."""
+        return replace(self, moved=self.moved + Moved.by(Position().fold(late, instrument)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,27 +32,30 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """`sealed` is the position of all fills before `sealed_until`; history is read up to `place`."""
+    """`sealed` is the position of all fills before `sealed_until`; history is read up to `place`.
+
+    `opening` is what the account held at `opened_at`, when the ledger began, beyond what fills explained: coins
+    that were there before them, or less than none when coins were missing.
+    """
 
     sealed: Position
     sealed_until: datetime
     place: datetime
+    opened_at: datetime
+    opening: Decimal
     tail: tuple[Fill, ...] = ()
     gaps: tuple[Gap, ...] = ()
 
     @classmethod
-    @exact
     def first(
-        cls, now: datetime, history: Sequence[Fill], account_quantity: Decimal, instrument: Instrument
-    ) -> "Ledger":
-        """A ledger about to absorb `history`, all that the exchange still tells.
-
-        What the account holds and `history` does not explain was there before it: coins of unknown cost,
-        from which the fold starts. A deficit is left to `drift`.
-        """
-        start = now - MEMORY
-        net = sum((net_quantity(fill, instrument) for fill in history), ZERO)
-        return cls(Position(unknown_quantity=max(account_quantity - net, ZERO)), start, start)
+        cls, now: datetime, history: Sequence[Fill], opening: Decimal, opened_at: datetime, instrument: Instrument
+    ) -> "Absorbed":
+        """A ledger of `history`, all that is known until `now`, in the ledger's order."""
+        sealed_until = now - OVERLAP
+        settled = tuple(fill for fill in history if fill.executed_at < sealed_until)
+        sealed = Position(unknown_quantity=max(opening, ZERO)).fold(settled, instrument)
+        tail = tuple(history[len(settled) :])
+        return Absorbed(cls(sealed, sealed_until, now, opened_at, opening, tail), settled, anew=True)
 
     def position(self, instrument: Instrument, until: datetime | None = None) -> Position:
         """The position after all fills, or after those up to `until` as far as they are not sealed."""
@@ -73,9 +76,10 @@ class Ledger:
     def absorb(self, fresh: Sequence[Fill], read_until: datetime, instrument: Instrument) -> "Absorbed":
         """Take in fills that `unknown` has let through, and move the place to `read_until`.
 
-        Raises LateFill when one is older than what is sealed: then only the whole history will do.
+        Raises LateFill when one is older than what is sealed, or than the account that the ledger began with, which
+        had it in its coins already: then only the whole history will do.
         """
-        late = [fill for fill in fresh if fill.executed_at < self.sealed_until]
+        late = [f for f in fresh if f.executed_at < self.sealed_until or was_before(f, self.opened_at)]
         if late:
             raise LateFill(late)
         place = max(self.place, read_until)
@@ -91,35 +95,45 @@ class Ledger:
         )
         return Absorbed(ledger, tuple(settled))
 
-    def rebuilt(self, history: Iterable[Fill], instrument: Instrument) -> "Absorbed":
-        """The same ledger folded anew from every fill there is; opening coins and place are kept."""
-        fills = sorted({f.fill_id: f for f in history}.values(), key=lambda fill: fill.order_key)
-        opening = Position(unknown_quantity=self.opening_quantity)
-        settled = [fill for fill in fills if fill.executed_at < self.sealed_until]
-        ledger = replace(self, sealed=opening.fold(settled, instrument), tail=tuple(fills[len(settled) :]))
-        return Absorbed(ledger, tuple(settled))
+    def rebuilt(self, known: Iterable[Fill], fresh: Iterable[Fill], instrument: Instrument) -> "Absorbed":
+        """The same ledger folded anew from every fill, those it holds and the new ones; the place is kept.
+
+        Of the opening coins, those are explained now that new fills brought before the ledger was opened.
+        """
+        held = {fill.fill_id: fill for fill in known}
+        new = {fill.fill_id: fill for fill in fresh if fill.fill_id not in held}
+        explaining = tuple(fill for fill in new.values() if was_before(fill, self.opened_at))
+        opening = unexplained(self.opening, explaining, instrument)
+        fills = sorted([*held.values(), *new.values()], key=lambda fill: fill.order_key)
+        settled = tuple(fill for fill in fills if fill.executed_at < self.sealed_until)
+        sealed = Position(unknown_quantity=max(opening, ZERO)).fold(settled, instrument)
+        ledger = replace(self, sealed=sealed, opening=opening, tail=tuple(fills[len(settled) :]))
+        return Absorbed(ledger, settled, explaining, anew=True)
 
     @property
-    @exact
     def opening_quantity(self) -> Decimal:
-        """Coins of unknown cost at the start: what is sealed, less all that fills have moved."""
-        moved = self.sealed.bought_quantity - self.sealed.sold_quantity - self.sealed.base_fees
-        return self.sealed.expected_quantity - moved
+        """Coins of unknown cost that the ledger began with; a deficit is left to `drift`."""
+        return max(self.opening, ZERO)
 
 
 @dataclass(frozen=True, slots=True)
 class Absorbed:
-    """The new ledger, and the fills that were sealed on the way (the FIFO lots follow them)."""
+    """The new ledger, and the fills that were sealed on the way: the FIFO lots follow them, or begin `anew`.
+
+    `explaining` are new fills that brought a part of what the ledger had taken for opening coins.
+    """
 
     ledger: Ledger
     settled: tuple[Fill, ...]
+    explaining: tuple[Fill, ...] = ()
+    anew: bool = False
 
 
 class LateFill(Exception):
-    """A fill that belongs before the sealed part of the ledger."""
+    """A fill that belongs into what the ledger has sealed, or began with."""
 
     def __init__(self, fills: Sequence[Fill]) -> None:
-        super().__init__(f"{len(fills)} fills are older than the sealed ledger")
+        super().__init__(f"{len(fills)} fills are older than what the ledger holds for settled")
         self.fills = tuple(fills)
 
 
@@ -131,6 +145,20 @@ def drift(ledger: Ledger, account_quantity: Decimal, as_of: datetime, instrument
     """
     later = sum((net_quantity(f, instrument) for f in ledger.tail if f.executed_at > as_of), ZERO)
     return account_quantity - (ledger.position(instrument).expected_quantity - later)
+
+
+def was_before(fill: Fill, read_at: datetime) -> bool:
+    """Whether an account read then held what the fill moved, though the fill itself may have shown only later.
+
+    Fills carry whole seconds (mexc-api.md 5): one of the very second is taken to have come after the reading.
+    """
+    return fill.executed_at < read_at.replace(microsecond=0)
+
+
+@exact
+def unexplained(quantity: Decimal, fills: Iterable[Fill], instrument: Instrument) -> Decimal:
+    """Of the coins in an account, those that fills until then do not explain; negative when coins are missing."""
+    return quantity - sum((net_quantity(fill, instrument) for fill in fills), ZERO)
 
 
 @exact

@@ -5,6 +5,7 @@ refused: to the largest notional, to what the book bears, to what the balances a
 is for the next slot, planned anew from true fills.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
@@ -75,6 +76,20 @@ class Activity:
         known = self.on(sent_at, None) if day > self.day else self
         last = max(sent_at, known.last_order_at or sent_at)
         return Activity(known.day, known.orders + (day == known.day), known.pnl_at_start, last, intent.slot)
+
+    def at_least(self, slots: Sequence[datetime]) -> "Activity":
+        """Never fewer than the orders of these slots: all that the exchange tells of, whatever was lost here."""
+        if not slots:
+            return self
+        last = max(slots)
+        known = self.on(last, None) if last.date().isoformat() > self.day else self
+        told = sum(1 for slot in slots if slot.date().isoformat() == known.day)
+        return replace(
+            known,
+            orders=max(known.orders, told),
+            last_order_at=max(last, known.last_order_at or last),
+            last_slot=max(last, known.last_slot or last),
+        )
 
 
 @dataclass(frozen=True, slots=True)

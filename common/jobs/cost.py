@@ -30,7 +30,7 @@ from common.adapters.store import Read
 from common.adapters.wave import together
 from common.domain.benchmark import Inception, Moved, compare, pnl
 from common.domain.decimals import ZERO, exact, places, plain, quotient, tidy
-from common.domain.ledger import LateFill, Ledger, drift
+from common.domain.ledger import Absorbed, LateFill, Ledger, drift, unexplained
 from common.domain.orders import Fill
 from common.domain.portfolio import Holdings, Valuation
 from common.domain.position import FifoView, Position
@@ -122,14 +122,14 @@ def update(
 
     Raises StoreCorrupt when what is stored cannot be read back; an invented cost never takes its place.
     """
-    updated, fresh = _brought_up_to_date(run, batch, books, history, holdings)
+    updated, fresh, explaining = _brought_up_to_date(run, batch, books, history, holdings)
     ledger, fifo = updated.known(), updated.fifo
     for reply in history.more_replies:
         batch.raw(reply)
     batch.document(run.keys.ledger, ledger_document(ledger, fifo))
     position = ledger.position(run.instrument)
     then = ledger.position(run.instrument, holdings.as_of)  # what the balances can know of
-    inception = _inception(run, batch, holdings, mark_price, then, ledger.opening_quantity)
+    inception = _inception(run, batch, holdings, mark_price, then, explaining)
     if not position.fill_count and not position.unknown_quantity:
         return Update(updated, fresh, None)
     data = _data(run, ledger, position, holdings, mark_price, fifo)
@@ -162,38 +162,48 @@ def stored_pnl(run: Run, books: Books, mark_price: Decimal) -> Decimal | None:
 
 def _brought_up_to_date(
     run: Run, batch: Batch, books: Books, history: History, holdings: Holdings
-) -> tuple[Books, tuple[Fill, ...]]:
-    """The books with the new fills, and those fills; fills and lots are queued."""
-    ledger, instrument = books.ledger, run.instrument
-    if ledger is None:
-        seen = [fill for fill in history.fills if fill.executed_at <= holdings.as_of]
-        ledger = Ledger.first(run.now, seen, holdings.base.total, instrument)
-        if opening := ledger.sealed.unknown_quantity:
-            log.warning("%s %s were there before the known history: cost unknown", plain(opening), instrument.base)
-    if gap := history.gap:
-        ledger = replace(ledger, gaps=(*ledger.gaps, gap))
-        log.error("fills between %s and %s are lost: the exchange no longer tells them", gap.start, gap.end)
-    fresh = with_fee_values(ledger.unknown(history.fills), run.exchange, instrument)
+) -> tuple[Books, tuple[Fill, ...], tuple[Fill, ...]]:
+    """The books with the new fills; those fills; and such of them as explain opening coins. All queued."""
+    ledger = books.ledger
+    fresh = with_fee_values(
+        ledger.unknown(history.fills) if ledger else history.fills, run.exchange, run.instrument
+    )
     batch.members(run.keys.ledger_fills, [(milliseconds(f.executed_at), fill_document(f)) for f in fresh])
     for fill in fresh:
         note("fill", fill_document(fill))
-    try:
-        absorbed = ledger.absorb(fresh, history.read_until, instrument)
-        rebuilt = False
-    except LateFill as late:
-        log.warning("%s: the ledger is folded anew from its whole history", late)
-        absorbed = ledger.rebuilt([*_all_fills(run), *fresh], instrument)
-        rebuilt = True
+    absorbed = _absorbed(run, ledger, history, fresh) if ledger else _opened(run, fresh, holdings)
     if books.fifo and not fresh and not absorbed.settled:
-        return Books(absorbed.ledger, books.fifo, books.lots), fresh
-    lots = FifoView() if rebuilt or books.ledger is None else books.lots or _stored_lots(run)
-    sealed = lots.fold(absorbed.settled, instrument)
+        return Books(absorbed.ledger, books.fifo, books.lots), fresh, ()
+    lots = FifoView() if absorbed.anew else books.lots or _stored_lots(run)
+    sealed = lots.fold(absorbed.settled, run.instrument)
     batch.document(run.keys.ledger_lots, lots_document(sealed))
-    summary = fifo_summary(sealed.fold(absorbed.ledger.tail, instrument))
-    return Books(absorbed.ledger, summary, sealed), fresh
+    summary = fifo_summary(sealed.fold(absorbed.ledger.tail, run.instrument))
+    return Books(absorbed.ledger, summary, sealed), fresh, absorbed.explaining
 
 
-def _all_fills(run: Run) -> list[Fill]:
+def _opened(run: Run, fills: tuple[Fill, ...], holdings: Holdings) -> Absorbed:
+    """A first ledger, of all fills that the exchange still tells and what the account holds beyond them."""
+    seen = [fill for fill in fills if fill.executed_at <= holdings.as_of]
+    opening = unexplained(holdings.base.total, seen, run.instrument)
+    if opening > 0:
+        base = run.instrument.base
+        log.warning("%s %s were there before the known history: cost unknown", plain(opening), base)
+    return Ledger.first(run.now, fills, opening, holdings.as_of, run.instrument)
+
+
+def _absorbed(run: Run, ledger: Ledger, history: History, fresh: tuple[Fill, ...]) -> Absorbed:
+    if gap := history.gap:
+        ledger = replace(ledger, gaps=(*ledger.gaps, gap))
+        log.error("fills between %s and %s are lost: the exchange no longer tells them", gap.start, gap.end)
+    try:
+        return ledger.absorb(fresh, history.read_until, run.instrument)
+    except LateFill as late:
+        log.warning("%s: it is folded anew from its whole history", late)
+        return ledger.rebuilt(all_fills(run), fresh, run.instrument)
+
+
+def all_fills(run: Run) -> list[Fill]:
+    """Every fill that is stored, read in one trip."""
     key = run.keys.ledger_fills
     return [fill_of(doc, key) for doc in run.store.read({"fills": ("ZRANGE", key, "0", "-1")}, run.meter)["fills"]]
 
@@ -205,16 +215,29 @@ def _stored_lots(run: Run) -> FifoView:
 
 
 def _inception(
-    run: Run, batch: Batch, holdings: Holdings, mark_price: Decimal, position: Position, opening: Decimal
+    run: Run,
+    batch: Batch,
+    holdings: Holdings,
+    mark_price: Decimal,
+    position: Position,
+    explaining: tuple[Fill, ...],
 ) -> Inception:
-    """The stored record, or a first one from what is seen now."""
-    document = run.values["inception"]
+    """The stored record, or a first one from what is seen now.
+
+    Its balances and price stay as they were seen; `explaining` fills had moved them already, as is known now.
+    """
+    document, key = run.values["inception"], run.keys.inception
     if document is not None:
-        return inception_of(document, run.instrument, run.keys.inception)
-    inception = Inception(run.now, holdings.base.total, holdings.quote.total, mark_price, Moved.by(position))
-    document = inception_document(inception, run.instrument)
-    batch.document_once(run.keys.inception, document)
-    note("inception", {"inception": document, "opening_quantity": opening})
+        inception = inception_of(document, run.instrument, key)
+        if not explaining:
+            return inception
+        inception = inception.after(explaining, run.instrument)
+        batch.document(key, inception_document(inception, run.instrument))
+    else:
+        quantities = holdings.base.total, holdings.quote.total
+        inception = Inception(holdings.as_of, *quantities, mark_price, Moved.by(position))
+        batch.document_once(key, inception_document(inception, run.instrument))
+        note("inception", {"inception": inception_document(inception, run.instrument)})
     return inception
 
 

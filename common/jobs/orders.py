@@ -91,7 +91,7 @@ def current_activity(run: Run) -> Activity:
     activity = activity_of(run.values["activity"], run.now, run.keys.activity)
     for entry in sorted(run.recovered, key=lambda entry: entry.intent.slot):
         activity = activity.recovered(entry.intent, entry.sent_at or entry.planned_at)
-    return activity
+    return activity.at_least(run.told)
 
 
 def found(run: Run, order: Order, client_id: str) -> JournalEntry:

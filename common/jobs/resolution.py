@@ -158,7 +158,6 @@ def adopt(run: Run, resolved: Resolved, fills: Sequence[Fill], open_orders: Sequ
     except ExchangeError as error:
         log.error("an order could not be looked up: %s", error)
         return f"Unresolved order: an order could not be looked up ({error.code})"
-    _count_all(run, [order for order in after.orders if order.order_id not in lost])
     for order_id, order in lost.items():
         if order.client_order_id is None or not is_ours(order.client_order_id):
             run.batch.hash(run.keys.orders_known, {order_id: NOT_OURS})
@@ -167,13 +166,7 @@ def adopt(run: Run, resolved: Resolved, fills: Sequence[Fill], open_orders: Sequ
             entry = found(run, order, order.client_order_id)
             journal(run.batch, entry)
             _count(run, entry)
+    if after.orders:
+        run.told += [slot_in(order.client_order_id or "") for order in after.orders]
+        run.batch.document(run.keys.activity, activity_document(current_activity(run)))
     return after.doubt
-
-
-def _count_all(run: Run, orders: Iterable[Order]) -> None:
-    """Have orders that the journal knows counted, should the record of orders alone have lost them."""
-    last = current_activity(run).last_slot
-    for order in orders:
-        name = order.client_order_id or ""
-        if last is None or slot_in(name) > last:
-            _count(run, found(run, order, name))

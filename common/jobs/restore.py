@@ -1,10 +1,13 @@
-"""`restore`: ledger and order journal of an empty Redis, from the journal outside it or from the exchange.
+"""`restore`: ledger and order journal after a loss of Redis, from the journal outside it or from the exchange.
 
-The result is proved against the account: what the fills do not explain is told as drift, never hidden.
+A lost ledger does not stay away: the next run begins another, from what the exchange still tells. So a ledger
+that is there stands in the way only if it goes as far back as the journal; a younger one, with what has come since,
+is taken into what the journal tells. The result is proved against the account: what the fills do not explain is
+told as drift, never hidden.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -13,30 +16,35 @@ from typing import Any
 
 from common.adapters.clock import milliseconds
 from common.adapters.journal_source import Bucket, Folder, JournalSource, events
-from common.adapters.order_records import activity_document, entry_document, entry_of
+from common.adapters.keys import CacheKeys, Keys
+from common.adapters.order_records import activity_document, entry_document, entry_of, fields_of
 from common.adapters.records import (
     Document,
     fifo_summary,
     fill_document,
     fill_of,
+    inception_document,
     inception_of,
     ledger_document,
     lots_document,
 )
+from common.adapters.store import Read
+from common.adapters.stored import reading
 from common.adapters.wave import together
 from common.config import Settings
+from common.domain.benchmark import Inception, Moved
 from common.domain.decimals import plain, tidy
-from common.domain.ledger import MEMORY, Ledger, drift
+from common.domain.instrument import Instrument
+from common.domain.ledger import Ledger, drift, unexplained, was_before
 from common.domain.orders import Fill, JournalEntry
 from common.domain.position import FifoView, Position
-from common.domain.risk import Activity
-from common.errors import BadRequest, StoreCorrupt
+from common.errors import BadRequest
 from common.jobs import cost, orders
 from common.jobs.fills import FillReader, with_fee_values
 from common.jobs.run import NO_KEYS, Job, Outcome, Run, keep_raw, skipped
 
 log = logging.getLogger(__name__)
-NOT_EMPTY = "The ledger in Redis is not empty: nothing is restored over it"
+NOT_EMPTY = "The ledger in Redis is not empty, and goes as far back as the journal: nothing is restored over it"
 
 
 @dataclass
@@ -45,11 +53,10 @@ class Journal:
 
     fills: dict[str, Fill] = field(default_factory=dict)
     entries: dict[str, JournalEntry] = field(default_factory=dict)
-    inception: Document | None = None
-    opening_quantity: Decimal | None = None
+    inception: Inception | None = None
 
     @classmethod
-    def read(cls, source: JournalSource) -> "Journal":
+    def read(cls, source: JournalSource, instrument: Instrument) -> "Journal":
         journal = cls()
         for name, fields in events(source):
             if name == "journal.fill":
@@ -58,21 +65,14 @@ class Journal:
             elif name == "journal.intent":
                 journal._note(entry_of(fields, source.name))
             elif name == "journal.inception":
-                journal._begin(fields, source.name)
+                with reading(source.name, "the record of the inception"):
+                    journal._begin(inception_of(fields["inception"], instrument, source.name))
         return journal
 
-    def _begin(self, fields: Any, where: str) -> None:
+    def _begin(self, inception: Inception) -> None:
         """Of several beginnings (a Redis that was lost once before) the earliest stands."""
-        try:
-            document, opening = fields["inception"], fields["opening_quantity"]
-            begun = datetime.fromisoformat(document["timestamp"])
-            known = datetime.fromisoformat(self.inception["timestamp"]) if self.inception else None
-        except (KeyError, TypeError, ValueError) as error:
-            raise StoreCorrupt(f"{where} is not the record of the inception: {type(error).__name__}") from None
-        if not isinstance(opening, Decimal):
-            raise StoreCorrupt(f"{where} does not tell the coins of the inception")
-        if known is None or begun < known:
-            self.inception, self.opening_quantity = document, opening
+        if self.inception is None or inception.at < self.inception.at:
+            self.inception = inception
 
     def _note(self, entry: JournalEntry) -> None:
         """Lines may come in any order: the newest word on an intent stands."""
@@ -80,6 +80,12 @@ class Journal:
         known = self.entries.get(name)
         if known is None or entry.updated_at >= known.updated_at:
             self.entries[name] = entry
+
+    def goes_further_back(self, stored: Any, instrument: Instrument, key: str) -> bool:
+        """Whether it tells of an earlier beginning than the inception that is stored."""
+        if self.inception is None:
+            return False
+        return stored is None or self.inception.at < inception_of(stored, instrument, key).at
 
 
 def source_of(settings: Settings, wanted: object) -> JournalSource | None:
@@ -97,23 +103,30 @@ def source_of(settings: Settings, wanted: object) -> JournalSource | None:
     return None
 
 
+def reads(keys: Keys, cache: CacheKeys) -> Mapping[str, Read]:
+    return {**cost.reads(keys, cache), **orders.reads(keys), "journal": ("HGETALL", keys.orders_journal)}
+
+
 def run(run: Run, source: JournalSource | None) -> Outcome:
     if not run.settings.has_keys:
         return skipped(NO_KEYS)
-    if run.values["ledger"] is not None:
-        return skipped(NOT_EMPTY)
     with run.stage("gather"):
-        journal = Journal.read(source) if source else Journal()
+        journal = Journal.read(source, run.instrument) if source else Journal()
+        fills = dict(journal.fills)
+        if run.values["ledger"] is not None:
+            if not journal.goes_further_back(run.values["inception"], run.instrument, run.keys.inception):
+                return skipped(NOT_EMPTY)
+            fills |= {fill.fill_id: fill for fill in cost.all_fills(run)}
         reader = FillReader.since(None, run.exchange, run.now)
         wave = together(run.pool, {**reader.calls, "account": run.exchange.account})
         keep_raw(run.batch, wave)
         account = wave.get("account")
         told = reader.history(wave).fills
     with run.stage("decide"):
-        new = tuple(fill for fill in told if fill.fill_id not in journal.fills)
-        fills = [*journal.fills.values(), *with_fee_values(new, run.exchange, run.instrument)]
+        new = tuple(fill for fill in told if fill.fill_id not in fills)
+        fills |= {fill.fill_id: fill for fill in with_fee_values(new, run.exchange, run.instrument)}
         quantity = account.value.balance(run.instrument.base).total
-        data = _rebuilt(run, journal, fills, quantity, account.reply.received_at)
+        data = _rebuilt(run, journal, fills.values(), quantity, account.reply.received_at)
     return Outcome(body={"data": data | {"source": source.name if source else "exchange"}})
 
 
@@ -121,22 +134,21 @@ def _rebuilt(
     run: Run, journal: Journal, fills: Iterable[Fill], account_quantity: Decimal, as_of: datetime
 ) -> Document:
     """Fold the fills, queue all that was lost, and say how it compares with the account."""
-    instrument = run.instrument
+    instrument, batch, keys = run.instrument, run.batch, run.keys
     ordered = sorted(fills, key=lambda fill: fill.order_key)
-    ledger = Ledger.first(run.now, ordered, account_quantity, instrument)
-    if journal.opening_quantity is not None:
-        ledger = replace(ledger, sealed=Position(unknown_quantity=journal.opening_quantity))
-    start = min([run.now - MEMORY, *(fill.executed_at for fill in ordered[:1])])
-    absorbed = replace(ledger, sealed_until=start, place=start).absorb(ordered, run.now, instrument)
+    if (inception := journal.inception) is None:
+        opening, opened_at = unexplained(account_quantity, ordered, instrument), as_of
+    else:
+        before = [fill for fill in ordered if was_before(fill, inception.at)]
+        opening, opened_at = unexplained(inception.base_quantity, before, instrument), inception.at
+        inception = replace(inception, moved=Moved.by(Position().fold(before, instrument)))
+        batch.document(keys.inception, inception_document(inception, instrument))
+    absorbed = Ledger.first(run.now, ordered, opening, opened_at, instrument)
     lots = FifoView().fold(absorbed.settled, instrument)
     summary = fifo_summary(lots.fold(absorbed.ledger.tail, instrument))
-    batch, keys = run.batch, run.keys
     batch.members(keys.ledger_fills, [(milliseconds(f.executed_at), fill_document(f)) for f in ordered])
     batch.document(keys.ledger, ledger_document(absorbed.ledger, summary))
     batch.document(keys.ledger_lots, lots_document(lots))
-    if journal.inception is not None:
-        inception_of(journal.inception, instrument, "the journal's inception")
-        batch.document_once(keys.inception, journal.inception)
     _restore_entries(run, journal)
     position = absorbed.ledger.position(instrument)
     off = drift(absorbed.ledger, account_quantity, as_of, instrument)
@@ -157,24 +169,25 @@ def _rebuilt(
 
 
 def _restore_entries(run: Run, journal: Journal) -> None:
+    """The intents that Redis lacks or knows less of, and a record of orders that counts no fewer than those."""
     batch, keys = run.batch, run.keys
+    stored = [entry_of(document, keys.orders_journal) for document in fields_of(run.values["journal"])]
+    entries = {entry.intent.client_order_id: entry for entry in stored}
     for name, entry in journal.entries.items():
-        document = entry_document(entry)
+        known = entries.get(name)
+        if known is not None and known.updated_at >= entry.updated_at:
+            continue
+        entries[name], document = entry, entry_document(entry)
         batch.hash(keys.orders_journal, {name: document})
         if entry.state.open:
             batch.hash(keys.orders_open, {name: document})
         if entry.order_id:
             batch.hash(keys.orders_known, {entry.order_id: name})
-    sent = sorted(entry.sent_at for entry in journal.entries.values() if entry.sent_at)
+    sent = {entry.sent_at: entry.intent.slot for entry in entries.values() if entry.sent_at}
     if sent:
-        today = run.now.date()
-        activity = Activity(
-            today.isoformat(),
-            orders=sum(1 for moment in sent if moment.date() == today),
-            last_order_at=sent[-1],
-            last_slot=max(entry.intent.slot for entry in journal.entries.values() if entry.sent_at),
-        )
-        batch.document(keys.activity, activity_document(activity))
+        activity = orders.current_activity(run).at_least([*sent.values()])
+        last = max([*sent, *filter(None, [activity.last_order_at])])
+        batch.document(keys.activity, activity_document(replace(activity, last_order_at=last)))
 
 
 def _nothing(_: Any) -> None:
@@ -187,7 +200,7 @@ def job(source: JournalSource | None) -> Job:
         name="restore",
         task="ops",
         scope="account",
-        reads=cost.reads,
+        reads=reads,
         containers=lambda keys: {**cost.containers(keys), **orders.containers(keys), keys.commands: "list"},
         run=partial(run, source=source),
         show=_nothing,

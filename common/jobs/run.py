@@ -64,6 +64,8 @@ class Run:
     """Those of which this run's last write tells."""
     recovered: list[JournalEntry] = field(default_factory=list)
     """Orders that the exchange turned out to have: should Redis have lost them, they are counted again."""
+    told: list[datetime] = field(default_factory=list)
+    """The slots of all our orders, where the exchange was asked for all: no fewer are counted."""
 
     @property
     def keys(self) -> Keys:

@@ -39,7 +39,7 @@ from common.domain.portfolio import Account, Balance
 from common.domain.position import FifoView, Lot, Position
 from common.domain.rebalancing import Plan, decide
 from common.errors import StoreCorrupt
-from tests.builders import POLICY, PROPERTY, QRL, amounts, d, fill, fill_lists, holdings, rules
+from tests.builders import POLICY, PROPERTY, QRL, amounts, d, fill, fill_lists, holdings, rules, unread_ledger
 from tests.fakes import NOON
 
 BTC = Instrument("BTC", "USDC")
@@ -356,7 +356,7 @@ def test_a_fill_that_lacks_a_field_or_has_it_unreadable_is_corrupt(name: str) ->
 
 
 def ledger() -> Ledger:
-    first = Ledger.first(NOON, [], d(7), QRL)
+    first = unread_ledger(opening=7)
     sealed = [fill("BUY", 100, 1, fee="1", fee_asset="QRL"), fill("SELL", 50, 3, number=2, fee="1", fee_asset="MX")]
     then = first.absorb(sealed, NOON + 2 * HOUR, QRL).ledger
     tail = (replace(FEES_IN_MX, executed_at=NOON + 2 * HOUR),)
@@ -377,7 +377,7 @@ def test_the_ledger_reads_back_as_it_was_with_its_place_gaps_and_tail() -> None:
 def test_a_ledger_that_was_stored_between_two_runs_goes_on_to_the_last_digit(
     fills: list[Fill], opening: Decimal, cut: int
 ) -> None:
-    start = Ledger.first(NOON, [], opening, QRL)
+    start = unread_ledger(opening=opening)
     fills.sort(key=lambda each: each.order_key)
     before = kept(start.absorb(fills[:cut], NOON, QRL).ledger)
     after = kept(before.absorb(fills[cut:], NOON + 3 * HOUR, QRL).ledger)

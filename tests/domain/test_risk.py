@@ -398,6 +398,20 @@ def test_an_order_of_yesterday_found_today_counts_for_the_cooldown_only() -> Non
     assert found == Activity("2026-01-02", 2, d(1), intent.slot, intent.slot)
 
 
+def test_no_fewer_orders_are_counted_than_the_exchange_tells_of() -> None:
+    slots = [NOON - timedelta(hours=13), NOON - timedelta(hours=3), NOON - timedelta(hours=1)]
+    told = activity(orders=1, pnl_at_start=d(1), last_order_at=EARLIER, last_slot=EARLIER).at_least(slots)
+    assert told == Activity("2026-01-02", 2, d(1), EARLIER, EARLIER)
+    assert told.at_least(slots) == told
+    assert activity(orders=3).at_least(slots).orders == 3
+    assert activity(orders=3).at_least([]) == activity(orders=3)
+
+
+def test_orders_that_the_exchange_tells_of_begin_the_day_that_was_lost() -> None:
+    told = Activity("2026-01-01", 5, d(1)).at_least([NOON, EARLIER])
+    assert told == Activity("2026-01-02", 2, None, NOON, NOON)
+
+
 @pytest.mark.parametrize(
     ("start", "now", "loss", "passed"),
     [("10", "5.01", "4.99", True), ("10", "5", "5", False), ("10", "-2", "12", False), ("10", "30", "0", True)],

@@ -370,6 +370,23 @@ def test_the_parts_of_the_difference_to_holding_sum_exactly(
     assert data["drift_quantity"] == d("7.1")
 
 
+def test_a_purchase_that_shows_only_after_the_ledger_was_begun_is_not_counted_twice(
+    functions: Functions, exchange: StubExchange, clock: FakeClock
+) -> None:
+    """The account holds the coins at once, the exchange tells of the fill a while later (mexc-api.md 5)."""
+    hidden = fill_payload("BUY", "200", "0.0300", number=2, at=NOON - timedelta(seconds=10))
+    bought(exchange, WORKED, qrl="1200.5")
+    first = updated(functions)
+    assert (first["unknown_cost_quantity"], first["qrl_balance"]) == (200, d("1000.5"))
+    clock.move(300)
+    bought(exchange, WORKED, hidden, qrl="1200.5")
+    data = updated(functions)
+    assert (data["unknown_cost_quantity"], data["qrl_balance"], data["drift_quantity"]) == (0, d("1200.5"), 0)
+    assert data["total_invested"] == d("20.01") + 6
+    assert (data["benchmark"]["flows"], data["benchmark"]["difference"]) == (0, 0)
+    assert data["benchmark"]["since"] == first["benchmark"]["since"]
+
+
 def test_the_record_of_the_first_sight_is_never_written_again(
     functions: Functions, exchange: StubExchange, clock: FakeClock, store_client: "redis.Redis"
 ) -> None:

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,10 +15,9 @@ from common.adapters.mexc_http import Meter, MexcHttp, new_session
 from common.adapters.wave import together
 from common.config import Settings
 from common.domain.ledger import Gap, Ledger
-from common.domain.position import Position
 from common.errors import ExchangeUnavailable, UnreadablePayload
 from common.jobs.fills import FillReader, History, with_fee_values
-from tests.builders import QRL, d, fill, fill_payload
+from tests.builders import QRL, d, fill, fill_payload, unread_ledger
 from tests.conftest import ENV
 from tests.fakes import NOON, Call, FakeClock, Several, StubExchange
 
@@ -61,7 +61,7 @@ def tells(exchange: StubExchange, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def ledger(place: datetime, sealed_until: datetime | None = None) -> Ledger:
-    return Ledger(Position(), sealed_until or place - timedelta(hours=1), place)
+    return replace(unread_ledger(), place=place, sealed_until=sealed_until or place - timedelta(hours=1))
 
 
 def spread(count: int, over: timedelta, newest: datetime = NOON) -> list[dict[str, Any]]:

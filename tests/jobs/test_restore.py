@@ -189,7 +189,7 @@ def test_a_line_that_cannot_be_read_restores_nothing(
 def test_a_journal_that_does_not_add_up_with_the_account_is_told_as_drift(
     make_bot: MakeBot, bare_functions: Functions, exchange: StubExchange, tmp_path: Path
 ) -> None:
-    opening = {"event": "journal.inception", "opening_quantity": "50", "inception": _inception()}
+    opening = {"event": "journal.inception", "inception": _inception()}
     (tmp_path / "lines.json").write_text(json.dumps(opening) + "\n", encoding="utf-8")
     exchange.answers["myTrades"] = [FIRST]
     make_bot(JOURNAL_FOLDER=str(tmp_path))
@@ -358,6 +358,35 @@ def test_the_beginning_is_the_earliest_there_is(journal: Path, live: Live, bare_
     assert json.loads(text)["timestamp"] == NOON.isoformat()
 
 
+def test_a_ledger_begun_anew_after_the_loss_is_taken_into_what_the_journal_tells(
+    journal: Path, live: Live, bare_functions: Functions
+) -> None:
+    a_live_day(live)
+    before = kept(live.client)
+    live.client.flushall()
+    live.start(JOURNAL_FOLDER=str(journal), MAX_ORDERS_PER_DAY="50")
+    live.clock.move(3600)
+    for job in ("price", "balance", "cost"):
+        live.call(job)
+    live.desk.market.set_price("0.026")
+    since = live.run(15 * 12)["order"]
+    assert since["status"] == "FILLED"
+
+    data = restore(bare_functions)["data"]
+
+    after = kept(live.client)
+    assert (data["proved"], data["drift_quantity"], data["unknown_cost_quantity"]) == (True, 0, 0)
+    assert after["inception"] == before["inception"]
+    assert set(after["journal"]) == {*before["journal"], since["client_order_id"]}
+    assert set(before["fills"]) < set(after["fills"])
+    assert live.ledger_quantity() == live.desk.market.total("QRL")
+    assert after["activity"]["orders"] >= before["activity"]["orders"] + 1
+    assert data["open_intents"] == 1
+    assert restore(bare_functions)["status"] == "skipped"
+    live.run(15 * 14)
+    assert live.intent(15 * 7)["state"] == "CANCELED"
+
+
 def test_a_restore_waits_for_no_run_and_does_not_cut_in(
     functions: Functions, exchange: StubExchange, store_client: "redis.Redis"
 ) -> None:
@@ -377,9 +406,9 @@ def test_a_restore_waits_for_no_run_and_does_not_cut_in(
         {"event": "journal.fill", **INTACT_FILL, "executed_at": "yesterday"},
         {"event": "journal.intent", "client_order_id": "rb"},
         {"event": "journal.inception"},
-        {"event": "journal.inception", "inception": {"timestamp": "then"}, "opening_quantity": "1"},
-        {"event": "journal.inception", "inception": {"timestamp": NOON.isoformat()}, "opening_quantity": None},
-        {"event": "journal.inception", "inception": {"timestamp": NOON.isoformat()}, "opening_quantity": "1"},
+        {"event": "journal.inception", "inception": None},
+        {"event": "journal.inception", "inception": {"timestamp": "then"}},
+        {"event": "journal.inception", "inception": {"timestamp": NOON.isoformat()}},
     ],
 )
 def test_a_line_that_lacks_something_restores_nothing_and_says_where_it_stood(
@@ -389,7 +418,7 @@ def test_a_line_that_lacks_something_restores_nothing_and_says_where_it_stood(
     make_bot(JOURNAL_FOLDER=str(tmp_path))
     answer = restore(bare_functions)
     assert (answer["status"], answer["error"]["code"]) == ("error", "redis_value_corrupt")
-    assert "folder" in answer["error"]["message"] or "inception" in answer["error"]["message"]
+    assert "folder" in answer["error"]["message"]
     assert store_client.exists(KEYS.ledger, KEYS.ledger_fills, KEYS.inception) == 0
 
 

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -13,10 +12,9 @@ from common.adapters.keys import Keys
 from common.adapters.order_records import entry_document
 from common.adapters.records import fill_document, ledger_document
 from common.domain.instrument import Side
-from common.domain.ledger import Ledger
 from common.domain.orders import IntentState, JournalEntry, OrderIntent, OrderStyle
 from local import report
-from tests.builders import QRL, d, fill
+from tests.builders import QRL, d, fill, unread_ledger
 from tests.conftest import ROOT
 from tests.fakes import NOON
 
@@ -35,7 +33,7 @@ def state(quantity: str = "100", *fill_ids: str) -> dict[str, Any]:
 def day(store_client: "redis.Redis") -> "redis.Redis":
     """The store after a day on which 100 QRL were bought."""
     batch = Batch(KEYS, "run", "15-min-job")
-    ledger = Ledger.first(NOON, [], Decimal(0), QRL).absorb([BUY], NOON, QRL).ledger
+    ledger = unread_ledger().absorb([BUY], NOON, QRL).ledger
     batch.document(KEYS.ledger, ledger_document(ledger, {}))
     batch.members(KEYS.ledger_fills, [(1, fill_document(BUY))])
     batch.plan({"action": "HOLD", "reason": "Within threshold"})

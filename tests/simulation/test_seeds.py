@@ -16,6 +16,12 @@ def test_days_full_of_faults_break_no_invariant(first: int) -> None:
     assert sum(result.orders for result in results) > 0
 
 
+@pytest.mark.parametrize("seed", [10880, 14368])
+def test_days_that_once_broke_one_hold(seed: int) -> None:
+    """Found by soaks: a fill that shows after a ledger was begun; orders of a day found in two steps."""
+    assert play(seed).problem is None
+
+
 def test_a_seed_plays_the_same_day_again() -> None:
     first, second = play(22, tell=True), play(22, tell=True)
     assert first.lines == second.lines
