@@ -70,6 +70,12 @@ def containers(keys: Keys) -> Mapping[str, str]:
 
 
 def journal(batch: Batch, entry: JournalEntry) -> None:
+    """Queue the entry, and log it for the journal outside Redis."""
+    record(batch, entry)
+    note("intent", entry_document(entry))
+
+
+def record(batch: Batch, entry: JournalEntry) -> None:
     """Queue the entry: into the journal, and into or out of the open ones."""
     keys, name, document = batch.keys, entry.intent.client_order_id, entry_document(entry)
     batch.hash(keys.orders_journal, {name: document})
@@ -79,7 +85,6 @@ def journal(batch: Batch, entry: JournalEntry) -> None:
         batch.hash_delete(keys.orders_open, name)
     if entry.order_id:
         batch.hash(keys.orders_known, {entry.order_id: name})
-    note("intent", document)
 
 
 def current_pause(run: Run) -> Pause | None:

@@ -17,7 +17,7 @@ from typing import Any
 from common.adapters.clock import milliseconds
 from common.adapters.journal_source import Bucket, Folder, JournalSource, events
 from common.adapters.keys import CacheKeys, Keys
-from common.adapters.order_records import activity_document, entry_document, entry_of, fields_of
+from common.adapters.order_records import activity_document, entry_of, fields_of
 from common.adapters.records import (
     Document,
     fifo_summary,
@@ -177,17 +177,15 @@ def _restore_entries(run: Run, journal: Journal) -> None:
         known = entries.get(name)
         if known is not None and known.updated_at >= entry.updated_at:
             continue
-        entries[name], document = entry, entry_document(entry)
-        batch.hash(keys.orders_journal, {name: document})
-        if entry.state.open:
-            batch.hash(keys.orders_open, {name: document})
-        if entry.order_id:
-            batch.hash(keys.orders_known, {entry.order_id: name})
+        entries[name] = entry
+        orders.record(batch, entry)
     sent = {entry.sent_at: entry.intent.slot for entry in entries.values() if entry.sent_at}
     if sent:
         activity = orders.current_activity(run).at_least([*sent.values()])
         last = max([*sent, *filter(None, [activity.last_order_at])])
-        batch.document(keys.activity, activity_document(replace(activity, last_order_at=last)))
+        # The day began with a P&L that nobody can tell any more: its loss is counted from here.
+        activity = replace(activity, last_order_at=last, pnl_at_start=None)
+        batch.document(keys.activity, activity_document(activity))
 
 
 def _nothing(_: Any) -> None:
