@@ -117,6 +117,10 @@ class Seeded:
         self._partial = rng.choice((0.0, 0.3))
         self._lags = rng.choice((0.0, 0.0, 0.0, 0.3))
 
+    @property
+    def balances_lag(self) -> bool:
+        return self._lags > 0
+
     def at(self, step: Step, when: When) -> Fault | None:
         rate = max(self._order_rate, self._rate) if step.name.endswith(" order") else self._rate
         if self._rng.random() >= rate:
