@@ -259,8 +259,7 @@ class Bot:
         document = self._envelope(call, {"status": outcome.status, **_reason(outcome.reason), **outcome.body})
         if job.keeps_reports:
             document["stages"] = dict(call.stages)
-            batch.document(keys.report_last(job.name), document)
-            batch.push_document(keys.report_history(job.name), document)
+            batch.report(job.name, document)
         else:
             batch.document(keys.report_last(job.name), self._summary(call, slot, outcome.status, outcome.reason))
         text = to_answer(document)

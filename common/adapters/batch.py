@@ -69,8 +69,16 @@ class Batch:
         self.append(self.keys.price_history, text, milliseconds(at))
 
     def plan(self, plan: Mapping[str, Any]) -> None:
-        self.document(self.keys.plan_last, plan)
-        self.push_document(self.keys.plan_history, plan)
+        self._latest(self.keys.plan_last, self.keys.plan_history, plan)
+
+    def report(self, job: str, report: Mapping[str, Any]) -> None:
+        self._latest(self.keys.report_last(job), self.keys.report_history(job), report)
+
+    def _latest(self, key: str, history: str, document: Any) -> None:
+        """The last of its kind, and the newest of a trimmed history."""
+        text = to_redis(document)
+        self.set(key, text)
+        self._push(history, text)
 
     def members(self, key: str, documents: Sequence[tuple[int, Any]]) -> None:
         """Into a sorted set that is never trimmed; the same member twice is one."""
@@ -91,7 +99,9 @@ class Batch:
 
     def push_document(self, key: str, document: Any) -> None:
         """Onto a trimmed history, a list, newest first."""
-        text = to_redis(document)
+        self._push(key, to_redis(document))
+
+    def _push(self, key: str, text: str) -> None:
         self.writes.append(lambda pipe: pipe.lpush(key, text))
         self.writes.append(lambda pipe: pipe.ltrim(key, 0, HISTORY_LIMIT - 1))
 

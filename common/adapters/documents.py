@@ -47,7 +47,7 @@ def to_answer(value: Any) -> str:
             return json.dumps(value, allow_nan=False)
         case datetime():
             return quote_text(value.isoformat())
-        case Mapping():
+        case dict() | Mapping():
             return "{" + ",".join(f"{quote_text(str(k))}:{to_answer(v)}" for k, v in value.items()) + "}"
         case list() | tuple():
             return "[" + ",".join(map(to_answer, value)) + "]"

@@ -20,7 +20,7 @@ _STORAGE = "https://storage.googleapis.com/storage/v1/b"
 
 def note(name: str, fields: Mapping[str, Any]) -> None:
     """Log one journal event. Amounts go as text: Cloud Logging would make binary floats of numbers."""
-    event(f"journal.{name}", loads(to_redis(fields)))
+    event(f"journal.{name}", {}, json_text=to_redis(fields))
 
 
 class JournalSource(Protocol):

@@ -16,7 +16,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, TextIO
 
-from common.adapters.documents import to_answer
+from common.adapters.documents import loads, to_answer
 from common.config import Settings
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -39,9 +39,12 @@ def trace_fields(header: str | None, traceparent: str | None, project: str | Non
     return {"logging.googleapis.com/trace": f"projects/{project}/traces/{trace}"}
 
 
-def event(name: str, fields: Mapping[str, Any], level: int = logging.INFO) -> None:
-    """A structured line: `event` and its fields. Metrics and the journal are made from these alone."""
-    log.log(level, name, extra={"fields": {"event": name, **fields}})
+def event(name: str, fields: Mapping[str, Any], level: int = logging.INFO, *, json_text: str = "{}") -> None:
+    """A structured line: `event` and its fields. Metrics and the journal are made from these alone.
+
+    `json_text` holds further fields, a JSON object that goes into the line as it is.
+    """
+    log.log(level, name, extra={"fields": {"event": name, **fields}, "json_text": json_text})
 
 
 def _message(record: logging.LogRecord) -> str:
@@ -64,12 +67,13 @@ class JsonFormatter(logging.Formatter):
             **_context.get(),
             **getattr(record, "fields", {}),
         }
-        return to_answer(line)
+        text, more = to_answer(line), getattr(record, "json_text", "{}")
+        return text if more == "{}" else f"{text[:-1]},{more[1:]}"
 
 
 class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        fields = getattr(record, "fields", {})
+        fields = getattr(record, "fields", {}) | loads(getattr(record, "json_text", "{}"))
         shown = {k: v for k, v in fields.items() if k != "event" and isinstance(v, str | int | Decimal)}
         told = " ".join(f"{k}={to_answer(v)}" for k, v in shown.items())
         time = self.formatTime(record, "%H:%M:%S")

@@ -188,18 +188,16 @@ class MexcHttp:
     def _send(self, method: str, endpoint: str, path: str, query: str, deadline: Deadline, meter: Meter) -> Reply:
         write = method != "GET"
         url = f"{self._base_url}{path}" + (f"?{query}" if query else "")
-        headers = {"X-MEXC-APIKEY": self._api_key.get_secret_value()} if self._api_key else {}
+        key = {"X-MEXC-APIKEY": self._api_key.get_secret_value()} if self._api_key else {}
         seconds = deadline.timeout(self._timeout)
         timeout = Timeout(connect=min(seconds, 5.0), total=seconds)
         meter.add(endpoint)
         try:
-            response = self._session.request(
-                method,
-                url,
-                headers=headers,
-                timeout=timeout,  # type: ignore[arg-type]  # the stubs do not know urllib3's own
-                allow_redirects=False,
-            )
+            # Prepared here, for the session would merge settings of which there are none: a fifth of a call's work.
+            request = requests.PreparedRequest()
+            request.prepare(method, url, {**self._session.headers, **key})
+            options: dict[str, Any] = {"timeout": timeout, "allow_redirects": False}  # the stubs know no Timeout
+            response = self._session.send(request, **options)
             body = response.content
         except requests.RequestException as error:
             # The text of a requests exception carries the signed URL: only its kind may leave this place.

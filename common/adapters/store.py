@@ -26,6 +26,7 @@ Read = tuple[str, ...]
 """A read command with its arguments, such as ("GET", key) or ("HGETALL", key).
 
 ("CACHED", key) gets an entry of the market-data cache: one that cannot be read is a miss, no error (SPEC §3).
+("TEXT", key) gets a document as it stands, for whoever may not need it read.
 """
 
 
@@ -210,7 +211,7 @@ class Store:
 
 
 def _command(read: Read) -> Read:
-    return ("GET", *read[1:]) if read[0] == "CACHED" else read
+    return ("GET", *read[1:]) if read[0] in ("CACHED", "TEXT") else read
 
 
 def _cached(key: str, result: Any) -> Any:
@@ -227,6 +228,8 @@ def _decoded(read: Read, result: Any) -> Any:
     command, key = read[0], read[1]
     if result is None:
         return None
+    if command == "TEXT":
+        return result
     if command == "GET":
         return from_redis(result, key)
     if command == "HGETALL":

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from common.adapters.batch import Batch
+from common.adapters.documents import from_redis
 from common.adapters.journal_source import note
 from common.adapters.keys import CacheKeys, Keys
 from common.adapters.mexc import Answer
@@ -46,7 +47,7 @@ def reads(keys: Keys, cache: CacheKeys) -> Mapping[str, Read]:
         **cost.reads(keys, cache),
         **orders.reads(keys),
         "price_latest": ("GET", keys.price_latest),
-        "plan_last": ("GET", keys.plan_last),
+        "plan_last": ("TEXT", keys.plan_last),
         "rules": ("CACHED", cache.full(cache.rules(Instrument.from_symbol(keys.symbol).pair))),
     }
 
@@ -221,13 +222,13 @@ def _facts(run: Run, seen: Snapshot, activity: Activity, total_pnl: Decimal | No
 
 def _reference_price(run: Run) -> Decimal | None:
     """The last price known before this run: the price job's when it is fresh, else the last plan's."""
-    latest, last = run.values["price_latest"], run.values["plan_last"]
+    latest, last, key = run.values["price_latest"], run.values["plan_last"], run.keys.plan_last
     if latest is not None:
         price = price_in(latest, run.keys.price_latest)
         age = age_seconds(latest.get("timestamp"), run.now)
         if age is not None and age <= REFERENCE_SECONDS:
             return price
-    return price_in(last, run.keys.plan_last) if last is not None else None
+    return price_in(from_redis(last, key), key) if last is not None else None
 
 
 def trade(run: Run, seen: Snapshot, planned: Planned, books: cost.Books) -> Document | None:

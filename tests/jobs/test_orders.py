@@ -12,6 +12,7 @@ import requests
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
+from common.adapters.logs import JsonFormatter
 from common.domain.instrument import Side
 from common.domain.orders import client_order_id
 from tests.builders import d, exchange_answers, fill_payload, told
@@ -222,7 +223,8 @@ def test_the_intent_is_planned_before_the_last_looks_and_sent_before_the_request
 def test_orders_are_journalled_in_the_log_step_by_step(live: Live, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     live.run()
-    lines = [vars(record)["fields"] for record in caplog.records if record.getMessage() == "journal.intent"]
+    records = [record for record in caplog.records if record.getMessage() == "journal.intent"]
+    lines = [json.loads(JsonFormatter().format(record)) for record in records]
     assert [(line["state"], line["client_order_id"]) for line in lines] == [
         ("PLANNED", live.name()),
         ("SENT", live.name()),
