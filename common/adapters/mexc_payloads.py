@@ -7,7 +7,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
 
 from common.domain.decimals import non_negative, parse
 from common.domain.instrument import Side
@@ -33,8 +33,8 @@ def _text(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-Amount = Annotated[Decimal, BeforeValidator(_with(non_negative))]
-Signed = Annotated[Decimal, BeforeValidator(_with(parse))]
+Amount = Annotated[Decimal, PlainValidator(_with(non_negative))]
+Signed = Annotated[Decimal, PlainValidator(_with(parse))]
 MaybeAmount = Annotated[Amount | None, BeforeValidator(_blank_is_none)]
 MaybeSigned = Annotated[Signed | None, BeforeValidator(_blank_is_none)]
 Id = Annotated[str, BeforeValidator(_text), Field(min_length=1)]

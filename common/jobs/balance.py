@@ -22,14 +22,15 @@ def run(run: Run) -> Outcome:
     store_account(run, account)
     run.batch.raw(answer.reply)
     log.info("[Cloud Task] Stored raw account_info response")
-    log.info(_sentence(account, instrument))
+    held = sum(1 for balance in account.balances.values() if balance.total)
+    log.info(_sentence(account, instrument, held))
     base, quote = assets(instrument)
     data = {
         f"{base}_balance": account.balance(instrument.base).free,
         f"{quote}_balance": account.balance(instrument.quote).free,
         f"{base}_locked": account.balance(instrument.base).locked,
         f"{quote}_locked": account.balance(instrument.quote).locked,
-        "total_assets": _held(account),
+        "total_assets": held,
         "account_type": account.account_type,
     }
     empty = not (account.balance(instrument.base).total or account.balance(instrument.quote).total)
@@ -45,17 +46,13 @@ def store_account(run: Run, account: Account) -> None:
     run.batch.document(run.keys.account_balance, document)
 
 
-def _held(account: Account) -> int:
-    return sum(1 for balance in account.balances.values() if balance.total)
-
-
-def _sentence(account: Account, instrument: Instrument) -> str:
+def _sentence(account: Account, instrument: Instrument, held: int) -> str:
     base, quote = account.balance(instrument.base), account.balance(instrument.quote)
     maker, taker = account.maker_commission, account.taker_commission
     return (
         f"[Cloud Task] Balance synced - {instrument.base}: {places(base.free, 4)} "
         f"(locked: {float_like(base.locked)}), {instrument.quote}: {places(quote.free, 2)} "
-        f"(locked: {float_like(quote.locked)}), Total assets: {_held(account)}, "
+        f"(locked: {float_like(quote.locked)}), Total assets: {held}, "
         f"Account type: {account.account_type}, canTrade: {account.can_trade}, Maker/Taker: {maker}/{taker}, "
         f"Permissions: {list(account.permissions)}, Update time: {account.update_time}"
     )
