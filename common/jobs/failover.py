@@ -22,10 +22,23 @@ _AHEAD = timedelta(seconds=5)
 
 @dataclass(frozen=True, slots=True)
 class Aftermath:
-    """`doubt` is why nothing may be sent yet, None otherwise; `orders` are all of ours, once they can be told."""
+    """`doubt` is why nothing may be sent yet, None otherwise; `orders` are all of ours, once they can be told.
+
+    `searched` is to be stored with what was made of them: an order that was told and not taken back is lost.
+    """
 
     doubt: str | None = None
     orders: tuple[Order, ...] = ()
+    searched: Continuity | None = None
+
+
+def changed_over(run: Run, within: timedelta) -> bool:
+    """Whether Redis is another than before, or has been so for no longer than that: its times may be old ones."""
+    known = continuity_of(run.values["continuity"], run.keys.continuity)
+    if known is None:
+        return False
+    instance_id = run.store.instance(run.meter)
+    return instance_id is not None and (instance_id != known.instance_id or run.clock.now() - known.since < within)
 
 
 def aftermath(run: Run, visible_after: timedelta) -> Aftermath:
@@ -51,5 +64,5 @@ def aftermath(run: Run, visible_after: timedelta) -> Aftermath:
             doubt=f"this Redis was first seen at {since}: orders it does not know need not be visible yet"
         )
     orders = run.exchange.orders_between(now - LOOKED_BACK, now + _AHEAD).value
-    run.batch.document(key, continuity_document(replace(known, searched=True)))
-    return Aftermath(orders=tuple(order for order in orders if is_ours(order.client_order_id)))
+    ours = tuple(order for order in orders if is_ours(order.client_order_id))
+    return Aftermath(orders=ours, searched=replace(known, searched=True))

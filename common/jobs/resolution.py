@@ -9,11 +9,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from common.adapters.order_records import activity_document, entry_of, fields_of
+from common.adapters.order_records import activity_document, continuity_document, entry_of, fields_of
 from common.domain.decimals import ZERO
 from common.domain.orders import Fill, IntentState, JournalEntry, Order, OrderIntent, OrderStatus, is_ours, slot_in
 from common.errors import ExchangeError, UnknownOrder
-from common.jobs.failover import aftermath
+from common.jobs.failover import aftermath, changed_over
 from common.jobs.orders import cancelled, close, current_activity, found, journal
 from common.jobs.run import Run
 
@@ -92,6 +92,8 @@ def _not_found(run: Run, entry: JournalEntry) -> JournalEntry:
             return entry.with_order(order, now)
     if now - sent_at < NOT_PLACED_AFTER:
         return entry.unknown("not visible yet", now)
+    if changed_over(run, NOT_PLACED_AFTER):
+        return entry.unknown("not visible yet, and Redis may have forgotten when it was sent", now)
     reason = "never accepted" if entry.sent_at else "never sent, or never accepted"
     return entry.ended(IntentState.CANCELED, f"{reason}: the exchange does not know it", now)
 
@@ -169,4 +171,6 @@ def adopt(run: Run, resolved: Resolved, fills: Sequence[Fill], open_orders: Sequ
     if after.orders:
         run.told += [slot_in(order.client_order_id or "") for order in after.orders]
         run.batch.document(run.keys.activity, activity_document(current_activity(run)))
+    if after.searched is not None:
+        run.batch.document(run.keys.continuity, continuity_document(after.searched))
     return after.doubt
