@@ -51,11 +51,7 @@ class Ledger:
         cls, now: datetime, history: Sequence[Fill], opening: Decimal, opened_at: datetime, instrument: Instrument
     ) -> "Absorbed":
         """A ledger of `history`, all that is known until `now`, in the ledger's order."""
-        sealed_until = now - OVERLAP
-        settled = tuple(fill for fill in history if fill.executed_at < sealed_until)
-        sealed = Position(unknown_quantity=max(opening, ZERO)).fold(settled, instrument)
-        tail = tuple(history[len(settled) :])
-        return Absorbed(cls(sealed, sealed_until, now, opened_at, opening, tail), settled, anew=True)
+        return cls(Position(), now - OVERLAP, now, opened_at, opening)._folded(history, instrument)
 
     def position(self, instrument: Instrument, until: datetime | None = None) -> Position:
         """The position after all fills, or after those up to `until` as far as they are not sealed."""
@@ -103,12 +99,15 @@ class Ledger:
         held = {fill.fill_id: fill for fill in known}
         new = {fill.fill_id: fill for fill in fresh if fill.fill_id not in held}
         explaining = tuple(fill for fill in new.values() if was_before(fill, self.opened_at))
-        opening = unexplained(self.opening, explaining, instrument)
+        ledger = replace(self, opening=unexplained(self.opening, explaining, instrument))
         fills = sorted([*held.values(), *new.values()], key=lambda fill: fill.order_key)
+        return replace(ledger._folded(fills, instrument), explaining=explaining)
+
+    def _folded(self, fills: Sequence[Fill], instrument: Instrument) -> "Absorbed":
+        """The same ledger holding just these fills, in the ledger's order, on top of its opening coins."""
         settled = tuple(fill for fill in fills if fill.executed_at < self.sealed_until)
-        sealed = Position(unknown_quantity=max(opening, ZERO)).fold(settled, instrument)
-        ledger = replace(self, sealed=sealed, opening=opening, tail=tuple(fills[len(settled) :]))
-        return Absorbed(ledger, settled, explaining, anew=True)
+        sealed = Position(unknown_quantity=self.opening_quantity).fold(settled, instrument)
+        return Absorbed(replace(self, sealed=sealed, tail=tuple(fills[len(settled) :])), settled, anew=True)
 
     @property
     def opening_quantity(self) -> Decimal:

@@ -236,8 +236,9 @@ def _inception(
     else:
         quantities = holdings.base.total, holdings.quote.total
         inception = Inception(holdings.as_of, *quantities, mark_price, Moved.by(position))
-        batch.document_once(key, inception_document(inception, run.instrument))
-        note("inception", {"inception": inception_document(inception, run.instrument)})
+        document = inception_document(inception, run.instrument)
+        batch.document_once(key, document)
+        note("inception", {"inception": document})
     return inception
 
 
