@@ -179,10 +179,10 @@ def _restore_entries(run: Run, journal: Journal) -> None:
             continue
         entries[name] = entry
         orders.record(batch, entry)
-    sent = {entry.sent_at: entry.intent.slot for entry in entries.values() if entry.sent_at}
+    sent = [(entry.sent_at, entry.intent.slot) for entry in entries.values() if entry.sent_at]
     if sent:
-        activity = orders.current_activity(run).at_least([*sent.values()])
-        last = max([*sent, *filter(None, [activity.last_order_at])])
+        activity = orders.current_activity(run).at_least([slot for _, slot in sent])
+        last = max([*(sent_at for sent_at, _ in sent), *filter(None, [activity.last_order_at])])
         # The day began with a P&L that nobody can tell any more: its loss is counted from here.
         activity = replace(activity, last_order_at=last, pnl_at_start=None)
         batch.document(keys.activity, activity_document(activity))
