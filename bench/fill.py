@@ -9,14 +9,14 @@ from typing import Any
 
 import redis
 
-from common.adapters.clock import milliseconds
-from common.adapters.documents import to_redis
-from common.adapters.keys import HISTORY_LIMIT, RUN_MARK_SECONDS, Keys
-from common.adapters.records import fifo_summary, fill_document, ledger_document, lots_document
+from common.clock import milliseconds
+from common.decimal_json import to_redis
 from common.domain.instrument import Instrument, Side
-from common.domain.ledger import OVERLAP, Ledger
-from common.domain.orders import Fill
-from common.domain.position import FifoView, Position
+from common.domain.ledger.ledger import OVERLAP, Ledger
+from common.domain.ledger.position import FifoView, Position
+from common.domain.orders.order import Fill
+from common.store.keys import HISTORY_LIMIT, RUN_MARK_SECONDS, Keys
+from common.store.records import fifo_summary, fill_document, ledger_document, lots_document
 
 CHUNK = 2_000
 MARKS_A_DAY = {"price": 1440, "balance": 480, "cost": 288, "fifteen_min_job": 96}

@@ -13,11 +13,11 @@ from typing import Any
 from flask import Request, Response
 
 from common import runtime
-from common.adapters import logs
-from common.adapters.clock import SystemClock
-from common.adapters.mexc_http import new_session
+from common.clock import SystemClock
 from common.config import Settings
-from common.jobs.ops import JOBS
+from common.gcp import logs
+from common.mexc.http import new_session
+from common.ops.state import JOBS
 from common.service import Bot
 
 CALLS_AT_ONCE = 48

@@ -26,9 +26,9 @@ from bench.stand import (
     settings,
     staged,
 )
-from common.adapters.keys import HISTORY_LIMIT, Keys
 from common.domain.instrument import Instrument
-from common.domain.position import FifoView, Position
+from common.domain.ledger.position import FifoView, Position
+from common.store.keys import HISTORY_LIMIT, Keys
 from local.simulation import Simulation
 
 RATIO = 1.2

@@ -16,7 +16,7 @@ import redis
 from bench.figures import Figure, Section, percentile
 from bench.fleet import prefix_of
 from bench.stand import EXCHANGE_MS, ROOT, Function, NotMeasurable, child, real_redis, settings
-from common.adapters.keys import CacheKeys
+from common.store.keys import CacheKeys
 from local.redis_server import free_port
 from local.simulation import Simulation
 

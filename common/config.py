@@ -22,11 +22,11 @@ from pydantic import (
     model_validator,
 )
 
-from common.domain.decimals import parse
+from common.decimals import parse
+from common.domain.decision.guards import Limits
+from common.domain.decision.policy import Policy
 from common.domain.instrument import Instrument
-from common.domain.orders import OrderStyle
-from common.domain.rebalancing import Policy
-from common.domain.risk import Limits
+from common.domain.orders.order import OrderStyle
 from common.errors import BotError, ConfigurationError
 
 GOOGLE_CERTS_URL = "https://www.googleapis.com/oauth2/v1/certs"

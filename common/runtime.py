@@ -17,14 +17,14 @@ from flask import Request, Response
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from common.adapters import logs
-from common.adapters.clock import Clock, SystemClock
-from common.adapters.documents import to_answer
-from common.adapters.mexc_http import new_session
-from common.adapters.wave import WIDTH
+from common.clock import Clock, SystemClock
 from common.config import Settings
+from common.decimal_json import to_answer
 from common.errors import ConfigurationError
-from common.jobs.run import Job
+from common.gcp import logs
+from common.mexc.http import new_session
+from common.mexc.wave import WIDTH
+from common.run import Job
 from common.service import Bot
 
 log = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ def serve(job: Job, request: Request) -> Response:
 
 def serve_ops(request: Request) -> Response:
     """What the operators' entry point does with a request."""
-    from common.jobs import ops  # here only: it brings in every job
+    from common.ops import state as ops  # here only: it brings in every job
 
     return _served(ops.TASK, lambda bot: bot.handle_ops(request))
 

@@ -17,22 +17,23 @@ import redis
 import requests
 from flask import Request, Response
 
-from common.adapters import logs
-from common.adapters.batch import Batch
-from common.adapters.cache import MarketCache
-from common.adapters.caller import Caller, CallerCheck
-from common.adapters.clock import Clock, Deadline
-from common.adapters.documents import to_answer
-from common.adapters.keys import RAW_ENDPOINTS, Keys
-from common.adapters.lease import Lease
-from common.adapters.mexc import Mexc
-from common.adapters.mexc_http import Meter, MexcHttp
-from common.adapters.store import Begun, Store
+from common.clock import Clock, Deadline
 from common.config import Settings
-from common.domain.orders import JournalEntry
+from common.decimal_json import to_answer
+from common.domain.orders.order import JournalEntry
 from common.domain.slots import Slot, slot_of
 from common.errors import BadRequest, BotError, CallerError, LeaseHeld, StoreError
-from common.jobs.run import NOT_YET, Job, Outcome, Run, View
+from common.gcp import logs
+from common.gcp.callers import Caller, CallerCheck
+from common.meter import Meter
+from common.mexc.client import Mexc
+from common.mexc.http import MexcHttp
+from common.run import NOT_YET, Job, Outcome, Run, View
+from common.store.batch import Batch
+from common.store.cache import MarketCache
+from common.store.keys import RAW_ENDPOINTS, Keys
+from common.store.lease import Lease
+from common.store.store import Begun, Store
 
 log = logging.getLogger(__name__)
 LEASE_MARGIN_SECONDS = 10
@@ -95,7 +96,8 @@ class Bot:
 
     def handle_ops(self, request: Request) -> Response:
         """Answer one request to the operator's door (SPEC §2.6)."""
-        from common.jobs import ops, verify  # here only: they bring in every job, which no other function needs
+        from common.ops import state as ops  # here only: they bring in every job, which no other function needs
+        from common.ops import verify
 
         def work(call: Call) -> Response:
             if request.method == "POST":
@@ -139,7 +141,8 @@ class Bot:
 
     def _command(self, call: Call, request: Request) -> Response:
         """pause, resume or restore; each is journalled with who gave it."""
-        from common.jobs import ops, restore
+        from common.ops import restore
+        from common.ops import state as ops
 
         body = request.get_json(silent=True)
         if not isinstance(body, dict):

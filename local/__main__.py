@@ -18,10 +18,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from common import runtime
-from common.adapters.clock import Clock, SystemClock, from_milliseconds
-from common.adapters.documents import from_redis
-from common.adapters.keys import Keys
+from common.clock import Clock, SystemClock, from_milliseconds
+from common.decimal_json import from_redis
 from common.service import Bot
+from common.store.keys import Keys
 from local import report
 from local.clock import SimulatedClock
 from local.player import SCHEDULE, Player, slots

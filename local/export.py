@@ -14,12 +14,12 @@ from typing import IO, Any
 
 import redis
 
-from common.adapters.documents import from_redis
-from common.adapters.keys import Keys
-from common.adapters.records import fill_of
-from common.domain.decimals import plain
+from common.decimal_json import from_redis
+from common.decimals import plain
 from common.domain.instrument import Instrument, Side
-from common.domain.orders import Fill
+from common.domain.orders.order import Fill
+from common.store.keys import Keys
+from common.store.records import fill_of
 
 Row = dict[str, str]
 KOINLY = (

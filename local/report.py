@@ -10,14 +10,14 @@ from rich.console import Console
 from rich.json import JSON
 from rich.table import Table
 
-from common.adapters.documents import from_redis, to_answer
-from common.adapters.keys import Keys
-from common.adapters.order_records import entry_of
-from common.adapters.records import ledger_of
-from common.domain.decimals import places, plain
+from common.decimal_json import from_redis, to_answer
+from common.decimals import places, plain
+from common.domain.decision.policy import WITHIN_THRESHOLD
 from common.domain.instrument import Instrument
-from common.domain.orders import JournalEntry
-from common.domain.rebalancing import WITHIN_THRESHOLD
+from common.domain.orders.order import JournalEntry
+from common.store.keys import Keys
+from common.store.order_records import entry_of
+from common.store.records import ledger_of
 
 PERMANENT = ("latest", "history", "position", "balance", "cost", "ledger", "fills", "lots", "inception", "last")
 

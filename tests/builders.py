@@ -8,13 +8,13 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from common.adapters.clock import milliseconds
+from common.clock import milliseconds
+from common.domain.decision.policy import Policy
 from common.domain.instrument import Instrument, Side, TradingRules
-from common.domain.ledger import MEMORY, Ledger
-from common.domain.orders import Fill
+from common.domain.ledger.ledger import MEMORY, Ledger
+from common.domain.ledger.position import Position
+from common.domain.orders.order import Fill
 from common.domain.portfolio import Balance, Holdings
-from common.domain.position import Position
-from common.domain.rebalancing import Policy
 from tests.fakes import NOON
 
 QRL = Instrument("QRL", "USDT")

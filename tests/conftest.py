@@ -20,13 +20,13 @@ from flask.testing import FlaskClient
 from functions_framework import create_app
 
 from common import runtime, service
-from common.adapters.documents import from_redis
-from common.adapters.mexc_http import new_session
-from common.adapters.records import ledger_of
-from common.adapters.wave import WIDTH
 from common.config import Settings
+from common.decimal_json import from_redis
 from common.domain.instrument import Instrument, Side
-from common.domain.orders import client_order_id
+from common.domain.orders.order import client_order_id
+from common.mexc.http import new_session
+from common.mexc.wave import WIDTH
+from common.store.records import ledger_of
 from tests.builders import exchange_answers, told
 from tests.fakes import NOON, Desk, FakeClock, Line, Market, StubExchange
 

@@ -108,7 +108,7 @@ TRACE = """
 import time: self [us] | cumulative | imported package
 import time:       100 |        100 |     redis.client
 import time:        50 |        150 |   redis
-import time:      3000 |       3000 |     common.domain.orders
+import time:      3000 |       3000 |     common.domain.orders.order
 import time:      1000 |       4000 |   common.jobs
 import time:       500 |       4650 | main
 import time:       900 |        900 | other
@@ -123,11 +123,11 @@ def test_an_import_trace_is_read_with_parents_before_children() -> None:
         ("redis", 1, 0.15),
         ("redis.client", 2, 0.1),
         ("common.jobs", 1, 4.0),
-        ("common.domain.orders", 2, 3.0),
+        ("common.domain.orders.order", 2, 3.0),
         ("other", 0, 0.9),
     ]
     assert tree[3].own == 1.0
-    assert [each.name for each in imports.shown(tree)] == ["main", "common.jobs", "common.domain.orders"]
+    assert [each.name for each in imports.shown(tree)] == ["main", "common.jobs", "common.domain.orders.order"]
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.config import GOOGLE_CERTS_URL, Settings
+from common.domain.decision.guards import Limits
+from common.domain.decision.policy import Policy
 from common.domain.instrument import Instrument
-from common.domain.orders import OrderStyle
-from common.domain.rebalancing import Policy
-from common.domain.risk import Limits
+from common.domain.orders.order import OrderStyle
 from common.errors import ConfigurationError
 from tests.builders import PROPERTY, d
 

@@ -97,7 +97,7 @@ def checkout(tmp_path: Path) -> Path:
     shutil.copytree(TERRAFORM / "modules" / "bundle", root / "terraform" / "modules" / "bundle")
     shutil.copytree(TERRAFORM / "profiles", root / "terraform" / "profiles")
     shutil.copy(ROOT / "deploy.sh", root)
-    shipped = ["requirements.txt", "common/__init__.py", "common/domain/decimals.py", "common/py.typed"]
+    shipped = ["requirements.txt", "common/__init__.py", "common/decimals.py", "common/py.typed"]
     kept = ["common/README.md", "common/domain/__pycache__/decimals.cpython-313.pyc", "common/data.json"]
     kept += ["requirements-dev.txt", "tests/test_x.py", "common/py.typed.bak"]
     kept += [f"functions/{name}/{file}" for name in FUNCTIONS for file in ("helper.py", "__pycache__/main.pyc")]
@@ -106,7 +106,7 @@ def checkout(tmp_path: Path) -> Path:
         (root / path).write_text(f"# {path}\n")
     for name in FUNCTIONS:
         (root / "functions" / name / "common").symlink_to("../../common")
-    (root / "common" / "linked.py").symlink_to("domain/decimals.py")
+    (root / "common" / "linked.py").symlink_to("decimals.py")
     return root
 
 
@@ -172,8 +172,8 @@ def test_a_bundle_holds_its_entry_point_the_pins_and_common_and_nothing_else(nam
         "main.py": f"# functions/{name}/main.py\n",
         "requirements.txt": "# requirements.txt\n",
         "common/__init__.py": "# common/__init__.py\n",
-        "common/domain/decimals.py": "# common/domain/decimals.py\n",
-        "common/linked.py": "# common/domain/decimals.py\n",
+        "common/decimals.py": "# common/decimals.py\n",
+        "common/linked.py": "# common/decimals.py\n",
         "common/py.typed": "# common/py.typed\n",
     }
 

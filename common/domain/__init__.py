@@ -1,1 +1,1 @@
-"""Pure decisions and values. May import the standard library and common.errors; no I/O, clock, environment."""
+"""Pure decisions and values. May import ground (and the standard library); no I/O, clock, environment."""

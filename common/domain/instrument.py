@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
-from common.domain.decimals import ZERO
+from common.decimals import ZERO
 
 _QUOTES = ("USDT", "USDC", "USDE", "USD1", "TUSD", "BTC", "ETH", "EUR", "MX")
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from common.domain.decimals import ZERO, exact, quotient
+from common.decimals import ZERO, exact, quotient
 from common.domain.instrument import Side
 
 

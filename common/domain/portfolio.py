@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from common.domain.decimals import EXACT, ZERO, exact, non_negative, quotient
+from common.decimals import EXACT, ZERO, exact, non_negative, quotient
 from common.domain.instrument import Instrument
 from common.errors import InvalidAmount
 

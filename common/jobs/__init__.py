@@ -1,1 +1,4 @@
-"""The jobs, each: gather, decide, apply. May import errors, domain, config, adapters."""
+"""The five jobs, each: gather, decide, apply; none imports another.
+
+May import ground, domain, config, mexc, store, gcp, run, books, trading.
+"""

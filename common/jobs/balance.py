@@ -4,11 +4,12 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from common.adapters.records import account_document, assets, position_fields
-from common.domain.decimals import float_like, places, plain
+from common.books.account import store_account
+from common.decimals import float_like, places
 from common.domain.instrument import Instrument
 from common.domain.portfolio import Account
-from common.jobs.run import NO_KEYS, Job, Outcome, Run, View, age_seconds, skipped
+from common.run import NO_KEYS, Job, Outcome, Run, View, age_seconds, skipped
+from common.store.records import assets
 
 log = logging.getLogger(__name__)
 
@@ -35,15 +36,6 @@ def run(run: Run) -> Outcome:
     }
     empty = not (account.balance(instrument.base).total or account.balance(instrument.quote).total)
     return Outcome(body={"data": data}, logged={"zero_balance": empty})
-
-
-def store_account(run: Run, account: Account) -> None:
-    """Queue the position hash and the account document; a thousand balances become text once, not twice."""
-    document = account_document(account, run.now)
-    for balance in document["balances"].values():
-        balance.update({name: plain(amount) for name, amount in balance.items()})
-    run.batch.hash(run.keys.position, position_fields(account, run.instrument, run.now, document["balances"]))
-    run.batch.document(run.keys.account_balance, document)
 
 
 def _sentence(account: Account, instrument: Instrument, held: int) -> str:

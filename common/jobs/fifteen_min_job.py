@@ -5,16 +5,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from common.adapters.batch import Batch
-from common.adapters.keys import CacheKeys, Keys
-from common.adapters.records import Document, holdings_of
-from common.adapters.store import Read
-from common.adapters.wave import Wave, together
+from common.books import update
+from common.books.fills import FillReader
+from common.books.update import NO_COST, Books, Update
 from common.domain.portfolio import Holdings
 from common.errors import BotError
-from common.jobs import cost, rebalance, resolution
-from common.jobs.fills import FillReader
-from common.jobs.run import NO_KEYS, Job, Outcome, Run, View, keep_raw
+from common.mexc.wave import Wave, together
+from common.run import NO_KEYS, Job, Outcome, Run, View, keep_raw
+from common.store.batch import Batch
+from common.store.keys import CacheKeys, Keys
+from common.store.records import Document, holdings_of
+from common.store.store import Read
+from common.trading import planning, resolution, snapshot, trade
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -22,11 +24,11 @@ COST_FAILED = "Stale data: the cost update of this run failed"
 
 
 def reads(keys: Keys, cache: CacheKeys) -> Mapping[str, Read]:
-    return rebalance.reads(keys, cache)
+    return snapshot.reads(keys, cache)
 
 
 def containers(keys: Keys) -> Mapping[str, str]:
-    return {**rebalance.containers(keys), keys.report_history("fifteen_min_job"): "list"}
+    return {**snapshot.containers(keys), keys.report_history("fifteen_min_job"): "list"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +44,14 @@ class Leg(Generic[T]):
 class Inputs:
     """What both legs share: one snapshot of the exchange, and what earlier runs left."""
 
-    books: cost.Books
+    books: Books
     reader: FillReader
     wave: Wave
     resolved: resolution.Resolved
 
 
-CostLeg = Leg[cost.Update | None]
-PlanLeg = Leg[tuple[rebalance.Snapshot, rebalance.Planned]]
+CostLeg = Leg[Update | None]
+PlanLeg = Leg[tuple[snapshot.Snapshot, planning.Planned]]
 
 
 def run(run: Run) -> Outcome:
@@ -69,10 +71,10 @@ def run(run: Run) -> Outcome:
 
 def _gather(run: Run) -> Inputs:
     """Settle what is open, then one wave for both legs: account, price, fills, order book, open orders."""
-    books = cost.Books.of(run)
+    books = Books.of(run)
     resolved = resolution.resolve(run)
     reader = FillReader.since(books.ledger, run.exchange, run.now)
-    wave = together(run.pool, {**reader.calls, **rebalance.calls(run)})
+    wave = together(run.pool, {**reader.calls, **snapshot.calls(run)})
     keep_raw(run.batch, wave)
     return Inputs(books, reader, wave, resolved)
 
@@ -90,7 +92,7 @@ def _leg(run: Run, name: str, work: Callable[[Batch], T]) -> Leg[T]:
     return Leg(result, failed, round((run.clock.monotonic() - start) * 1000))
 
 
-def _cost(run: Run, batch: Batch, inputs: Inputs) -> cost.Update | None:
+def _cost(run: Run, batch: Batch, inputs: Inputs) -> Update | None:
     """The cost job's own code on the shared snapshot; without the account, on the balances last stored."""
     price = inputs.wave.get("price")
     history = inputs.reader.history(inputs.wave)
@@ -102,17 +104,17 @@ def _cost(run: Run, batch: Batch, inputs: Inputs) -> cost.Update | None:
         holdings = holdings_of(run.values["position"], run.instrument, run.keys.position)
     if holdings is None:
         return None
-    return cost.update(run, batch, inputs.books, price.value, history, holdings)
+    return update.update(run, batch, inputs.books, price.value, history, holdings)
 
 
-def _plan(run: Run, batch: Batch, inputs: Inputs, costs: CostLeg) -> tuple[rebalance.Snapshot, rebalance.Planned]:
+def _plan(run: Run, batch: Batch, inputs: Inputs, costs: CostLeg) -> tuple[snapshot.Snapshot, planning.Planned]:
     """The plan; it holds when the cost leg failed, for then what the guards look at is stale."""
-    seen = rebalance.snapshot(run, inputs.wave, batch)
+    seen = snapshot.snapshot(run, inputs.wave, batch)
     update = costs.result
     fills = (*update.fresh, *update.books.tail) if update else inputs.books.tail
     doubt = resolution.adopt(run, inputs.resolved, fills, seen.open_orders or ())
     hold = COST_FAILED if costs.error else inputs.resolved.unresolved or doubt
-    planned = rebalance.plan(
+    planned = planning.plan(
         run,
         batch,
         seen,
@@ -127,7 +129,7 @@ def _execute(run: Run, inputs: Inputs, costs: CostLeg, plan: PlanLeg) -> Documen
     if plan.result is None:
         return None
     seen, planned = plan.result
-    return rebalance.trade(run, seen, planned, costs.result.books if costs.result else inputs.books)
+    return trade.trade(run, seen, planned, costs.result.books if costs.result else inputs.books)
 
 
 def _outcome(run: Run, costs: CostLeg, plan: PlanLeg, order: Document | None) -> Outcome:
@@ -139,7 +141,7 @@ def _outcome(run: Run, costs: CostLeg, plan: PlanLeg, order: Document | None) ->
         "rebalance": (document or _failed(plan.error)) | {"duration_ms": plan.duration_ms},
         "order": order,
     }
-    told = rebalance.logged(document, order, run) if document else {}
+    told = planning.logged(document, order, run) if document else {}
     if errors:
         told["error_code"] = errors[0].code
     http_status = 200
@@ -154,7 +156,7 @@ def _cost_answer(costs: CostLeg) -> Document:
     if costs.error:
         return _failed(costs.error)
     data = costs.result.data if costs.result else None
-    return {"status": "success", **data} if data else {"status": "skipped", "reason": cost.NO_COST}
+    return {"status": "success", **data} if data else {"status": "skipped", "reason": NO_COST}
 
 
 def _failed(error: BotError | None) -> Document:

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from common.adapters.keys import PRICE_CACHE_SECONDS, CacheKeys
-from common.adapters.mexc_wire import Ticker
-from common.domain.decimals import places, quotient, tidy
+from common.decimals import places, quotient, tidy
 from common.errors import StoreCorrupt
-from common.jobs.run import Job, Outcome, Run, View, age_seconds
+from common.mexc.parse import Ticker
+from common.run import Job, Outcome, Run, View, age_seconds
+from common.store.keys import PRICE_CACHE_SECONDS, CacheKeys
 
 log = logging.getLogger(__name__)
 

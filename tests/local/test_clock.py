@@ -6,7 +6,7 @@ from threading import Thread
 
 import pytest
 
-from common.adapters.clock import Deadline
+from common.clock import Deadline
 from local.clock import SimulatedClock
 
 START = datetime(2026, 1, 5, tzinfo=UTC)

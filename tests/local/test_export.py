@@ -7,11 +7,11 @@ from datetime import timedelta
 import fakeredis
 import pytest
 
-from common.adapters.clock import milliseconds
-from common.adapters.documents import to_redis
-from common.adapters.keys import Keys
-from common.adapters.records import fill_document
-from common.domain.orders import Fill
+from common.clock import milliseconds
+from common.decimal_json import to_redis
+from common.domain.orders.order import Fill
+from common.store.keys import Keys
+from common.store.records import fill_document
 from local.export import GENERIC, KOINLY, main, stored_fills, write
 from tests.builders import QRL, d, fill
 from tests.fakes import NOON

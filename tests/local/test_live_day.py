@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import redis
 
-from common.adapters.batch import Batch
-from common.adapters.keys import Keys
-from common.adapters.order_records import entry_document
-from common.adapters.records import fill_document, ledger_document
 from common.domain.instrument import Side
-from common.domain.orders import IntentState, JournalEntry, OrderIntent, OrderStyle
+from common.domain.orders.order import IntentState, JournalEntry, OrderIntent, OrderStyle
+from common.store.batch import Batch
+from common.store.keys import Keys
+from common.store.order_records import entry_document
+from common.store.records import fill_document, ledger_document
 from local import report
 from tests.builders import QRL, d, fill, unread_ledger
 from tests.conftest import ROOT

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import redis
 
-from common.adapters.keys import Keys
+from common.store.keys import Keys
 from local.exchange import Fees
 from local.player import slots
 from local.report import checks

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from common.domain.orders import OrderStyle
+from common.domain.orders.order import OrderStyle
 from local.exchange.clock import DAY_MS
 from local.exchange.config import BookShape, ExchangeConfig, Fees, Options
 from local.exchange.orders import Fill, whole_second

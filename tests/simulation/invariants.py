@@ -7,14 +7,14 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
-from common.adapters.clock import from_milliseconds
-from common.adapters.documents import from_hash, from_redis
-from common.adapters.keys import Keys
-from common.adapters.order_records import continuity_of, entry_of, fields_of, pause_of
-from common.adapters.records import fill_of, ledger_of
+from common.clock import from_milliseconds
 from common.config import Settings
+from common.decimal_json import from_hash, from_redis
 from common.domain.instrument import Side
-from common.domain.orders import IntentState, JournalEntry, client_order_id, slot_in
+from common.domain.orders.order import IntentState, JournalEntry, client_order_id, slot_in
+from common.store.keys import Keys
+from common.store.order_records import continuity_of, entry_of, fields_of, pause_of
+from common.store.records import fill_of, ledger_of
 from local.exchange.exchange import SimulatedExchange
 from local.exchange.orders import Order
 from tests.simulation.redis_side import RedisServer, Write

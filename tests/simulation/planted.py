@@ -8,17 +8,20 @@ from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
 
-from common.adapters.batch import Batch
-from common.adapters.documents import to_redis
-from common.adapters.keys import Keys
-from common.adapters.mexc import Mexc
-from common.adapters.store import Store
-from common.domain import ledger, orders, rebalancing, risk
-from common.domain.orders import IntentState, JournalEntry
-from common.domain.rebalancing import Check
+from common.decimal_json import to_redis
+from common.domain.decision import guards as risk
+from common.domain.decision import policy as rebalancing
+from common.domain.decision.policy import Check
+from common.domain.ledger import ledger
+from common.domain.orders import order as orders
+from common.domain.orders.order import IntentState, JournalEntry
 from common.errors import OrderRefused, OutcomeUnknown
-from common.jobs import orders as placing
-from common.jobs import resolution
+from common.mexc.client import Mexc
+from common.store.batch import Batch
+from common.store.keys import Keys
+from common.store.store import Store
+from common.trading import execution as placing
+from common.trading import resolution
 
 Planted = Callable[[], Any]
 

@@ -23,12 +23,12 @@ import pytest
 import redis
 import requests
 
-from common.adapters.documents import from_hash, from_redis, to_redis
-from common.adapters.keys import Keys
-from common.adapters.order_records import entry_of
-from common.adapters.records import ledger_of
+from common.decimal_json import from_hash, from_redis, to_redis
 from common.domain.instrument import Instrument
-from common.domain.orders import IntentState, JournalEntry
+from common.domain.orders.order import IntentState, JournalEntry
+from common.store.keys import Keys
+from common.store.order_records import entry_of
+from common.store.records import ledger_of
 from local.exchange import ExchangeConfig, RateLimit, ServerHandle, SimulatedExchange, serve
 from tests.conftest import ROOT
 

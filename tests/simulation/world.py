@@ -15,10 +15,10 @@ from flask import Request
 from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder
 
-from common.adapters.mexc_http import new_session
 from common.config import Settings
 from common.jobs import balance, cost, fifteen_min_job, price, rebalance
-from common.jobs.run import Job
+from common.mexc.http import new_session
+from common.run import Job
 from common.service import Bot
 from local.exchange.clock import ManualClock
 from local.exchange.config import API_KEY, SECRET_KEY, ExchangeConfig

@@ -1,1 +1,0 @@
-"""I/O: the exchange, Redis, callers, logs, the clock. May import errors, domain, config; returns domain values."""

@@ -1,0 +1,121 @@
+"""JSON in both directions with decimals kept whole.
+
+In Redis an amount is a decimal string, in an HTTP answer a JSON number; both come from the same value.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import is_dataclass
+from datetime import datetime
+from decimal import Decimal
+from json.encoder import encode_basestring as quote_text
+from typing import Any
+
+from common.decimals import plain
+from common.errors import StoreCorrupt
+
+_AMOUNT = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?", re.ASCII)
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def loads(text: str | bytes) -> Any:
+    """Parse JSON; fractions become Decimal. Raises ValueError, also for NaN, Infinity and what is beyond reason."""
+    try:
+        return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+    except (ArithmeticError, RecursionError):
+        raise ValueError("an exponent or a nesting beyond reason") from None
+
+
+def to_answer(value: Any) -> str:
+    """JSON text whose amounts are numbers, to the last digit (json.dumps would need a binary float)."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return quote_text(value)
+        case int():
+            return int.__repr__(value)
+        case Decimal():
+            return _plain_text(value)
+        case float():
+            return json.dumps(value, allow_nan=False)
+        case datetime():
+            return quote_text(value.isoformat())
+        case dict() | Mapping():
+            return "{" + ",".join(f"{quote_text(str(k))}:{to_answer(v)}" for k, v in value.items()) + "}"
+        case list() | tuple():
+            return "[" + ",".join(map(to_answer, value)) + "]"
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def _plain_text(value: Any) -> str:
+    if isinstance(value, Decimal):
+        if not value.is_finite():
+            raise ValueError(f"{value} is no JSON number")
+        return plain(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def to_redis(value: Any) -> str:
+    """JSON text whose amounts are decimal strings, as the permanent store keeps them."""
+    if is_dataclass(value):
+        raise TypeError("a domain value is turned into a document by its own function")
+    return json.dumps(value, default=_plain_text, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def from_redis(text: str, key: str) -> Any:
+    """Read such text back: decimal strings become Decimal, but for identifiers (names ending in `id`).
+
+    Raises StoreCorrupt, naming `key`, when the text is no JSON.
+    """
+    try:
+        return _amounts(loads(text))
+    except ValueError:
+        raise StoreCorrupt(f"{key} does not hold valid JSON") from None
+
+
+def _amounts(value: Any, name: str = "") -> Any:
+    if isinstance(value, str):
+        return Decimal(value) if not name.endswith("id") and _AMOUNT.fullmatch(value) else value
+    if isinstance(value, dict):
+        return {k: _amounts(v, k) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_amounts(v, name) for v in value]
+    return value
+
+
+def to_hash(fields: Mapping[str, Any]) -> dict[str, str]:
+    """The fields of a Redis hash: text; None is empty, flags are True and False, the rest JSON."""
+    return {name: _field(value) for name, value in fields.items()}
+
+
+def _field(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case str() | bool() | int():
+            return str(value)
+        case Decimal() | datetime():
+            return _plain_text(value)
+    return to_redis(value)
+
+
+def from_hash(fields: Mapping[str, str], key: str) -> dict[str, Any]:
+    """Read such fields back. Raises StoreCorrupt, naming `key`, for JSON that is none."""
+    return {name: _value(name, text, key) for name, text in fields.items()}
+
+
+def _value(name: str, text: str, key: str) -> Any:
+    if text in ("", "True", "False"):
+        return {"": None, "True": True, "False": False}[text]
+    if text[0] in "{[":
+        return from_redis(text, f"{key}:{name}")
+    return _amounts(text, name)

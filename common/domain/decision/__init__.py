@@ -1,0 +1,1 @@
+"""Whether to trade, how much and within which limits. May import what domain may."""

@@ -1,0 +1,374 @@
+"""Whether a rebalance may become an order, and how large: every guard of SPEC §6 as a pure check.
+
+A guard that fails is a refusal, in plain words with the value and the limit. Size is cut rather than
+refused: to the largest notional, to what the book bears, to what the balances allow; what is left over
+is for the next slot, planned anew from true fills.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import ROUND_FLOOR, Decimal
+
+from common.decimals import ONE, ZERO, ceil_to, exact, floor_to, places, plain, quotient
+from common.domain.decision.policy import Check, Policy, Rebalance
+from common.domain.instrument import Instrument, Side, TradingRules
+from common.domain.order_book import OrderBook
+from common.domain.orders.order import OrderIntent, OrderStyle, client_order_id
+from common.domain.portfolio import Holdings
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Fractions, counts and amounts of the quote asset; None: no such limit."""
+
+    max_price_deviation: Decimal
+    max_slippage: Decimal
+    max_depth_share: Decimal
+    max_fee: Decimal
+    max_orders_per_day: int
+    cooldown: timedelta
+    max_notional: Decimal | None
+    max_daily_loss: Decimal | None
+    depth_levels: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """The kill switch: who set it, why, and until when (None: until it is lifted)."""
+
+    reason: str
+    set_by: str
+    set_at: datetime
+    until: datetime | None = None
+
+    def active(self, now: datetime) -> bool:
+        return self.until is None or now < self.until
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """What was ordered so far: the UTC day, its orders, the P&L it began with, the last order and its slot."""
+
+    day: str
+    orders: int = 0
+    pnl_at_start: Decimal | None = None
+    last_order_at: datetime | None = None
+    last_slot: datetime | None = None
+
+    def on(self, now: datetime, total_pnl: Decimal | None) -> "Activity":
+        """The same on the day of `now`: a new UTC day begins with no orders and today's P&L."""
+        today = now.date().isoformat()
+        if self.day == today:
+            start = self.pnl_at_start if self.pnl_at_start is not None else total_pnl
+            return Activity(today, self.orders, start, self.last_order_at, self.last_slot)
+        return Activity(today, 0, total_pnl, self.last_order_at, self.last_slot)
+
+    def after(self, intent: OrderIntent, now: datetime) -> "Activity":
+        """Counted when the order is about to be sent: whatever becomes of it, it may have traded."""
+        return Activity(self.day, self.orders + 1, self.pnl_at_start, now, intent.slot)
+
+    def recovered(self, intent: OrderIntent, sent_at: datetime) -> "Activity":
+        """Count an order that this record has lost with the journal; one of a slot up to the last is counted."""
+        if self.last_slot is not None and intent.slot <= self.last_slot:
+            return self
+        day = sent_at.date().isoformat()
+        known = self.on(sent_at, None) if day > self.day else self
+        last = max(sent_at, known.last_order_at or sent_at)
+        return Activity(known.day, known.orders + (day == known.day), known.pnl_at_start, last, intent.slot)
+
+    def at_least(self, slots: Sequence[datetime]) -> "Activity":
+        """Never fewer than the orders of these slots: all that the exchange tells of, whatever was lost here."""
+        if not slots:
+            return self
+        last = max(slots)
+        known = self.on(last, None) if last.date().isoformat() > self.day else self
+        told = sum(1 for slot in slots if slot.date().isoformat() == known.day)
+        return replace(
+            known,
+            orders=max(known.orders, told),
+            last_order_at=max(last, known.last_order_at or last),
+            last_slot=max(last, known.last_slot or last),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the guards look at. None stands for what could not be read, which no guard lets pass.
+
+    `open_orders` are the bot's own: what others have resting is theirs.
+    """
+
+    now: datetime
+    slot: datetime
+    holdings: Holdings
+    mark_price: Decimal
+    reference_price: Decimal | None
+    book: OrderBook | None
+    rules: TradingRules
+    can_trade: bool
+    pause: Pause | None
+    activity: Activity
+    total_pnl: Decimal | None
+    ledger_known: bool
+    open_orders: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """The outcome: every guard and every cut as a check, the failed guards in words, the intent if none failed."""
+
+    checks: tuple[Check, ...]
+    refusals: tuple[str, ...]
+    intent: OrderIntent | None
+
+
+@exact
+def review(
+    decision: Rebalance, facts: Facts, limits: Limits, policy: Policy, style: OrderStyle, instrument: Instrument
+) -> Review:
+    """Hold the decision against every guard, and size the order."""
+    if style is OrderStyle.MARKET:
+        facts = replace(facts, rules=facts.rules.for_market_orders())
+    checks = [
+        _pause(facts),
+        _recovered(facts, instrument),
+        _tradable(decision.side, facts, style),
+        _fee(facts, limits),
+        _nothing_open(facts),
+        _one_per_slot(facts),
+        _orders_today(facts, limits),
+        _cooldown(facts, limits),
+        _daily_loss(facts, limits, instrument),
+        _reference(facts, limits),
+        _book(facts),
+    ]
+    cuts: list[Check] = []
+    intent = None
+    if facts.book is not None and facts.book.problem is None and facts.mark_price > 0:
+        cuts, guards, intent = _sized(decision, facts, facts.book, limits, policy, style, instrument)
+        checks += guards
+    refusals = tuple(check.explanation for check in checks if not check.passed)
+    return Review((*checks, *cuts), refusals, None if refusals else intent)
+
+
+def fresh(name: str, as_of: datetime, now: datetime, limit: int) -> Check:
+    """Whether what was read `as_of` then may still be decided on: `limit` in seconds."""
+    age = now - as_of
+    seconds = Decimal(age // timedelta(milliseconds=1)).scaleb(-3)
+    told = f"{name} is {places(seconds, 0)} s old, at most {limit} s"
+    return Check(f"{name}_age", seconds, Decimal(limit), age <= timedelta(seconds=limit), told)
+
+
+def _pause(facts: Facts) -> Check:
+    pause = facts.pause
+    if pause is None or not pause.active(facts.now):
+        return Check("kill_switch", "off", "off", True, "trading is not paused")
+    until = f" until {pause.until:%Y-%m-%d %H:%M} UTC" if pause.until else ""
+    return Check("kill_switch", "on", "off", False, f"paused by {pause.set_by}{until}: {pause.reason}")
+
+
+def _recovered(facts: Facts, instrument: Instrument) -> Check:
+    told = "the ledger is known" if facts.ledger_known else "the ledger was empty: this run rebuilds it, no order"
+    coins = plain(facts.holdings.base.total)
+    return Check("ledger", f"{coins} {instrument.base}", None, facts.ledger_known, told)
+
+
+def _tradable(side: Side, facts: Facts, style: OrderStyle) -> Check:
+    problems = list(facts.rules.closed)
+    if not facts.can_trade:
+        problems.append("the account may not trade (canTrade=false)")
+    if side not in facts.rules.sides:
+        problems.append(f"the exchange does not allow {side} for this symbol now")
+    if style is OrderStyle.MARKET and not facts.rules.market_orders:
+        problems.append("the exchange does not list MARKET orders for this symbol")
+    told = "; ".join(problems) or "the symbol is open to this key"
+    return Check("tradable", "closed" if problems else "open", "open", not problems, told)
+
+
+def _fee(facts: Facts, limits: Limits) -> Check:
+    fee = facts.rules.taker_fee
+    told = f"the taker fee is {_percent(fee)}, at most {_percent(limits.max_fee)}"
+    return Check("fee", fee, limits.max_fee, fee <= limits.max_fee, told)
+
+
+def _nothing_open(facts: Facts) -> Check:
+    count = facts.open_orders
+    if count is None:
+        return Check("open_orders", None, ZERO, False, "the open orders could not be read")
+    return Check("open_orders", Decimal(count), ZERO, count == 0, f"{count} orders of the bot itself are open")
+
+
+def _one_per_slot(facts: Facts) -> Check:
+    last = facts.activity.last_slot
+    slot = f"{facts.slot:%Y-%m-%d %H:%M}"
+    passed = last is None or facts.slot > last
+    told = f"slot {slot} is free" if passed else f"an order was already sent for slot {last:%Y-%m-%d %H:%M}"
+    return Check("one_order_a_slot", slot, f"{last:%Y-%m-%d %H:%M}" if last else None, passed, told)
+
+
+def _orders_today(facts: Facts, limits: Limits) -> Check:
+    count, most = facts.activity.orders, limits.max_orders_per_day
+    told = f"{count} orders were sent today (UTC), at most {most}"
+    return Check("orders_a_day", Decimal(count), Decimal(most), count < most, told)
+
+
+def _cooldown(facts: Facts, limits: Limits) -> Check:
+    last, need = facts.activity.last_order_at, Decimal(int(limits.cooldown.total_seconds()))
+    if last is None:
+        return Check("cooldown", None, need, True, "no order was sent before")
+    passed = Decimal(int((facts.now - last).total_seconds()))
+    told = f"the last order was sent {passed} s ago, at least {need} s lie between two"
+    return Check("cooldown", passed, need, facts.now - last >= limits.cooldown, told)
+
+
+def _daily_loss(facts: Facts, limits: Limits, instrument: Instrument) -> Check:
+    most, start = limits.max_daily_loss, facts.activity.pnl_at_start
+    if most is None:
+        return Check("daily_loss", None, None, True, "no daily loss limit is set")
+    if start is None or facts.total_pnl is None:
+        return Check("daily_loss", None, most, False, "today's loss is not known")
+    loss = max(start - facts.total_pnl, ZERO)
+    told = f"today's loss is {places(loss, 2)} {instrument.quote}, the limit {plain(most)}"
+    return Check("daily_loss", loss, most, loss < most, told)
+
+
+def _reference(facts: Facts, limits: Limits) -> Check:
+    reference, limit = facts.reference_price, limits.max_price_deviation
+    if reference is None or reference <= 0:
+        return Check("abnormal_price", None, limit, False, "there is no earlier price to hold this one against")
+    off = quotient(abs(facts.mark_price - reference), reference)
+    told = (
+        f"the price {plain(facts.mark_price)} is {_percent(off)} off the last known one, "
+        f"{plain(reference)}; at most {_percent(limit)}"
+    )
+    return Check("abnormal_price", off, limit, off <= limit, told)
+
+
+def _book(facts: Facts) -> Check:
+    problem = "the order book could not be read" if facts.book is None else facts.book.problem
+    return Check("order_book", problem, None, problem is None, problem or "the order book is sound")
+
+
+def _sized(
+    decision: Rebalance,
+    facts: Facts,
+    book: OrderBook,
+    limits: Limits,
+    policy: Policy,
+    style: OrderStyle,
+    instrument: Instrument,
+) -> tuple[list[Check], list[Check], OrderIntent]:
+    """What cuts the order (each with what it would let through), the guards on what is left, and the intent."""
+    side, mark, rules, unit = decision.side, facts.mark_price, facts.rules, instrument.base
+    buying = side is Side.BUY
+    bound = _to_tick(mark * (ONE + limits.max_slippage if buying else ONE - limits.max_slippage), side, rules)
+    largest = min(rules.max_notional, limits.max_notional or rules.max_notional)
+    best = _joined(book, side, bound) if style is OrderStyle.MAKER else book.against(side)[0].price
+    most = max(mark, bound) if buying else max(mark, bound, _to_tick(best, side, rules))
+    cuts = [_cut("largest_notional", decision.quantity, quotient(largest, most, ROUND_FLOOR), unit)]
+    if style is not OrderStyle.MAKER:
+        depth = book.depth(side, limits.depth_levels)
+        cuts.append(_cut("depth", decision.quantity, depth * limits.max_depth_share, unit))
+        cuts.append(_cut("within_slippage", decision.quantity, book.quantity_within(side, bound), unit))
+    quantity = min(decision.quantity, *(_amount(cut.limit) for cut in cuts))
+    reached = best if style is OrderStyle.MAKER else _reached(book, side, quantity, bound)
+    limit_price = _to_tick(reached, side, rules)
+    dearest = bound if style is OrderStyle.MARKET else limit_price
+    cuts.append(_cut("reserves", decision.quantity, _affordable(side, facts, policy, dearest), unit))
+    quantity = floor_to(min(quantity, _amount(cuts[-1].limit)), rules.quantity_step)
+    intent = OrderIntent(
+        client_order_id(instrument.symbol, facts.slot, side),
+        facts.slot,
+        side,
+        style,
+        quantity,
+        None if style is OrderStyle.MARKET else limit_price,
+        floor_to(quantity * limit_price, rules.price_increment),
+    )
+    slippage = ZERO if style is OrderStyle.MAKER or quantity <= 0 else book.slippage(side, quantity, mark)
+    guards = [
+        _size(intent, mark, policy, rules, instrument),
+        Check(
+            "slippage",
+            slippage,
+            limits.max_slippage,
+            slippage is not None and slippage <= limits.max_slippage,
+            f"the book would fill it {'not at all' if slippage is None else _percent(slippage)} off the price; "
+            f"at most {_percent(limits.max_slippage)}",
+        ),
+        _price_band(limit_price, side, mark, rules),
+    ]
+    return cuts, guards, intent
+
+
+def _cut(name: str, wanted: Decimal, allowed: Decimal, unit: str) -> Check:
+    """A limit that makes the order smaller instead of refusing it."""
+    told = f"{plain(wanted)} {unit} are wanted, {places(allowed, 4)} {unit} let through"
+    return Check(name, wanted, allowed, wanted <= allowed, told)
+
+
+def _amount(value: Decimal | str | None) -> Decimal:
+    return value if isinstance(value, Decimal) else ZERO
+
+
+def _affordable(side: Side, facts: Facts, policy: Policy, dearest: Decimal) -> Decimal:
+    """Base asset that may be sold above the core holding, or bought above the reserve with fees paid."""
+    base, quote = facts.holdings.base, facts.holdings.quote
+    if side is Side.SELL:
+        return max(min(base.free, base.total - policy.core_holding), ZERO)
+    spendable = max(min(quote.free, quote.total - policy.quote_reserve), ZERO)
+    return quotient(spendable, dearest * (ONE + facts.rules.taker_fee), ROUND_FLOOR) if dearest > 0 else ZERO
+
+
+def _size(intent: OrderIntent, mark: Decimal, policy: Policy, rules: TradingRules, instrument: Instrument) -> Check:
+    """Our minimum at the mark price, the venue's at the price that will be sent."""
+    worth = intent.quantity * mark
+    passed = (
+        intent.quantity > 0
+        and intent.quantity >= rules.min_quantity
+        and worth >= policy.min_notional
+        and intent.notional >= rules.min_notional
+    )
+    told = (
+        f"{plain(intent.quantity)} {instrument.base} are left after all cuts, worth {places(worth, 4)} "
+        f"{instrument.quote}; the least is {plain(max(policy.min_notional, rules.min_notional))}"
+    )
+    return Check("size", worth, max(policy.min_notional, rules.min_notional), passed, told)
+
+
+def _price_band(limit_price: Decimal, side: Side, mark: Decimal, rules: TradingRules) -> Check:
+    """The venue's own band around the last price (mexc-api.md 4.6, code 30087)."""
+    if side is Side.BUY:
+        edge = mark * (ONE + rules.price_band_up) if rules.price_band_up is not None else None
+        passed = edge is None or limit_price <= edge
+    else:
+        edge = mark * (ONE - rules.price_band_down) if rules.price_band_down is not None else None
+        passed = edge is None or limit_price >= edge
+    told = f"the limit price {plain(limit_price)} against the exchange's band around the last price"
+    return Check("price_band", limit_price, edge, passed, told)
+
+
+def _to_tick(price: Decimal, side: Side, rules: TradingRules) -> Decimal:
+    """Down for buys, up for sells: never worse than the unrounded price (mexc-api.md 4.6)."""
+    return floor_to(price, rules.price_increment) if side is Side.BUY else ceil_to(price, rules.price_increment)
+
+
+def _reached(book: OrderBook, side: Side, quantity: Decimal, bound: Decimal) -> Decimal:
+    """The price of the deepest level that `quantity` reaches, never beyond the slippage bound."""
+    left, price = quantity, book.against(side)[0].price
+    for level in book.against(side):
+        if left <= 0:
+            break
+        price = level.price
+        left -= level.quantity
+    return min(price, bound) if side is Side.BUY else max(price, bound)
+
+
+def _joined(book: OrderBook, side: Side, bound: Decimal) -> Decimal:
+    """The best price of our own side: a resting order joins it and takes nothing. Never beyond the bound."""
+    return min(book.bids[0].price, bound) if side is Side.BUY else max(book.asks[0].price, bound)
+
+
+def _percent(fraction: Decimal) -> str:
+    return f"{places(fraction * 100, 2)} %"

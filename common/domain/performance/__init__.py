@@ -1,0 +1,1 @@
+"""Whether it was worth it. May import what domain may."""

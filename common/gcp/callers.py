@@ -1,0 +1,159 @@
+"""Who may call: the token of the Scheduler's (or an operator's) account, checked as SPEC §7 says.
+
+`platform`  IAM has checked the token and replaced its signature; the claims that are left are checked.
+`oidc`      signature and claims, against cached certificates.
+`header`    the X-CloudScheduler header is enough: a laptop only.
+
+With both a token and the header the token decides: a bad token is never rescued by the header.
+"""
+
+import json
+from base64 import urlsafe_b64decode
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from threading import Lock
+from typing import Any, Protocol
+
+import requests
+
+from common.clock import Clock
+from common.config import Settings
+from common.decimal_json import loads
+from common.errors import ExchangeUnavailable, ForbiddenCaller, MissingCredentials
+
+ISSUERS = ("https://accounts.google.com", "accounts.google.com")
+REMOVED_SIGNATURE = "SIGNATURE_REMOVED_BY_GOOGLE"
+SKEW = timedelta(seconds=30)
+CERTS_KEPT = timedelta(hours=1)
+CERTS_RETRY = timedelta(seconds=60)
+
+
+class CertificatesUnavailable(ExchangeUnavailable):
+    """The token cannot be checked now; a retry may help."""
+
+    code = "certificates_unavailable"
+
+
+class Headers(Protocol):
+    def get(self, name: str, /) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """`auth` is OIDC or X-CloudScheduler; `email` is None for a caller known by the header alone."""
+
+    auth: str
+    email: str | None
+
+
+class CallerCheck:
+    """One for a process; thread-safe."""
+
+    def __init__(self, settings: Settings, clock: Clock, session: requests.Session) -> None:
+        self._mode = settings.auth_mode
+        self._audiences = settings.oidc_audience
+        self._clock = clock
+        self._certs = Certificates(settings.oidc_certs_url, session, clock)
+
+    def check(self, headers: Headers, allowed: Collection[str]) -> Caller:
+        """The caller. Raises MissingCredentials (401), ForbiddenCaller (403), CertificatesUnavailable (503)."""
+        authorization = headers.get("Authorization")
+        if authorization is None:
+            if self._mode == "header" and headers.get("X-CloudScheduler"):
+                return Caller("X-CloudScheduler", None)
+            raise MissingCredentials("no token")
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise MissingCredentials("the Authorization header holds no bearer token")
+        claims = self._claims(token.strip())
+        self._check_claims(claims)
+        email = claims.get("email")
+        if not isinstance(email, str) or email not in allowed or claims.get("email_verified") is not True:
+            raise ForbiddenCaller("the token belongs to an account that may not call this function")
+        return Caller("OIDC", email)
+
+    def _claims(self, token: str) -> Mapping[str, Any]:
+        """The claims of a token whose signature holds, or was checked and removed by the platform."""
+        removed = token.rsplit(".", 1)[-1] == REMOVED_SIGNATURE
+        if self._mode == "platform":
+            if not removed:
+                raise MissingCredentials("the platform has not checked this token")
+            try:
+                return _unverified(token)
+            except (ValueError, RecursionError):
+                raise MissingCredentials("the token cannot be read") from None
+        if removed:
+            raise MissingCredentials("a token without a signature proves nothing here")
+        return self._verified(token)
+
+    def _verified(self, token: str) -> Mapping[str, Any]:
+        from google.auth import jwt  # imported here only: with the cryptography it brings, a twentieth of a second
+
+        try:
+            key_id = jwt.decode_header(token).get("kid")
+        except (ValueError, RecursionError):
+            raise MissingCredentials("the token cannot be read") from None
+        if not isinstance(key_id, str):
+            raise MissingCredentials("the token does not name its key")
+        certificates = self._certs.for_key(key_id)
+        try:
+            claims: Mapping[str, Any] = jwt.decode(
+                token, certs=certificates, clock_skew_in_seconds=int(SKEW.total_seconds())
+            )
+        except ValueError:
+            raise MissingCredentials("the token's signature or lifetime does not hold") from None
+        return claims
+
+    def _check_claims(self, claims: Mapping[str, Any]) -> None:
+        if claims.get("iss") not in ISSUERS:
+            raise MissingCredentials("the token comes from another issuer")
+        if claims.get("aud") not in self._audiences:
+            raise MissingCredentials("the token is for another audience")
+        expires = claims.get("exp")
+        now = self._clock.now().timestamp()
+        if not (isinstance(expires, int | float) and expires + SKEW.total_seconds() >= now):
+            raise MissingCredentials("the token has expired")
+
+
+def _unverified(token: str) -> Mapping[str, Any]:
+    """The claims of a token whose signature others have checked, as google-auth reads them. Raises ValueError."""
+    parts = token.encode().split(b".")
+    if len(parts) != 3:
+        raise ValueError("a token has three parts")
+    header, claims = (json.loads(urlsafe_b64decode(part + b"=" * (-len(part) % 4)).decode()) for part in parts[:2])
+    if not isinstance(header, Mapping) or not isinstance(claims, Mapping):
+        raise ValueError("a part of the token is no object")
+    return claims
+
+
+class Certificates:
+    """The issuer's public certificates, kept for an hour and fetched anew for a key that is not among them."""
+
+    def __init__(self, url: str, session: requests.Session, clock: Clock) -> None:
+        self._url = url
+        self._session = session
+        self._clock = clock
+        self._lock = Lock()
+        self._certificates: Mapping[str, str] = {}
+        self._fetched_at: float | None = None
+
+    def for_key(self, key_id: str) -> Mapping[str, str]:
+        """All certificates, fresh enough. Raises CertificatesUnavailable."""
+        with self._lock:
+            age = None if self._fetched_at is None else self._clock.monotonic() - self._fetched_at
+            limit = CERTS_KEPT if key_id in self._certificates else CERTS_RETRY
+            if age is None or age >= limit.total_seconds():
+                self._certificates = self._fetch()
+                self._fetched_at = self._clock.monotonic()
+            return self._certificates
+
+    def _fetch(self) -> Mapping[str, str]:
+        try:
+            response = self._session.get(self._url, timeout=(3, 5), allow_redirects=False)
+            certificates = loads(response.content) if response.status_code == 200 else None
+        except (requests.RequestException, ValueError) as error:
+            raise CertificatesUnavailable(f"no certificates ({type(error).__name__})") from None
+        if not isinstance(certificates, dict) or not certificates:
+            raise CertificatesUnavailable(f"no certificates (HTTP {response.status_code})")
+        return certificates

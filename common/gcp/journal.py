@@ -1,0 +1,121 @@
+"""The journal outside Redis: the log lines of fills and intents, and how they are read back from their sink.
+
+On the platform a logging sink writes them as objects of one JSON entry a line into a bucket; on a laptop a
+folder of log lines holds the same. Only `journal.*` events are looked at.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import quote
+
+import requests
+
+from common.decimal_json import from_redis, loads, to_redis
+from common.errors import ConfigurationError, StoreUnreachable, UnreadablePayload
+from common.gcp.logs import event
+
+_STORAGE = "https://storage.googleapis.com/storage/v1/b"
+
+
+def note(name: str, fields: Mapping[str, Any]) -> None:
+    """Log one journal event. Amounts go as text: Cloud Logging would make binary floats of numbers."""
+    event(f"journal.{name}", {}, json_text=to_redis(fields))
+
+
+class JournalSource(Protocol):
+    name: str
+
+    def texts(self) -> Iterator[str]:
+        """The content of every object, oldest name first. Raises StoreUnreachable, ConfigurationError."""
+
+
+class Folder:
+    def __init__(self, path: str) -> None:
+        self.name = f"folder {path}"
+        self._path = Path(path)
+
+    def texts(self) -> Iterator[str]:
+        if not self._path.is_dir():
+            raise ConfigurationError("JOURNAL_FOLDER: there is no such folder")
+        for file in sorted(self._path.rglob("*")):
+            if file.is_file():
+                yield _decoded(file.read_bytes(), self.name)
+
+
+class Bucket:
+    """Read with the function's own account (storage.objectViewer on this bucket)."""
+
+    def __init__(self, bucket: str, session: requests.Session) -> None:
+        self.name = f"bucket {bucket}"
+        self._url = f"{_STORAGE}/{quote(bucket, safe='')}/o"
+        self._session = session
+
+    @classmethod
+    def of(cls, bucket: str) -> "Bucket":
+        """With the platform's own credentials (imported here only: nothing else needs them)."""
+        import google.auth
+        from google.auth.exceptions import DefaultCredentialsError
+        from google.auth.transport.requests import AuthorizedSession
+
+        try:
+            credentials, _ = google.auth.default(scopes=["https://www.googleapis.com/auth/devstorage.read_only"])
+        except DefaultCredentialsError:
+            raise ConfigurationError("JOURNAL_BUCKET: there are no credentials to read it with") from None
+        return cls(bucket, AuthorizedSession(credentials))
+
+    def texts(self) -> Iterator[str]:
+        for name in sorted(self._names()):
+            content = self._get(f"{self._url}/{quote(name, safe='')}", {"alt": "media"}).content
+            yield _decoded(content, self.name)
+
+    def _names(self) -> Iterator[str]:
+        page: str | None = ""
+        while page is not None:
+            content = self._get(self._url, {"pageToken": page} if page else {}).content
+            try:
+                listing = loads(content)
+                yield from [item["name"] for item in listing.get("items", [])]
+                page = listing.get("nextPageToken")
+            except (ValueError, TypeError, KeyError, AttributeError):
+                raise UnreadablePayload(f"{self.name}: the list of its objects cannot be read") from None
+
+    def _get(self, url: str, params: dict[str, str]) -> requests.Response:
+        from google.auth.exceptions import GoogleAuthError  # a token that cannot be renewed shows here
+
+        try:
+            response = self._session.get(url, params=params, timeout=20)
+        except (requests.RequestException, GoogleAuthError) as error:
+            raise StoreUnreachable(f"the journal's bucket cannot be reached ({type(error).__name__})") from None
+        if response.status_code != 200:
+            raise StoreUnreachable(f"the journal's bucket answers HTTP {response.status_code}")
+        return response
+
+
+def _decoded(content: bytes, where: str) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise UnreadablePayload(f"{where}: an object is no text") from None
+
+
+def events(source: JournalSource) -> Iterator[tuple[str, Any]]:
+    """Every journal event as (name, fields), amounts as Decimal.
+
+    Lines that are no JSON object are refused: a journal that cannot be read in full restores nothing.
+    """
+    for text in source.texts():
+        for line in text.splitlines():
+            if line.strip():
+                yield from _event(line, source.name)
+
+
+def _event(line: str, where: str) -> Iterator[tuple[str, Any]]:
+    try:
+        entry = loads(line)
+    except ValueError:
+        raise UnreadablePayload(f"{where}: a line is no JSON") from None
+    fields = entry.get("jsonPayload", entry) if isinstance(entry, dict) else {}
+    name = fields.get("event") if isinstance(fields, dict) else None
+    if isinstance(name, str) and name.startswith("journal."):
+        yield name, from_redis(to_redis(fields), where)

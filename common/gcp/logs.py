@@ -1,0 +1,134 @@
+"""Log lines: JSON objects on the platform, plain text in a terminal. The only file that knows Cloud Logging.
+
+The framework installs a root handler of its own (and with LOG_EXECUTION_ID drops INFO and the severity), so
+the root logger is taken over; stdout is looked up when a line is written, for during a request the
+framework puts a writer there that adds the execution id (gcp.md 7).
+"""
+
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Mapping
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Any, TextIO
+
+from common.config import Settings
+from common.decimal_json import loads, to_answer
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+_context: ContextVar[Mapping[str, Any]] = ContextVar("log_context", default=_NOTHING)
+log = logging.getLogger("common.run")
+
+
+def set_context(fields: Mapping[str, Any]) -> None:
+    """Fields that every line of this request carries."""
+    _context.set(fields)
+
+
+def trace_fields(header: str | None, traceparent: str | None, project: str | None) -> dict[str, Any]:
+    """The trace of a request, as Cloud Logging joins lines by it; empty off the platform."""
+    trace = (header or "").split("/", 1)[0]
+    if not trace and traceparent and traceparent.count("-") == 3:
+        trace = traceparent.split("-")[1]
+    if not (trace and project and trace.isalnum()):
+        return {}
+    return {"logging.googleapis.com/trace": f"projects/{project}/traces/{trace}"}
+
+
+def event(name: str, fields: Mapping[str, Any], level: int = logging.INFO, *, json_text: str = "{}") -> None:
+    """A structured line: `event` and its fields. Metrics and the journal are made from these alone.
+
+    `json_text` holds further fields, a JSON object that goes into the line as it is.
+    """
+    log.log(level, name, extra={"fields": {"event": name, **fields}, "json_text": json_text})
+
+
+def _message(record: logging.LogRecord) -> str:
+    """The message; an exception by its kind and place: its text and traceback may carry secrets (SPEC §1)."""
+    text = record.getMessage()
+    if not record.exc_info or record.exc_info[0] is None:
+        return text
+    kind, _, trace = record.exc_info
+    place = "".join(f" at {os.path.basename(f.filename)}:{f.lineno}" for f in traceback.extract_tb(trace)[-1:])
+    return f"{text}: {kind.__name__}{place}"
+
+
+class JsonFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "severity": record.levelname,
+            "message": _message(record),
+            "time": datetime.fromtimestamp(record.created, UTC),
+            "logger": record.name,
+            **_context.get(),
+            **getattr(record, "fields", {}),
+        }
+        text, more = to_answer(line), getattr(record, "json_text", "{}")
+        return text if more == "{}" else f"{text[:-1]},{more[1:]}"
+
+
+class TextFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        fields = getattr(record, "fields", {}) | loads(getattr(record, "json_text", "{}"))
+        shown = {k: v for k, v in fields.items() if k != "event" and isinstance(v, str | int | Decimal)}
+        told = " ".join(f"{k}={to_answer(v)}" for k, v in shown.items())
+        time = self.formatTime(record, "%H:%M:%S")
+        return f"{time} {record.levelname} {_message(record)} {told}".rstrip()
+
+
+class StdoutHandler(logging.StreamHandler[TextIO]):
+    """Writes to whatever sys.stdout is at that moment."""
+
+    def __init__(self) -> None:
+        super().__init__(sys.stdout)
+
+    @property
+    def stream(self) -> TextIO:
+        return sys.stdout
+
+    @stream.setter
+    def stream(self, _: TextIO) -> None:
+        """The stream is looked up, never kept."""
+
+
+def set_up(settings: Settings) -> None:
+    """Own the root logger: one handler, our level, our format."""
+    if not settings.on_platform and settings.log_ship_project:
+        _own(_shipping_handler(settings.log_ship_project), settings.log_level)
+    else:
+        set_up_plainly(settings.on_platform, settings.log_level)
+
+
+def set_up_plainly(on_platform: bool, level: str = "INFO") -> None:
+    """The same without settings, so that it can be told what is wrong with them."""
+    handler = StdoutHandler()
+    handler.setFormatter(JsonFormatter() if on_platform else TextFormatter())
+    _own(handler, level)
+
+
+def _own(handler: logging.Handler, level: str) -> None:
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for noisy in ("urllib3", "google", "werkzeug"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _shipping_handler(project: str) -> logging.Handler:
+    """Off the platform: lines go to Cloud Logging by its client (imported here only: it costs half a second)."""
+    from google.cloud.logging import Client
+
+    return shipping(Client(project=project))
+
+
+def shipping(client: Any, **more: Any) -> logging.Handler:
+    """The library's handler for our lines: it sends a line that is a JSON object as a structured payload."""
+    from google.cloud.logging.handlers import CloudLoggingHandler
+
+    handler: logging.Handler = CloudLoggingHandler(client, **more)
+    handler.setFormatter(JsonFormatter())
+    return handler

@@ -1,0 +1,230 @@
+"""The wire to the exchange: signing, time-outs, retries of reads, errors. It knows no endpoint.
+
+Reads are tried again within the run's deadline; a write is sent once, and an answer that does not say
+what became of it is OutcomeUnknown. Every parameter goes into the query string (mexc-api.md 2).
+"""
+
+import hashlib
+import hmac
+import random
+import re
+from collections.abc import Iterable, Mapping
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import requests
+from pydantic import SecretStr
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import NewConnectionError
+from urllib3.util import Timeout
+
+from common.clock import Clock, Deadline, milliseconds
+from common.decimal_json import loads
+from common.errors import (
+    BotError,
+    ClockRefused,
+    ConfigurationError,
+    ExchangeUnavailable,
+    OutcomeUnknown,
+    RateLimited,
+    UnreadablePayload,
+)
+from common.meter import Meter, Reply
+from common.mexc.errors import error_for, is_error
+
+ATTEMPTS = 3
+CLOCK_MARGIN_MS = 300
+"""Signed times are this much in the past: a clock 1 s fast is refused whatever recvWindow says."""
+READ_WINDOW_MS = 10_000
+WRITE_WINDOW_MS = 5_000
+_SIGNED = re.compile(r"\S*signature=\S*", re.IGNORECASE)
+Params = Iterable[tuple[str, str | int]]
+
+
+def encode(params: Params) -> str:
+    """The query string as it is signed and sent: upper-case escapes, a space is %20, nothing left bare."""
+    return urlencode(list(params), quote_via=quote, safe="")
+
+
+def sign(secret: str, message: str) -> str:
+    """Lower-case hex HMAC-SHA256 over the exact text that is sent (mexc-api.md 2)."""
+    return hmac.new(secret.encode(), message.encode(), hashlib.sha256).hexdigest()
+
+
+def new_session(connections: int = 8, proxy: str | None = None) -> requests.Session:
+    """A session for one process: no retries of its own, no cookies, nothing read from the environment."""
+    session = requests.Session()
+    session.trust_env = False
+    session.headers.clear()
+    session.headers.update({"Content-Type": "application/json", "Accept": "application/json"})
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    adapter = HTTPAdapter(pool_connections=2, pool_maxsize=connections, max_retries=0)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    if proxy:
+        session.proxies = {"https": proxy}
+    return session
+
+
+class MexcHttp:
+    """One for a process; thread-safe. `timeout` is what one call may take, in seconds."""
+
+    def __init__(
+        self,
+        session: requests.Session,
+        base_url: str,
+        clock: Clock,
+        api_key: SecretStr | None,
+        secret_key: SecretStr | None,
+        timeout: float,
+        rng: random.Random,
+    ) -> None:
+        self._session = session
+        self._base_url = base_url
+        self._clock = clock
+        self._api_key = api_key
+        self._secret_key = secret_key
+        self._timeout = timeout
+        self._rng = rng
+        self._offset_ms = 0
+
+    def read(
+        self,
+        endpoint: str,
+        path: str,
+        params: Params,
+        deadline: Deadline,
+        meter: Meter,
+        *,
+        signed: bool = False,
+    ) -> Reply:
+        """GET, tried again on what may pass. Raises ExchangeUnavailable, UnreadablePayload, ExchangeRefused."""
+        pairs = list(params)
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return self._once("GET", endpoint, path, pairs, deadline, meter, signed, READ_WINDOW_MS)
+            except ExchangeUnavailable as error:
+                pause = self._pause(error, attempt)
+                if attempt == ATTEMPTS or pause is None or pause >= deadline.remaining:
+                    raise
+                self._clock.sleep(pause)
+        raise AssertionError("the last attempt returns or raises")
+
+    def write(
+        self, method: str, endpoint: str, path: str, params: Params, deadline: Deadline, meter: Meter
+    ) -> Reply:
+        """Send once, signed. Raises OutcomeUnknown when nobody can say whether it was executed."""
+        return self._once(method, endpoint, path, list(params), deadline, meter, True, WRITE_WINDOW_MS)
+
+    def _pause(self, error: ExchangeUnavailable, attempt: int) -> float | None:
+        """Seconds to wait before the next try; None when trying again would do harm."""
+        if isinstance(error, RateLimited):
+            return error.retry_after
+        return 0.2 * (1 << attempt - 1) * (1 + self._rng.random())
+
+    def _once(
+        self,
+        method: str,
+        endpoint: str,
+        path: str,
+        pairs: list[tuple[str, str | int]],
+        deadline: Deadline,
+        meter: Meter,
+        signed: bool,
+        window_ms: int,
+    ) -> Reply:
+        """One call, and one more after a resync when the exchange refused our clock: then it did nothing."""
+        if not signed:
+            return self._send(method, endpoint, path, encode(pairs), deadline, meter)
+        try:
+            return self._send(method, endpoint, path, self._signed(pairs, window_ms), deadline, meter)
+        except ClockRefused:
+            self._resync(deadline, meter)
+            return self._send(method, endpoint, path, self._signed(pairs, window_ms), deadline, meter)
+
+    def _signed(self, pairs: list[tuple[str, str | int]], window_ms: int) -> str:
+        if self._secret_key is None:
+            raise ConfigurationError("MEXC_API_KEY and MEXC_SECRET_KEY are not set")
+        stamp = milliseconds(self._clock.now()) + self._offset_ms - CLOCK_MARGIN_MS
+        message = encode([*pairs, ("recvWindow", window_ms), ("timestamp", stamp)])
+        return f"{message}&signature={sign(self._secret_key.get_secret_value(), message)}"
+
+    def _resync(self, deadline: Deadline, meter: Meter) -> None:
+        """Measure the exchange's clock against ours: server − (t0 + t1) / 2."""
+        before = milliseconds(self._clock.now())
+        payload = self._send("GET", "time", "/api/v3/time", "", deadline, meter).payload
+        after = milliseconds(self._clock.now())
+        server = payload.get("serverTime") if isinstance(payload, dict) else None
+        if not isinstance(server, int):
+            raise UnreadablePayload("time: serverTime is missing")
+        self._offset_ms = server - (before + after) // 2
+
+    def _send(self, method: str, endpoint: str, path: str, query: str, deadline: Deadline, meter: Meter) -> Reply:
+        write = method != "GET"
+        url = f"{self._base_url}{path}" + (f"?{query}" if query else "")
+        key = {"X-MEXC-APIKEY": self._api_key.get_secret_value()} if self._api_key else {}
+        seconds = deadline.timeout(self._timeout)
+        timeout = Timeout(connect=min(seconds, 5.0), total=seconds)
+        meter.add(endpoint)
+        try:
+            # Prepared here, for the session would merge settings of which there are none: a fifth of a call's work.
+            request = requests.PreparedRequest()
+            request.prepare(method, url, {**self._session.headers, **key})
+            options: dict[str, Any] = {"timeout": timeout, "allow_redirects": False}  # the stubs know no Timeout
+            response = self._session.send(request, **options)
+            body = response.content
+        except requests.RequestException as error:
+            # The text of a requests exception carries the signed URL: only its kind may leave this place.
+            kind = type(error).__name__
+            if write and not _never_sent(error):
+                raise OutcomeUnknown(f"{endpoint}: no answer ({kind}); the order may have been accepted") from None
+            raise ExchangeUnavailable(f"{endpoint}: the exchange cannot be reached ({kind})") from None
+        payload, problem = _parse(body)
+        if problem or is_error(response.status_code, payload):
+            raise self._error(endpoint, response.status_code, response.headers, payload, problem, write)
+        return Reply(endpoint, payload, body.decode(), self._clock.now())
+
+    def _error(
+        self,
+        endpoint: str,
+        status: int,
+        headers: Mapping[str, str],
+        payload: Any,
+        problem: str | None,
+        write: bool,
+    ) -> BotError:
+        if problem and status < 300:
+            if write:
+                return OutcomeUnknown(f"{endpoint}: {problem}; the order may have been accepted")
+            return UnreadablePayload(f"{endpoint}: {problem}")
+        if isinstance(payload, dict):
+            payload = {name: self._scrubbed(value) for name, value in payload.items()}
+        wait = headers.get("Retry-After", "")
+        retry_after = float(wait) if wait.isdecimal() else None
+        return error_for(status, payload, write=write, retry_after=retry_after, where=endpoint)
+
+    def _scrubbed(self, value: Any) -> Any:
+        """A field of an error without our key, secret and signed URL, should the exchange tell them back."""
+        if not isinstance(value, str):
+            return value
+        for secret in filter(None, (self._api_key, self._secret_key)):
+            value = value.replace(secret.get_secret_value(), "***")
+        return _SIGNED.sub("***", value)
+
+
+def _parse(body: bytes) -> tuple[Any, str | None]:
+    """The parsed body, or what is wrong with it."""
+    try:
+        return loads(body.decode()), None
+    except ValueError:
+        kind = "is empty" if not body.strip() else "is HTML" if body.lstrip()[:1] == b"<" else "is not JSON"
+        return None, f"the answer {kind}"
+
+
+def _never_sent(error: requests.RequestException) -> bool:
+    """Whether the connection was never made, so that nothing can have been executed."""
+    if isinstance(error, requests.ConnectTimeout):
+        return True
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return isinstance(reason, NewConnectionError)

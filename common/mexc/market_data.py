@@ -1,0 +1,47 @@
+"""The exchange's answers that may be some seconds old, through a cache that is handed in.
+
+The cache is any object with these methods: the exchange's room knows nothing of Redis.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+
+class CacheKeys(Protocol):
+    """How the cache names what it holds of a pair (`QRL/USDT`)."""
+
+    def ticker(self, pair: str, /) -> str: ...
+    def ohlcv(self, pair: str, interval: str, limit: int, /) -> str: ...
+    def deals(self, pair: str, limit: int, /) -> str: ...
+    def orderbook(self, pair: str, limit: int, /) -> str: ...
+
+
+class Cache(Protocol):
+    """Lifetimes in seconds. A miss is None; a cache that fails is a miss."""
+
+    @property
+    def keys(self) -> CacheKeys: ...
+    def ttl(self, kind: str) -> int: ...
+    def get(self, key: str) -> Any: ...
+    def set(self, key: str, value: Any, ttl: int | None = None) -> bool: ...
+    def clear_symbol(self, symbol: str) -> int: ...
+    def clear_all(self) -> int: ...
+
+
+def cached(cache: Cache, kind: str, key: str, fetch: Callable[[], Any], now: datetime | None = None) -> Any:
+    """The payload under `key`, fetched and kept when it is not there.
+
+    With `now` the values are candles: the entry ends with the close of the one that is still open.
+    """
+    found = cache.get(key)
+    if found is not None:
+        return found
+    answer = fetch()
+    ttl = cache.ttl(kind)
+    if now is not None and answer.value:
+        left = answer.value[-1].closes_at - max(now, answer.reply.received_at)
+        ttl = min(ttl, max(left // timedelta(seconds=1), 0))
+    if ttl > 0:
+        cache.set(key, answer.reply.payload, ttl)
+    return answer.reply.payload

@@ -1,0 +1,290 @@
+"""Payloads of the exchange into domain values: its names stop here (mexc-api.md 1; unknown fields are ignored).
+
+Every function takes the parsed JSON of one answer and raises UnreadablePayload, naming the endpoint, the
+field and the fault, when it is not what the exchange documents. Nothing unreadable becomes a zero.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from functools import cache
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from common.clock import from_milliseconds
+from common.decimals import ONE, ZERO
+from common.domain.instrument import Instrument, Side, TradingRules
+from common.domain.order_book import Level, OrderBook
+from common.domain.orders.order import Fill, Order, OrderStatus
+from common.domain.portfolio import Account, Balance
+from common.errors import UnreadablePayload
+from common.mexc.payloads import (
+    Amount,
+    Millis,
+    Wire,
+    WireAccount,
+    WireAck,
+    WireBookTicker,
+    WireDeal,
+    WireDepth,
+    WireExchangeInfo,
+    WireFill,
+    WireOrder,
+    WirePrice,
+    WireSymbols,
+    WireTicker,
+    WireTime,
+    WireTradeFee,
+)
+
+T = TypeVar("T")
+
+
+@cache
+def _list_of(model: type[Wire]) -> TypeAdapter[Any]:
+    return TypeAdapter(list[model])  # type: ignore[valid-type]
+
+
+@cache
+def _kline_rows() -> TypeAdapter[Any]:
+    return TypeAdapter(list[tuple[Millis, Amount, Amount, Amount, Amount, Amount, Millis, Amount]])
+
+
+def _read(endpoint: str, validate: Callable[[object], T], payload: object) -> T:
+    try:
+        return validate(payload)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the whole"
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        raise UnreadablePayload(f"{endpoint}: {where}: {first['msg']}{more}") from None
+
+
+def _same_symbol(endpoint: str, asked: str, answered: str) -> None:
+    if asked != answered:
+        raise UnreadablePayload(f"{endpoint}: asked for {asked}, answered for {answered:.20}")
+
+
+@dataclass(frozen=True, slots=True)
+class Ticker:
+    """The 24 h statistics; `change_fraction` is what MEXC calls percent. What it did not send is None."""
+
+    last_price: Decimal
+    volume: Decimal
+    quote_volume: Decimal | None
+    change: Decimal
+    change_fraction: Decimal
+    high_price: Decimal
+    low_price: Decimal
+    open_price: Decimal | None
+    previous_close: Decimal | None
+    bid_price: Decimal | None
+    ask_price: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Deal:
+    """A public trade."""
+
+    price: Decimal
+    quantity: Decimal
+    at: datetime
+    buyer_is_maker: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Candle:
+    """`closes_at` is `opens_at` + interval exactly; the last row of an answer is still open."""
+
+    opens_at: datetime
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: Decimal
+    closes_at: datetime
+    quote_volume: Decimal
+
+
+def read_account(payload: object) -> Account:
+    wire = _read("account", WireAccount.model_validate, payload)
+    return Account(
+        {b.asset: Balance(b.free, b.locked) for b in wire.balances},
+        wire.canTrade,
+        wire.canWithdraw,
+        wire.canDeposit,
+        wire.accountType,
+        tuple(wire.permissions),
+        wire.makerCommission,
+        wire.takerCommission,
+        wire.updateTime,
+    )
+
+
+def read_ticker(payload: object, symbol: str) -> Ticker:
+    wire = _read("ticker/24hr", WireTicker.model_validate, payload)
+    _same_symbol("ticker/24hr", symbol, wire.symbol)
+    return Ticker(
+        wire.lastPrice,
+        wire.volume,
+        wire.quoteVolume,
+        wire.priceChange,
+        wire.priceChangePercent,
+        wire.highPrice,
+        wire.lowPrice,
+        wire.openPrice,
+        wire.prevClosePrice,
+        wire.bidPrice,
+        wire.askPrice,
+    )
+
+
+def read_price(payload: object, symbol: str) -> Decimal:
+    wire = _read("ticker/price", WirePrice.model_validate, payload)
+    _same_symbol("ticker/price", symbol, wire.symbol)
+    return wire.price
+
+
+def read_book_ticker(payload: object, symbol: str) -> tuple[Decimal | None, Decimal | None]:
+    """Best bid and ask, each None when the exchange sent null or "" for an illiquid pair."""
+    wire = _read("ticker/bookTicker", WireBookTicker.model_validate, payload)
+    _same_symbol("ticker/bookTicker", symbol, wire.symbol)
+    return wire.bidPrice, wire.askPrice
+
+
+def read_depth(payload: object) -> OrderBook:
+    wire = _read("depth", WireDepth.model_validate, payload)
+    return OrderBook.of([Level(*level) for level in wire.bids], [Level(*level) for level in wire.asks])
+
+
+def read_deals(payload: object) -> list[Deal]:
+    deals = _read("trades", _list_of(WireDeal).validate_python, payload)
+    return [Deal(d.price, d.qty, from_milliseconds(d.time), d.isBuyerMaker) for d in deals]
+
+
+def read_klines(payload: object) -> list[Candle]:
+    rows = _read("klines", _kline_rows().validate_python, payload)
+    return [
+        Candle(from_milliseconds(start), opened, high, low, close, volume, from_milliseconds(end), quote_volume)
+        for start, opened, high, low, close, volume, end, quote_volume in rows
+    ]
+
+
+def read_rules(payload: object, instrument: Instrument) -> TradingRules:
+    """The pair's rules out of exchangeInfo (mexc-api.md 4.6). Raises when the symbol is not in the answer."""
+    wire = _read("exchangeInfo", WireExchangeInfo.model_validate, payload)
+    symbol = next((s for s in wire.symbols if s.symbol == instrument.symbol), None)
+    if symbol is None:
+        raise UnreadablePayload(f"exchangeInfo: {instrument.symbol} is not in the answer")
+    closed = []
+    if symbol.status not in ("1", "ENABLED"):
+        closed.append(f"the exchange says status {symbol.status}")
+    if not symbol.isSpotTradingAllowed:
+        closed.append("the exchange says isSpotTradingAllowed=false")
+    if "SPOT" not in symbol.permissions:
+        closed.append("the exchange does not list SPOT among the symbol's permissions")
+    sides = {1: (Side.BUY, Side.SELL), 2: (Side.BUY,), 3: (Side.SELL,), 4: ()}[symbol.tradeSideType]
+    market_least = symbol.quoteAmountPrecisionMarket
+    band = next((f for f in symbol.filters if f.filterType == "PERCENT_PRICE_BY_SIDE"), None)
+    return TradingRules(
+        size_increment=ONE.scaleb(-symbol.baseAssetPrecision),
+        min_quantity=symbol.baseSizePrecision,
+        price_increment=ONE.scaleb(-min(symbol.quotePrecision, symbol.quoteAssetPrecision)),
+        min_notional=max(symbol.quoteAmountPrecision, ONE),
+        max_notional=symbol.maxQuoteAmount,
+        maker_fee=symbol.makerCommission,
+        taker_fee=symbol.takerCommission,
+        sides=sides,
+        market_orders="MARKET" in symbol.orderTypes,
+        closed=tuple(closed),
+        price_band_up=_band(band.bidMultiplierUp) if band else None,
+        price_band_down=_band(band.askMultiplierDown) if band else None,
+        market_min_notional=None if market_least is None else max(market_least, ONE),
+        market_max_notional=symbol.maxQuoteAmountMarket,
+    )
+
+
+def _band(multiplier: Decimal | None) -> Decimal | None:
+    """A value below one is a band around the last price, one and above a literal multiplier (mexc-api.md 4.6)."""
+    if multiplier is None or multiplier < ONE:
+        return multiplier
+    return multiplier - ONE or None
+
+
+def read_symbols(payload: object) -> frozenset[str]:
+    """defaultSymbols or selfSymbols."""
+    wire = _read("symbols", WireSymbols.model_validate, payload)
+    return frozenset(wire.data)
+
+
+def read_fees(payload: object) -> tuple[Decimal, Decimal]:
+    """Maker and taker rate of this account, fractions."""
+    wire = _read("tradeFee", WireTradeFee.model_validate, payload)
+    for rate in (wire.data.makerCommission, wire.data.takerCommission):
+        if rate >= ONE:
+            raise UnreadablePayload("tradeFee: a rate of 100 % or more")
+    return wire.data.makerCommission, wire.data.takerCommission
+
+
+def read_fills(payload: object, symbol: str) -> list[Fill]:
+    fills: list[WireFill] = _read("myTrades", _list_of(WireFill).validate_python, payload)
+    for fill in fills:
+        _same_symbol("myTrades", symbol, fill.symbol)
+        if fill.qty <= ZERO:
+            raise UnreadablePayload(f"myTrades: fill {fill.id:.40} has no quantity")
+    return [
+        Fill(
+            fill_id=fill.id,
+            order_id=fill.orderId,
+            client_order_id=fill.clientOrderId,
+            side=Side.BUY if fill.isBuyer else Side.SELL,
+            price=fill.price,
+            quantity=fill.qty,
+            notional=fill.quoteQty,
+            fee=fill.commission,
+            fee_asset=fill.commissionAsset,
+            executed_at=from_milliseconds(fill.time),
+            is_maker=fill.isMaker,
+        )
+        for fill in fills
+    ]
+
+
+def read_order(payload: object, symbol: str) -> Order:
+    """An order as queried or cancelled. A cancel's answer shows the state before it (mexc-api.md 4.5)."""
+    return _order(_read("order", WireOrder.model_validate, payload), symbol)
+
+
+def read_orders(payload: object, symbol: str) -> list[Order]:
+    return [_order(wire, symbol) for wire in _read("openOrders", _list_of(WireOrder).validate_python, payload)]
+
+
+def _order(wire: WireOrder, symbol: str) -> Order:
+    _same_symbol("order", symbol, wire.symbol)
+    quantity = wire.origQty if wire.origQty is not None else wire.Qty
+    if quantity is None:
+        raise UnreadablePayload("order: origQty is missing")
+    known = wire.status in OrderStatus.__members__
+    return Order(
+        order_id=wire.orderId,
+        client_order_id=wire.origClientOrderId or wire.clientOrderId,
+        side=wire.side,
+        limit_price=wire.price,
+        quantity=quantity,
+        filled_quantity=wire.executedQty,
+        filled_notional=wire.cummulativeQuoteQty,
+        status=OrderStatus(wire.status) if known else OrderStatus.UNKNOWN,
+    )
+
+
+def read_ack(payload: object) -> str:
+    """The order id of a new order: all that its answer is good for (mexc-api.md 4.3)."""
+    wire = _read("order", WireAck.model_validate, payload)
+    return wire.orderId
+
+
+def read_time(payload: object) -> datetime:
+    wire = _read("time", WireTime.model_validate, payload)
+    return from_milliseconds(wire.serverTime)

@@ -1,0 +1,206 @@
+"""`restore`: ledger and order journal after a loss of Redis, from the journal outside it or from the exchange.
+
+A lost ledger does not stay away: the next run begins another, from what the exchange still tells. So a ledger
+that is there stands in the way only if it goes as far back as the journal; a younger one, with what has come since,
+is taken into what the journal tells. The result is proved against the account: what the fills do not explain is
+told as drift, never hidden.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+from common.books import update
+from common.books.fills import FillReader, with_fee_values
+from common.clock import milliseconds
+from common.config import Settings
+from common.decimals import plain, tidy
+from common.domain.instrument import Instrument
+from common.domain.ledger.ledger import Ledger, drift, unexplained, was_before
+from common.domain.ledger.position import FifoView, Position
+from common.domain.orders.order import Fill, JournalEntry
+from common.domain.performance.benchmark import Inception, Moved
+from common.errors import BadRequest
+from common.gcp.journal import Bucket, Folder, JournalSource, events
+from common.mexc.wave import together
+from common.run import NO_KEYS, Job, Outcome, Run, keep_raw, skipped
+from common.store.keys import CacheKeys, Keys
+from common.store.order_records import activity_document, entry_of, fields_of
+from common.store.records import (
+    Document,
+    fifo_summary,
+    fill_document,
+    fill_of,
+    inception_document,
+    inception_of,
+    ledger_document,
+    lots_document,
+)
+from common.store.store import Read
+from common.store.stored import reading
+from common.trading import execution
+
+log = logging.getLogger(__name__)
+NOT_EMPTY = "The ledger in Redis is not empty, and goes as far back as the journal: nothing is restored over it"
+
+
+@dataclass
+class Journal:
+    """What the log lines tell: fills by id, the last word on each intent, and the beginning."""
+
+    fills: dict[str, Fill] = field(default_factory=dict)
+    entries: dict[str, JournalEntry] = field(default_factory=dict)
+    inception: Inception | None = None
+
+    @classmethod
+    def read(cls, source: JournalSource, instrument: Instrument) -> "Journal":
+        journal = cls()
+        for name, fields in events(source):
+            if name == "journal.fill":
+                fill = fill_of(fields, source.name)
+                journal.fills[fill.fill_id] = fill
+            elif name == "journal.intent":
+                journal._note(entry_of(fields, source.name))
+            elif name == "journal.inception":
+                with reading(source.name, "the record of the inception"):
+                    journal._begin(inception_of(fields["inception"], instrument, source.name))
+        return journal
+
+    def _begin(self, inception: Inception) -> None:
+        """Of several beginnings (a Redis that was lost once before) the earliest stands."""
+        if self.inception is None or inception.at < self.inception.at:
+            self.inception = inception
+
+    def _note(self, entry: JournalEntry) -> None:
+        """Lines may come in any order: the newest word on an intent stands."""
+        name = entry.intent.client_order_id
+        known = self.entries.get(name)
+        if known is None or entry.updated_at >= known.updated_at:
+            self.entries[name] = entry
+
+    def goes_further_back(self, stored: Any, instrument: Instrument, key: str) -> bool:
+        """Whether it tells of an earlier beginning than the inception that is stored."""
+        if self.inception is None:
+            return False
+        return stored is None or self.inception.at < inception_of(stored, instrument, key).at
+
+
+def source_of(settings: Settings, wanted: object) -> JournalSource | None:
+    """The journal that is configured, or None to go by the exchange alone. Raises BadRequest."""
+    if wanted not in (None, "journal", "exchange"):
+        raise BadRequest("source: journal or exchange")
+    if wanted == "exchange":
+        return None
+    if settings.journal_folder:
+        return Folder(settings.journal_folder)
+    if settings.journal_bucket:
+        return Bucket.of(settings.journal_bucket)
+    if wanted == "journal":
+        raise BadRequest("source: neither JOURNAL_BUCKET nor JOURNAL_FOLDER is set")
+    return None
+
+
+def reads(keys: Keys, cache: CacheKeys) -> Mapping[str, Read]:
+    return {**update.reads(keys, cache), **execution.reads(keys), "journal": ("HGETALL", keys.orders_journal)}
+
+
+def run(run: Run, source: JournalSource | None) -> Outcome:
+    if not run.settings.has_keys:
+        return skipped(NO_KEYS)
+    with run.stage("gather"):
+        journal = Journal.read(source, run.instrument) if source else Journal()
+        fills = dict(journal.fills)
+        if run.values["ledger"] is not None:
+            if not journal.goes_further_back(run.values["inception"], run.instrument, run.keys.inception):
+                return skipped(NOT_EMPTY)
+            fills |= {fill.fill_id: fill for fill in update.all_fills(run)}
+        reader = FillReader.since(None, run.exchange, run.now)
+        wave = together(run.pool, {**reader.calls, "account": run.exchange.account})
+        keep_raw(run.batch, wave)
+        account = wave.get("account")
+        told = reader.history(wave).fills
+    with run.stage("decide"):
+        new = tuple(fill for fill in told if fill.fill_id not in fills)
+        fills |= {fill.fill_id: fill for fill in with_fee_values(new, run.exchange, run.instrument)}
+        quantity = account.value.balance(run.instrument.base).total
+        data = _rebuilt(run, journal, fills.values(), quantity, account.reply.received_at)
+    return Outcome(body={"data": data | {"source": source.name if source else "exchange"}})
+
+
+def _rebuilt(
+    run: Run, journal: Journal, fills: Iterable[Fill], account_quantity: Decimal, as_of: datetime
+) -> Document:
+    """Fold the fills, queue all that was lost, and say how it compares with the account."""
+    instrument, batch, keys = run.instrument, run.batch, run.keys
+    ordered = sorted(fills, key=lambda fill: fill.order_key)
+    if (inception := journal.inception) is None:
+        opening, opened_at = unexplained(account_quantity, ordered, instrument), as_of
+    else:
+        before = [fill for fill in ordered if was_before(fill, inception.at)]
+        opening, opened_at = unexplained(inception.base_quantity, before, instrument), inception.at
+        inception = replace(inception, moved=Moved.by(Position().fold(before, instrument)))
+        batch.document(keys.inception, inception_document(inception, instrument))
+    absorbed = Ledger.first(run.now, ordered, opening, opened_at, instrument)
+    lots = FifoView().fold(absorbed.settled, instrument)
+    summary = fifo_summary(lots.fold(absorbed.ledger.tail, instrument))
+    batch.members(keys.ledger_fills, [(milliseconds(f.executed_at), fill_document(f)) for f in ordered])
+    batch.document(keys.ledger, ledger_document(absorbed.ledger, summary))
+    batch.document(keys.ledger_lots, lots_document(lots))
+    _restore_entries(run, journal)
+    position = absorbed.ledger.position(instrument)
+    off = drift(absorbed.ledger, account_quantity, as_of, instrument)
+    log.warning("restored %d fills and %d intents; drift %s", len(ordered), len(journal.entries), plain(tidy(off)))
+    return {
+        "fills": len(ordered),
+        "fills_from_journal": len(journal.fills),
+        "intents": len(journal.entries),
+        "open_intents": sum(1 for entry in journal.entries.values() if entry.state.open),
+        "ledger_quantity": position.quantity,
+        "avg_cost": position.average_cost,
+        "realized_pnl": position.realized_pnl,
+        "unknown_cost_quantity": position.unknown_quantity,
+        "account_quantity": account_quantity,
+        "drift_quantity": tidy(off),
+        "proved": off == 0,
+    }
+
+
+def _restore_entries(run: Run, journal: Journal) -> None:
+    """The intents that Redis lacks or knows less of, and a record of orders that counts no fewer than those."""
+    batch, keys = run.batch, run.keys
+    stored = [entry_of(document, keys.orders_journal) for document in fields_of(run.values["journal"])]
+    entries = {entry.intent.client_order_id: entry for entry in stored}
+    for name, entry in journal.entries.items():
+        known = entries.get(name)
+        if known is not None and known.updated_at >= entry.updated_at:
+            continue
+        entries[name] = entry
+        execution.record(batch, entry)
+    sent = [(entry.sent_at, entry.intent.slot) for entry in entries.values() if entry.sent_at]
+    if sent:
+        activity = execution.current_activity(run).at_least([slot for _, slot in sent])
+        last = max([*(sent_at for sent_at, _ in sent), *filter(None, [activity.last_order_at])])
+        # The day began with a P&L that nobody can tell any more: its loss is counted from here.
+        activity = replace(activity, last_order_at=last, pnl_at_start=None)
+        batch.document(keys.activity, activity_document(activity))
+
+
+def _nothing(_: Any) -> None:
+    return None
+
+
+def job(source: JournalSource | None) -> Job:
+    """The restore as a run: under the account's lease, stored in one MULTI."""
+    return Job(
+        name="restore",
+        task="ops",
+        scope="account",
+        reads=reads,
+        containers=lambda keys: {**update.containers(keys), **execution.containers(keys), keys.commands: "list"},
+        run=partial(run, source=source),
+        show=_nothing,
+    )

@@ -1,0 +1,158 @@
+"""`verify`: what could silently be wrong after a deployment, looked at from inside (SPEC §2.6)."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from common.domain.instrument import Instrument
+from common.errors import BotError
+from common.mexc.client import Mexc
+from common.ops.state import JOBS
+from common.run import View, age_seconds
+from common.store.order_records import pause_of
+from common.store.records import assets
+from common.store.store import Read
+
+INTERVALS = {"balance": 180, "price": 60, "cost": 300, "fifteen_min_job": 900}
+"""Seconds between two slots of each unpaused job."""
+CLOCK_LIMIT_MS = 800
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at; `ok` is None where only a person can tell."""
+
+    name: str
+    ok: bool | None
+    explanation: str
+
+
+def verify(view: View, exchange: Mexc) -> Mapping[str, Any]:
+    """Every finding, and whether none of them is bad."""
+    findings = [*_store(view), *_runs(view), *_exchange(view, exchange)]
+    return {
+        "healthy": all(finding.ok is not False for finding in findings),
+        "findings": [{"name": f.name, "ok": f.ok, "explanation": f.explanation} for f in findings],
+    }
+
+
+def _store(view: View) -> Iterator[Finding]:
+    """Keys, lifetimes, fields and the eviction policy."""
+    keys = view.keys
+    permanent = [
+        keys.raw_latest("account_info"),
+        keys.raw_history("account_info"),
+        keys.raw_latest("ticker_24hr"),
+        keys.raw_history("ticker_24hr"),
+        keys.account_balance,
+        keys.position,
+        keys.price_latest,
+        keys.price_history,
+        keys.cost,
+        keys.ledger,
+        keys.inception,
+        keys.plan_last,
+        keys.plan_history,
+    ]
+    ttls = view.store.ttls(permanent, view.meter)
+    missing = [key for key, ttl in ttls.items() if ttl == -2]
+    mortal = [key for key, ttl in ttls.items() if ttl >= 0]
+    yield Finding("keys_present", not missing, f"missing: {', '.join(missing)}" if missing else "all are there")
+    yield Finding(
+        "permanent_without_ttl", not mortal, f"with a TTL: {', '.join(mortal)}" if mortal else "none has a TTL"
+    )
+    position = view.store.read({"position": ("HGETALL", keys.position)}, view.meter)["position"] or {}
+    lost = [name for name in _position_fields(view.settings.instrument) if name not in position]
+    yield Finding("position_fields", not lost, f"missing: {', '.join(lost)}" if lost else "all fields are there")
+    policy = view.store.eviction_policy()
+    told = f"the policy is {policy or 'not told'}; state is safe under noeviction only"
+    yield Finding("eviction_policy", None if policy is None else policy == "noeviction", told)
+
+
+def _position_fields(instrument: Instrument) -> tuple[str, ...]:
+    base, quote = assets(instrument)
+    return (
+        *(f"{base}_balance", f"{quote}_balance", f"{base}_locked", f"{quote}_locked", "all_balances"),
+        *("account_type", "can_trade", "can_withdraw", "can_deposit", "update_time", "permissions"),
+        *("maker_commission", "taker_commission", "updated_at"),
+    )
+
+
+def _runs(view: View) -> Iterator[Finding]:
+    """Every scheduled job ran within three of its intervals, and how it ended; the kill switch."""
+    reads: dict[str, Read] = {name: ("GET", view.keys.report_last(name)) for name in JOBS}
+    reads |= {"pause": ("GET", view.keys.pause), "open": ("HGETALL", view.keys.orders_open)}
+    found = view.store.read(reads, view.meter)
+    for name, interval in INTERVALS.items():
+        yield _run(name, found[name], interval, view.now)
+    pause = pause_of(found["pause"], view.keys.pause)
+    paused = pause is not None and pause.active(view.now)
+    yield Finding(
+        "kill_switch", not paused, f"paused by {pause.set_by}: {pause.reason}" if paused and pause else "off"
+    )
+    count = len(found["open"] or {})
+    yield Finding("open_intents", count == 0, f"{count} intents are unresolved")
+
+
+def _run(name: str, report: Any, interval: int, now: datetime) -> Finding:
+    if report is None:
+        return Finding(f"last_run_{name}", False, "it has never run")
+    age = age_seconds(report.get("timestamp"), now)
+    fresh = age is not None and age <= 3 * interval + 60
+    ended = report.get("status") in ("success", "skipped", "partial")
+    return Finding(f"last_run_{name}", fresh and ended, f"{report.get('status')}, {age} s ago")
+
+
+def _exchange(view: View, exchange: Mexc) -> Iterator[Finding]:
+    """The clock, the symbol, and what the key may do."""
+    yield _asked("clock", lambda: _clock(view, exchange))
+    yield _asked("symbol_tradable", lambda: _symbol(exchange))
+    if view.settings.has_keys:
+        yield _asked("key_may_trade_symbol", lambda: _key(view, exchange))
+        yield _asked("key_reads_account", lambda: _account(exchange))
+    else:
+        yield Finding("key", None, "this function has no exchange key: what the jobs' key may do is not seen here")
+    created = view.settings.mexc_key_created
+    if created is not None:
+        age = (view.now.date() - created).days
+        yield Finding("key_age", age < 75, f"the exchange key is {age} days old; one without an IP dies at 90")
+    yield Finding(
+        "key_without_withdrawal",
+        None,
+        "the API does not tell a key's withdrawal right: look at the exchange's key page",
+    )
+
+
+def _asked(name: str, ask: Callable[[], Finding]) -> Finding:
+    try:
+        return ask()
+    except BotError as error:
+        return Finding(name, False, str(error))
+
+
+def _clock(view: View, exchange: Mexc) -> Finding:
+    before = view.clock.now()
+    server = exchange.time()
+    middle = before + (view.clock.now() - before) / 2
+    off = round((server - middle).total_seconds() * 1000)
+    told = f"the exchange's clock is {off} ms ahead of ours; signed calls allow for {CLOCK_LIMIT_MS} ms unaided"
+    return Finding("clock", abs(off) <= CLOCK_LIMIT_MS, told)
+
+
+def _symbol(exchange: Mexc) -> Finding:
+    rules = exchange.exchange_info().value
+    sides = " and ".join(side.value for side in rules.sides) or "no side"
+    told = "; ".join(rules.closed) or f"open to the API, {sides}"
+    return Finding("symbol_tradable", not rules.closed and bool(rules.sides), told)
+
+
+def _key(view: View, exchange: Mexc) -> Finding:
+    symbol = view.settings.symbol
+    listed = symbol in exchange.self_symbols().value
+    return Finding("key_may_trade_symbol", listed, f"{symbol} is {'' if listed else 'not '}in the key's pair list")
+
+
+def _account(exchange: Mexc) -> Finding:
+    account = exchange.account().value
+    return Finding("key_reads_account", account.can_trade, f"canTrade is {account.can_trade}")

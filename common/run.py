@@ -1,0 +1,140 @@
+"""What a job is, and what it is given: one `Run` for each call."""
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from common.clock import Clock, Deadline
+from common.config import Settings
+from common.domain.instrument import Instrument
+from common.domain.orders.order import JournalEntry
+from common.domain.slots import Slot
+from common.meter import Meter
+from common.mexc.client import Mexc
+from common.mexc.wave import Wave
+from common.store.batch import Batch
+from common.store.cache import MarketCache
+from common.store.keys import CacheKeys, Keys
+from common.store.lease import Lease
+from common.store.store import Read, Store
+
+NO_KEYS = "API keys not configured"
+NOT_YET = "Nothing stored yet"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended: `body` goes into the answer beside the envelope, `logged` into job.finished."""
+
+    status: str = "success"
+    body: Mapping[str, Any] = field(default_factory=dict)
+    reason: str | None = None
+    logged: Mapping[str, Any] = field(default_factory=dict)
+    http_status: int = 200
+
+
+def skipped(reason: str) -> Outcome:
+    return Outcome("skipped", {"data": None}, reason)
+
+
+@dataclass
+class Run:
+    """One call of a job: its collaborators, what the first trip to Redis read, and what it will write."""
+
+    settings: Settings
+    clock: Clock
+    slot: Slot
+    now: datetime
+    exchange: Mexc
+    store: Store
+    cache: MarketCache
+    pool: Executor
+    deadline: Deadline
+    meter: Meter
+    batch: Batch
+    lease: Lease
+    values: Mapping[str, Any]
+    stages: dict[str, int]
+    unsettled: dict[str, JournalEntry]
+    """Orders that this process has sent and not seen the end of: they outlive a Redis that forgets."""
+    settled: list[str] = field(default_factory=list)
+    """Those of which this run's last write tells."""
+    recovered: list[JournalEntry] = field(default_factory=list)
+    """Orders that the exchange turned out to have: should Redis have lost them, they are counted again."""
+    told: list[datetime] = field(default_factory=list)
+    """The slots of all our orders, where the exchange was asked for all: no fewer are counted."""
+
+    @property
+    def keys(self) -> Keys:
+        return self.store.keys
+
+    @property
+    def instrument(self) -> Instrument:
+        return self.settings.instrument
+
+    def save(self) -> None:
+        """Write what is queued now, and keep the lease: before an act that the writing describes."""
+        self.lease.commit(self.batch, release=False)
+        self.batch = self.batch.next()
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Measure a part of the run, in whole milliseconds."""
+        start = self.clock.monotonic()
+        try:
+            yield
+        finally:
+            self.stages[name] = round((self.clock.monotonic() - start) * 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A GET: what may be read, and the query."""
+
+    settings: Settings
+    clock: Clock
+    store: Store
+    meter: Meter
+    now: datetime
+    limit: int | None
+
+    @property
+    def keys(self) -> Keys:
+        return self.store.keys
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job's name and task, the scope its lease covers, what it reads first, writes to, runs and shows.
+
+    `containers` are the hashes, lists and sorted sets it writes to, with their Redis type.
+    With `keeps_reports` the whole answer is kept as a report, otherwise a summary of the last run.
+    """
+
+    name: str
+    task: str
+    scope: str
+    reads: Callable[[Keys, CacheKeys], Mapping[str, Read]]
+    containers: Callable[[Keys], Mapping[str, str]]
+    run: Callable[[Run], Outcome]
+    show: Callable[[View], Mapping[str, Any] | None]
+    keeps_reports: bool = False
+
+
+def keep_raw(batch: Batch, wave: Wave) -> None:
+    """Queue every answer of a wave, unaltered: what was read is kept whatever is made of it."""
+    for answer in wave.values():
+        batch.raw(answer.reply)
+
+
+def age_seconds(timestamp: object, now: datetime) -> int | None:
+    """How old a stored document is, by its own timestamp (ISO)."""
+    if not isinstance(timestamp, str):
+        return None
+    try:
+        return max(int((now - datetime.fromisoformat(timestamp)).total_seconds()), 0)
+    except (ValueError, TypeError):
+        return None

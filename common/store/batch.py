@@ -1,0 +1,109 @@
+"""Writes that are queued: what each kind of state needs to be stored, as Redis commands (SPEC §3)."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from common.clock import milliseconds
+from common.decimal_json import to_hash, to_redis
+from common.meter import Reply
+from common.store.keys import HISTORY_LIMIT, PRICE_CACHE_SECONDS, RUN_MARK_SECONDS, Keys
+
+
+class Batch:
+    """Writes that are queued, to go to Redis together or not at all."""
+
+    def __init__(self, keys: Keys, run_id: str, task: str) -> None:
+        self.keys = keys
+        self._run_id = run_id
+        self._task = task
+        self._count = 0
+        self.writes: list[Callable[[Any], object]] = []
+
+    def fork(self) -> "Batch":
+        """An empty batch of the same run: a leg that fails is dropped with all it queued."""
+        child = Batch(self.keys, f"{self._run_id}.{len(self.writes)}", self._task)
+        return child
+
+    def next(self) -> "Batch":
+        """An empty batch that goes on where this one ends."""
+        batch = Batch(self.keys, self._run_id, self._task)
+        batch._count = self._count
+        return batch
+
+    def extend(self, other: "Batch") -> None:
+        self.writes += other.writes
+
+    def raw(self, reply: Reply) -> None:
+        """The exchange's answer unaltered, as the latest and into the history."""
+        self._count += 1
+        stamp = milliseconds(reply.received_at)
+        metadata = {"task": self._task, "source": "MEXC v3", "id": f"{self._run_id}.{self._count}"}
+        document = (
+            f'{{"response":{reply.text},"timestamp":{stamp},'
+            f'"datetime":"{reply.received_at.isoformat()}","metadata":{to_redis(metadata)}}}'
+        )
+        self.set(self.keys.raw_latest(reply.endpoint), document)
+        self.append(self.keys.raw_history(reply.endpoint), document, stamp)
+
+    def document(self, key: str, document: Any) -> None:
+        self.set(key, to_redis(document))
+
+    def document_once(self, key: str, document: Any) -> None:
+        """Stored only when the key is not there yet."""
+        text = to_redis(document)
+        self.writes.append(lambda pipe: pipe.set(key, text, nx=True))
+
+    def hash(self, key: str, fields: Mapping[str, Any]) -> None:
+        texts = to_hash(fields)
+        self.writes.append(lambda pipe: pipe.hset(key, mapping=texts))
+
+    def hash_delete(self, key: str, field: str) -> None:
+        self.writes.append(lambda pipe: pipe.hdel(key, field))
+
+    def price(self, price: Mapping[str, Any], at: datetime) -> None:
+        """The latest price for good, the cached one for 30 s, and a point of the history."""
+        text = to_redis(price)
+        self.set(self.keys.price_latest, text)
+        self.set(self.keys.price_cached, text, seconds=PRICE_CACHE_SECONDS)
+        self.append(self.keys.price_history, text, milliseconds(at))
+
+    def plan(self, plan: Mapping[str, Any]) -> None:
+        self._latest(self.keys.plan_last, self.keys.plan_history, plan)
+
+    def report(self, job: str, report: Mapping[str, Any]) -> None:
+        self._latest(self.keys.report_last(job), self.keys.report_history(job), report)
+
+    def _latest(self, key: str, history: str, document: Any) -> None:
+        """The last of its kind, and the newest of a trimmed history."""
+        text = to_redis(document)
+        self.set(key, text)
+        self._push(history, text)
+
+    def members(self, key: str, documents: Sequence[tuple[int, Any]]) -> None:
+        """Into a sorted set that is never trimmed; the same member twice is one."""
+        if documents:
+            scores = {to_redis(document): score for score, document in documents}
+            self.writes.append(lambda pipe: pipe.zadd(key, scores))
+
+    def set(self, key: str, text: str, seconds: int | None = None) -> None:
+        self.writes.append(lambda pipe: pipe.set(key, text, ex=seconds))
+
+    def delete(self, key: str) -> None:
+        self.writes.append(lambda pipe: pipe.delete(key))
+
+    def append(self, key: str, text: str, score: int) -> None:
+        """Into a trimmed history, a sorted set by milliseconds."""
+        self.writes.append(lambda pipe: pipe.zadd(key, {text: score}))
+        self.writes.append(lambda pipe: pipe.zremrangebyrank(key, 0, -HISTORY_LIMIT - 1))
+
+    def push_document(self, key: str, document: Any) -> None:
+        """Onto a trimmed history, a list, newest first."""
+        self._push(key, to_redis(document))
+
+    def _push(self, key: str, text: str) -> None:
+        self.writes.append(lambda pipe: pipe.lpush(key, text))
+        self.writes.append(lambda pipe: pipe.ltrim(key, 0, HISTORY_LIMIT - 1))
+
+    def run_mark(self, job: str, slot: str, answer: str) -> None:
+        self.set(self.keys.run_mark(job, slot), answer, seconds=RUN_MARK_SECONDS)

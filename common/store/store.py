@@ -1,0 +1,240 @@
+"""The permanent store: what a run reads, and all that it writes in one MULTI, under its lease (SPEC §3).
+
+A run holds the lease by a key with its own token and an expiry, and a connection that WATCHes that key:
+should the lease pass to another, Redis itself refuses the run's write (the fence). Begin, watch, commit:
+three round trips, whatever is stored.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+
+from common.clock import Clock
+from common.decimal_json import from_hash, from_redis
+from common.errors import StoreCorrupt, StoreError, StoreUnreachable
+from common.meter import Meter
+from common.store.batch import Batch
+from common.store.errors import redis_errors, refused
+from common.store.keys import Keys
+from common.store.lease import Lease
+
+log = logging.getLogger(__name__)
+Read = tuple[str, ...]
+"""A read command with its arguments, such as ("GET", key) or ("HGETALL", key).
+
+("CACHED", key) gets an entry of the market-data cache: one that cannot be read is a miss, no error (SPEC §3).
+("TEXT", key) gets a document as it stands, for whoever may not need it read.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What the first trip found: `answer` is that of a finished run of the same slot.
+
+    `expires` is when a lease that was acquired runs out, by the monotonic clock.
+    """
+
+    acquired: bool
+    expires: float
+    answer: str | None
+    values: Mapping[str, Any]
+
+
+class Store:
+    """Reads, and the beginning of a run. One for a process."""
+
+    def __init__(self, client: "redis.Redis", keys: Keys, clock: Clock) -> None:
+        self._client = client
+        self._clock = clock
+        self.keys = keys
+
+    def begin(
+        self,
+        scope: str,
+        token: str,
+        seconds: float,
+        mark: str | None,
+        reads: Mapping[str, Read],
+        types: Mapping[str, str],
+        meter: Meter,
+    ) -> Begun:
+        """One trip: is Redis there, has this slot been answered, may we have the lease, and what we need.
+
+        `types` are the containers the run will write to: one that holds another type is reported now,
+        since in a MULTI all other writes would go through. Raises StoreError, ConfigurationError.
+        """
+        lease = self.keys.lease(scope)
+        expires = self._clock.monotonic() + seconds
+
+        def fill(pipe: Any) -> None:
+            pipe.set(lease, token, nx=True, px=int(seconds * 1000))
+            pipe.get(lease)
+            for key in types:
+                pipe.type(key)
+            for read in reads.values():
+                pipe.execute_command(*_command(read))
+            if mark:
+                pipe.get(mark)
+
+        try:
+            results = self._transaction(fill, meter)
+        except StoreCorrupt:
+            self._release(lease, token, meter)
+            raise
+        acquired = results[1] == token
+        answer = results.pop() if mark else None
+        found = results[2 : 2 + len(types)]
+        try:
+            self._raise_on_error(("GET", lease), results[1])
+            self._raise_on_error(("GET", mark or ""), answer)
+            for (key, expected), kind in zip(types.items(), found, strict=True):
+                if kind not in (expected, "none"):
+                    raise StoreCorrupt(f"{key} holds a {kind}, expected a {expected}")
+            values = self._values(reads, results[2 + len(types) :])
+        except StoreError:
+            if acquired:
+                self._release(lease, token, meter)
+            raise
+        if acquired and answer is not None:
+            self._release(lease, token, meter)
+        return Begun(acquired, expires, answer, values)
+
+    def lease(self, scope: str, expires: float, meter: Meter) -> Lease:
+        """Watch the lease that `begin` has just acquired."""
+        return Lease(self._client, self.keys.lease(scope), self._clock, expires, meter)
+
+    def read(self, reads: Mapping[str, Read], meter: Meter) -> Mapping[str, Any]:
+        """Several reads in one trip, decoded: documents, hashes, lists."""
+
+        def fill(pipe: Any) -> None:
+            for read in reads.values():
+                pipe.execute_command(*_command(read))
+
+        return self._values(reads, self._transaction(fill, meter))
+
+    def write(self, batch: Batch, meter: Meter) -> None:
+        """Write a batch in one MULTI without a lease: for an operator's commands, which share no run's state."""
+        meter.add("redis")
+        with redis_errors():
+            pipe = self._client.pipeline(transaction=True)
+            for write in batch.writes:
+                write(pipe)
+            pipe.execute()
+
+    def ttls(self, keys: Sequence[str], meter: Meter) -> dict[str, int]:
+        """Seconds each key has left: -1 for good, -2 not there."""
+        results = self._transaction(lambda pipe: [pipe.ttl(key) for key in keys], meter)
+        return dict(zip(keys, results, strict=True))
+
+    def raw_history(self, endpoint: str, start: int, end: int, limit: int, meter: Meter) -> list[str]:
+        """Raw answers between two times (ms), newest first, as the text that was stored."""
+        read: Read = ("ZREVRANGEBYSCORE", self.keys.raw_history(endpoint), str(end), str(start))
+        read += ("LIMIT", "0", str(limit))
+        results = self._transaction(lambda pipe: pipe.execute_command(*read), meter)
+        self._raise_on_error(read, results[0])
+        return list(results[0])
+
+    def instance(self, meter: Meter) -> str | None:
+        """Which Redis this is, by its own INFO: another after a failover. None when it does not say."""
+        meter.add("redis")
+        with redis_errors():
+            try:
+                info: Any = self._client.info()
+            except redis.ResponseError:
+                return None
+        told = [str(info[name]) for name in ("run_id", "master_replid") if name in info]
+        return ":".join(told) or None
+
+    def eviction_policy(self) -> str | None:
+        """What Redis does when memory runs out; None when it does not say."""
+        try:
+            memory: Any = self._client.info("memory")
+        except redis.RedisError:
+            return None
+        policy: str | None = memory.get("maxmemory_policy")
+        return policy
+
+    def _transaction(self, fill: Callable[[Any], object], meter: Meter) -> list[Any]:
+        """Run a MULTI; once more on a fresh connection when an idle one turns out to be dead.
+
+        Safe to repeat: all but the lease are reads, and the lease is ours if it carries our token.
+        """
+        for attempt in (1, 2):
+            meter.add("redis")
+            pipe = self._client.pipeline(transaction=True)
+            fill(pipe)
+            try:
+                with redis_errors():
+                    results: list[Any] = pipe.execute(raise_on_error=False)
+                return results
+            except StoreUnreachable:
+                if attempt == 2:
+                    raise
+                self._client.connection_pool.disconnect(inuse_connections=False)
+        raise AssertionError("the second attempt returns or raises")
+
+    def _release(self, lease: str, token: str, meter: Meter) -> None:
+        """Compare and delete: only our own lease is given back. Three trips: WATCH, GET, MULTI."""
+
+        def delete(pipe: Any) -> None:
+            mine = pipe.get(lease) == token
+            pipe.multi()
+            if mine:
+                pipe.delete(lease)
+
+        for _ in range(3):
+            meter.add("redis")
+        try:
+            self._client.transaction(delete, lease)
+        except redis.RedisError as error:
+            log.warning("the lease was not given back and runs out by itself (%s)", type(error).__name__)
+
+    def _values(self, reads: Mapping[str, Read], results: Sequence[Any]) -> dict[str, Any]:
+        values = {}
+        for (name, read), result in zip(reads.items(), results, strict=True):
+            if read[0] == "CACHED":
+                values[name] = _cached(read[1], result)
+                continue
+            self._raise_on_error(read, result)
+            values[name] = _decoded(read, result)
+        return values
+
+    @staticmethod
+    def _raise_on_error(read: Read, result: Any) -> None:
+        if isinstance(result, redis.ResponseError):
+            if "WRONGTYPE" in str(result):
+                raise StoreCorrupt(f"{read[1]} holds a value of the wrong type")
+            raise refused(result)
+
+
+def _command(read: Read) -> Read:
+    return ("GET", *read[1:]) if read[0] in ("CACHED", "TEXT") else read
+
+
+def _cached(key: str, result: Any) -> Any:
+    """An entry of the cache; a corrupt one is a miss and a warning, and is overwritten by the next."""
+    try:
+        return None if result is None else from_redis(result, key)
+    except (StoreCorrupt, TypeError):
+        log.warning("cache entry %s is corrupt: a miss", key)
+        return None
+
+
+def _decoded(read: Read, result: Any) -> Any:
+    """A string is a document, a hash its fields, a list or range documents; HMGET answers plain text."""
+    command, key = read[0], read[1]
+    if result is None:
+        return None
+    if command == "TEXT":
+        return result
+    if command == "GET":
+        return from_redis(result, key)
+    if command == "HGETALL":
+        pairs = result if isinstance(result, dict) else dict(zip(result[::2], result[1::2], strict=True))
+        return from_hash(pairs, key)
+    if command == "HMGET":
+        return list(result)
+    return [from_redis(item, key) for item in result]

@@ -1,0 +1,134 @@
+"""What one plan rests on: one wave of reads, and the pair's rules."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from common.books import update
+from common.domain.instrument import Instrument, TradingRules
+from common.domain.order_book import OrderBook
+from common.domain.orders.order import Order
+from common.domain.portfolio import Holdings
+from common.mexc.client import Answer
+from common.mexc.wave import Wave
+from common.run import Run
+from common.store.batch import Batch
+from common.store.keys import CacheKeys, Keys
+from common.store.records import (
+    rules_document,
+    rules_of,
+)
+from common.store.store import Read
+from common.trading import execution
+
+log = logging.getLogger(__name__)
+
+
+def reads(keys: Keys, cache: CacheKeys) -> Mapping[str, Read]:
+    return {
+        **update.reads(keys, cache),
+        **execution.reads(keys),
+        "price_latest": ("GET", keys.price_latest),
+        "plan_last": ("TEXT", keys.plan_last),
+        "rules": ("CACHED", cache.full(cache.rules(Instrument.from_symbol(keys.symbol).pair))),
+    }
+
+
+def containers(keys: Keys) -> Mapping[str, str]:
+    endpoints = ("account_info", "depth", "exchange_info", "trade_fee", "self_symbols", "default_symbols")
+    return {
+        **update.containers(keys),
+        **execution.containers(keys),
+        keys.plan_history: "list",
+        keys.position: "hash",
+        **{keys.raw_history(name): "zset" for name in endpoints},
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What one plan rests on, all read in one wave; `book` and `open_orders` are None when unreadable."""
+
+    holdings: Holdings
+    can_trade: bool
+    mark_price: Decimal
+    price_as_of: datetime
+    rules: TradingRules
+    book: OrderBook | None
+    open_orders: tuple[Order, ...] | None
+
+
+def calls(run: Run) -> dict[str, Callable[[], Any]]:
+    """The wave of the rebalance leg; the pair's rules only when the cache does not have them."""
+    wanted: dict[str, Callable[[], Any]] = {
+        "account": run.exchange.account,
+        "price": run.exchange.ticker_price,
+        "depth": run.exchange.depth,
+        "open_orders": run.exchange.open_orders,
+    }
+    if cached_rules(run) is None:
+        wanted |= {
+            "rules": run.exchange.exchange_info,
+            "fees": run.exchange.trade_fee,
+            "symbols": run.exchange.self_symbols,
+        }
+    return wanted
+
+
+def cached_rules(run: Run) -> TradingRules | None:
+    return rules_of(run.values["rules"])
+
+
+def snapshot(run: Run, wave: Wave, batch: Batch) -> Snapshot:
+    """The snapshot out of a wave; raises the error of the first call it cannot do without."""
+    account, price = wave.get("account"), wave.get("price")
+    rules = cached_rules(run)
+    if rules is None:
+        rules = _fresh_rules(run, wave, batch)
+        text = run.cache.encode(rules_document(rules))
+        if text:
+            batch.set(
+                run.cache.full_key(CacheKeys.rules(run.instrument.pair)),
+                text,
+                seconds=run.cache.ttl("rules"),
+            )
+    if (step := run.settings.quantity_increment) is not None:
+        rules = replace(rules, size_increment=max(rules.size_increment, step))
+    as_of = account.reply.received_at
+    return Snapshot(
+        holdings=account.value.holdings(run.instrument, as_of),
+        can_trade=account.value.can_trade,
+        mark_price=price.value,
+        price_as_of=price.reply.received_at,
+        rules=rules,
+        book=wave.get("depth").value if wave.error("depth") is None else None,
+        open_orders=tuple(wave.get("open_orders").value) if wave.error("open_orders") is None else None,
+    )
+
+
+def _fresh_rules(run: Run, wave: Wave, batch: Batch) -> TradingRules:
+    """The published rules, with this account's own fees and whether this key may trade the symbol.
+
+    Fees that cannot be read leave the published ones; a list of symbols that cannot be read is asked of
+    the public one instead (mexc-api.md 4.7).
+    """
+    published: Answer[TradingRules] = wave.get("rules")
+    rules = published.value
+    if (error := wave.error("fees")) is None:
+        maker, taker = wave.get("fees").value
+        rules = replace(rules, maker_fee=maker, taker_fee=taker)
+    else:
+        log.warning("the account's own fees cannot be read, the published ones stand: %s", error)
+    if (error := wave.error("symbols")) is None:
+        symbols, source = wave.get("symbols").value, "the symbols this key may trade (selfSymbols)"
+    else:
+        log.warning("selfSymbols cannot be read, the public list is asked: %s", error)
+        public = run.exchange.default_symbols()
+        batch.raw(public.reply)
+        symbols, source = public.value, "the symbols the API may trade (defaultSymbols)"
+    if run.instrument.symbol not in symbols:
+        rules = replace(rules, closed=(*rules.closed, f"{run.instrument.symbol} is not in {source}"))
+    return rules

@@ -1,0 +1,447 @@
+"""After a loss of Redis: the ledger and the order journal come back, or it is said why not."""
+
+import json
+import logging
+import random
+from collections.abc import Iterator
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+import requests
+from flask import Flask
+
+from common.decimal_json import from_redis, to_redis
+from common.domain.instrument import Instrument
+from common.gcp.journal import Bucket
+from common.gcp.logs import JsonFormatter
+from common.ops import restore as restore_job
+from common.store.keys import Keys
+from common.store.records import fill_document, ledger_of
+from tests.builders import account_payload, d, fill, fill_payload, told
+from tests.conftest import Functions, Live, MakeBot
+from tests.fakes import NOON, Call, FakeClock, StubExchange
+
+KEYS = Keys("", "QRLUSDT")
+LOST = (KEYS.ledger, KEYS.ledger_fills, KEYS.ledger_lots, KEYS.inception, KEYS.orders_journal, KEYS.orders_known)
+INTACT_FILL = json.loads(to_redis(fill_document(fill("BUY", "900", "0.02", at=NOON - timedelta(days=2)))))
+FIRST = fill_payload("BUY", "900", "0.02", number=1, at=NOON - timedelta(days=2), fee="0.009")
+
+
+class Lines(logging.Handler):
+    """The bot's own log as the platform would keep it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+        self.setFormatter(JsonFormatter())
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(self.format(record) + "\n")
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Path]:
+    """A folder that the bot's log lines are sunk to."""
+    handler, log = Lines(tmp_path / "lines.json"), logging.getLogger("common")
+    level = log.level
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    yield tmp_path
+    log.removeHandler(handler)
+    log.setLevel(level)
+
+
+def restore(functions: Functions, **body: str) -> Any:
+    headers = {"X-CloudScheduler": "true"}
+    return functions.client("ops").post("/", headers=headers, json={"command": "restore", **body}).json
+
+
+def snapshot(client: "redis.Redis") -> dict[str, Any]:
+    """What must come back: documents, hashes, and the sorted set of fills."""
+    found: dict[str, Any] = {}
+    for key in (KEYS.ledger, KEYS.ledger_lots, KEYS.inception):
+        text: Any = client.get(key)
+        found[key] = json.loads(text) if text else None
+    for key in (KEYS.orders_journal, KEYS.orders_known):
+        found[key] = client.hgetall(key)
+    found[KEYS.ledger_fills] = client.zrange(KEYS.ledger_fills, 0, -1, withscores=True)
+    return found
+
+
+def a_trading_day(functions: Functions, exchange: StubExchange, clock: FakeClock) -> None:
+    """The first run folds the history; the second sells 200 QRL, which the exchange fills at once."""
+    fills = [FIRST]
+    exchange.answers["account"] = account_payload(("QRL", "1000", "0"), ("USDT", "10", "0"))
+    exchange.answers["myTrades"] = lambda call: [fill for fill in fills if _in_window(fill, call)]
+    for job in ("balance", "price", "fifteen_min_job"):
+        assert functions.post(job, slot=clock.now().isoformat()).status_code == 200
+    clock.move(900)
+
+    def accept(call: Call) -> Any:
+        if call.method == "POST":
+            clock.move(1)
+            sold = call.params["quantity"]
+            fill = fill_payload("SELL", sold, "0.0205", number=2, at=clock.now().replace(microsecond=0))
+            fills.append(fill)
+            left = str(Decimal(1000) - Decimal(sold))
+            exchange.answers["account"] = account_payload(("QRL", left, "0"), ("USDT", "15", "0"))
+            accept.sent = call.params  # type: ignore[attr-defined]
+            return {"symbol": "QRLUSDT", "orderId": "C02__2"}
+        sent = getattr(accept, "sent", None)
+        if sent is None or call.params.get("origClientOrderId") != sent["newClientOrderId"]:
+            return (400, {"msg": "Order does not exist.", "code": -2013})
+        return {
+            "symbol": "QRLUSDT",
+            "orderId": "C02__2",
+            "clientOrderId": sent["newClientOrderId"],
+            "side": "SELL",
+            "price": sent["price"],
+            "origQty": sent["quantity"],
+            "executedQty": sent["quantity"],
+            "cummulativeQuoteQty": "5.125",
+            "status": "FILLED",
+        }
+
+    exchange.answers["order"] = accept
+    exchange.answers["allOrders"] = []
+    order = functions.post("fifteen_min_job", slot=clock.now().isoformat()).json["order"]
+    assert order["status"] == "FILLED"
+
+
+def _in_window(fill: dict[str, Any], call: Call) -> bool:
+    start, end = int(call.params["startTime"]), int(call.params["endTime"])
+    return start <= int(fill["time"]) <= end
+
+
+def test_a_lost_store_comes_back_from_the_log_lines_to_the_last_digit(
+    make_bot: MakeBot,
+    bare_functions: Functions,
+    exchange: StubExchange,
+    clock: FakeClock,
+    journal: Path,
+    store_client: "redis.Redis",
+) -> None:
+    make_bot(EXECUTION_MODE="live", JOURNAL_FOLDER=str(journal), MAX_SLIPPAGE="0.01")
+    a_trading_day(bare_functions, exchange, clock)
+    clock.move(900)
+    bare_functions.post("fifteen_min_job", slot=clock.now().isoformat())
+    before = snapshot(store_client)
+    store_client.delete(*LOST, KEYS.orders_open, KEYS.activity)
+
+    data = restore(bare_functions)["data"]
+
+    assert data["proved"] is True
+    assert (data["fills"], data["fills_from_journal"], data["intents"]) == (2, 2, 1)
+    assert data["drift_quantity"] == 0
+    after = snapshot(store_client)
+    for key in (KEYS.ledger_fills, KEYS.inception, KEYS.orders_journal, KEYS.orders_known):
+        assert after[key] == before[key], key
+    assert _quantities(after) == _quantities(before)
+    activity = json.loads(store_client.get(KEYS.activity))  # type: ignore[arg-type]
+    assert activity["orders"] == 1
+    assert activity["last_slot"] == "2026-01-02T12:15:00+00:00"
+
+
+def _quantities(found: dict[str, Any]) -> Any:
+    """The ledger's money, whether its fills are sealed or still in the tail."""
+    ledger = found[KEYS.ledger]
+    return {name: ledger["fifo"][name] for name in ("quantity", "avg_cost", "total_invested", "realized_pnl")}
+
+
+def test_without_a_journal_the_exchange_tells_what_it_remembers(
+    functions: Functions, exchange: StubExchange, store_client: "redis.Redis"
+) -> None:
+    exchange.answers["myTrades"] = [FIRST]
+    data = restore(functions, source="exchange")["data"]
+    assert (data["source"], data["fills"], data["fills_from_journal"]) == ("exchange", 1, 0)
+    assert data["unknown_cost_quantity"] == 100.5
+    assert store_client.zcard(KEYS.ledger_fills) == 1
+
+
+def test_nothing_is_restored_over_a_ledger_that_is_there(
+    functions: Functions, exchange: StubExchange, clock: FakeClock, store_client: "redis.Redis"
+) -> None:
+    exchange.answers["myTrades"] = [FIRST]
+    for job in ("balance", "cost"):
+        functions.post(job, slot=clock.now().isoformat())
+    before = snapshot(store_client)
+    answer = restore(functions)
+    assert answer["status"] == "skipped"
+    assert "not empty" in answer["reason"]
+    assert snapshot(store_client) == before
+
+
+def test_a_line_that_cannot_be_read_restores_nothing(
+    make_bot: MakeBot, bare_functions: Functions, tmp_path: Path, store_client: "redis.Redis"
+) -> None:
+    (tmp_path / "lines.json").write_text('{"event": "journal.fill", "fill_id"\n', encoding="utf-8")
+    make_bot(JOURNAL_FOLDER=str(tmp_path))
+    answer = restore(bare_functions)
+    assert answer["status"] == "error"
+    assert store_client.exists(KEYS.ledger) == 0
+
+
+def test_a_journal_that_does_not_add_up_with_the_account_is_told_as_drift(
+    make_bot: MakeBot, bare_functions: Functions, exchange: StubExchange, tmp_path: Path
+) -> None:
+    opening = {"event": "journal.inception", "inception": _inception()}
+    (tmp_path / "lines.json").write_text(json.dumps(opening) + "\n", encoding="utf-8")
+    exchange.answers["myTrades"] = [FIRST]
+    make_bot(JOURNAL_FOLDER=str(tmp_path))
+    data = restore(bare_functions)["data"]
+    assert data["proved"] is False
+    assert data["drift_quantity"] == 50.5
+    assert data["unknown_cost_quantity"] == 50
+
+
+def _inception() -> dict[str, Any]:
+    moved = {"base": "0", "quote": "0", "base_fees": "0", "quote_fees": "0"}
+    return {
+        "timestamp": NOON.isoformat(),
+        "qrl_quantity": "950",
+        "usdt_quantity": "10",
+        "price": "0.02",
+        "moved": moved,
+    }
+
+
+def test_a_restore_is_journalled_and_needs_the_exchange_key(
+    make_bot: MakeBot, bare_functions: Functions, store_client: "redis.Redis"
+) -> None:
+    make_bot(MEXC_API_KEY="", MEXC_SECRET_KEY="")
+    answer = restore(bare_functions)
+    assert (answer["status"], answer["reason"]) == ("skipped", "API keys not configured")
+    record = json.loads(store_client.lindex(KEYS.commands, 0))  # type: ignore[arg-type]
+    assert record["command"] == "restore"
+
+
+# A day with real orders, lost and brought back
+
+
+def a_live_day(live: Live) -> None:
+    """Sales and buys, one filled in part, one of the user's, and at the end one whose fate is open."""
+    live.start(MAX_ORDERS_PER_DAY="50")
+
+    def take_time(call: Call) -> None:
+        live.clock.move(0.01)
+
+    live.desk.on |= {"GET order": take_time, "POST order": take_time}
+    for number, price in enumerate(("0.02", "0.023", "0.021", "0.018", "0.016", "0.0161", "0.019")):
+        live.desk.market.set_price(price)
+        live.call("price")
+        if number == 2:
+            live.desk.market.sim("faults", kind="partial_fill", fraction="0.3", times=1)
+        if number == 3:
+            live.desk.market.order("BUY", "123.4567")
+        live.run(15 * number)
+        live.clock.move(300)
+        live.call("cost")
+    live.desk.on["POST order"] = lambda call: (500, "")
+    live.desk.market.set_price("0.022")
+    live.call("price")
+    assert live.run(15 * 7)["order"]["status"] == "UNKNOWN"
+    live.desk.on.clear()
+    assert 4 < len(live.orders) < 10
+
+
+def kept(client: "redis.Redis") -> dict[str, Any]:
+    """All that must come back: to the last digit, whatever is sealed and whatever still open."""
+    text: Any = client.get(KEYS.ledger)
+    ledger, _ = ledger_of(from_redis(text, KEYS.ledger), KEYS.ledger)
+    fills: Any = client.zrange(KEYS.ledger_fills, 0, -1, withscores=True)
+    known: Any = client.hgetall(KEYS.orders_known)
+    inception: Any = client.get(KEYS.inception)
+    activity: Any = client.get(KEYS.activity)
+    return {
+        "position": ledger.position(Instrument("QRL", "USDT")),
+        "fills": fills,
+        "journal": client.hgetall(KEYS.orders_journal),
+        "open": client.hgetall(KEYS.orders_open),
+        "known": {order_id: name for order_id, name in known.items() if name},
+        "inception": json.loads(inception),
+        "activity": json.loads(activity) | {"pnl_at_start": None},
+    }
+
+
+def restored(live: Live, functions: Functions, journal: Path, **body: str) -> Any:
+    """A fresh process after the loss of all that was in Redis, told to restore."""
+    live.client.flushall()
+    live.start(JOURNAL_FOLDER=str(journal), MAX_ORDERS_PER_DAY="50")
+    answer = restore(functions, **body)
+    assert answer["status"] == "success", answer
+    return answer["data"]
+
+
+def test_a_day_of_orders_comes_back_to_the_last_digit(journal: Path, live: Live, bare_functions: Functions) -> None:
+    a_live_day(live)
+    before = kept(live.client)
+    data = restored(live, bare_functions, journal)
+    assert kept(live.client) == before
+    assert (data["proved"], data["drift_quantity"], data["open_intents"]) == (True, 0, 1)
+    assert data["fills"] == data["fills_from_journal"] == len(before["fills"])
+    assert d(str(live.ledger_quantity())) == live.desk.market.total("QRL")
+
+
+def test_what_was_restored_is_traded_on_as_if_nothing_had_happened(
+    journal: Path, live: Live, bare_functions: Functions, caplog: pytest.LogCaptureFixture
+) -> None:
+    a_live_day(live)
+    orders, sent = len(live.orders), live.sent
+    restored(live, bare_functions, journal)
+    caplog.clear()
+    for job in ("price", "balance", "cost"):
+        live.call(job)
+    assert live.sent == sent
+    answer = live.run(15 * 9)
+    assert (answer["order"]["status"], len(live.orders)) == ("FILLED", orders + 1)
+    assert live.intent(15 * 7)["state"] == "CANCELED"
+    assert live.ledger_quantity() == live.desk.market.total("QRL")
+    assert not any("not in the journal" in message for message in caplog.messages)
+
+
+def test_lines_may_come_in_any_order_and_more_than_once(
+    journal: Path, live: Live, bare_functions: Functions
+) -> None:
+    a_live_day(live)
+    before = kept(live.client)
+    (file,) = journal.iterdir()
+    lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+    random.Random(5).shuffle(lines)
+    file.write_text("".join(lines[: len(lines) // 2]), encoding="utf-8")
+    (journal / "older").write_text("".join(lines), encoding="utf-8")
+    restored(live, bare_functions, journal)
+    assert kept(live.client) == before
+
+
+def test_the_exchange_alone_brings_the_ledger_back_but_not_the_intents(
+    journal: Path, live: Live, bare_functions: Functions
+) -> None:
+    a_live_day(live)
+    before = kept(live.client)
+    data = restored(live, bare_functions, journal, source="exchange")
+    assert (data["source"], data["intents"], data["proved"]) == ("exchange", 0, True)
+    text: Any = live.client.get(KEYS.ledger)
+    ledger, _ = ledger_of(from_redis(text, KEYS.ledger), KEYS.ledger)
+    assert ledger.position(Instrument("QRL", "USDT")) == before["position"]
+    assert live.client.exists(KEYS.orders_journal, KEYS.activity) == 0
+
+
+def test_coins_that_were_there_before_the_history_come_back_with_what_was_sold_of_them(
+    journal: Path, live: Live, bare_functions: Functions
+) -> None:
+    live.desk.market.bought(("32000", "0.021"), at=NOON - timedelta(hours=20), side="SELL")
+    live.client.flushall()
+    (journal / "lines.json").unlink()
+    live.start()
+    for job in ("price", "balance", "cost"):
+        live.call(job)
+    cost: Any = live.client.hgetall(KEYS.cost)
+    data = restored(live, bare_functions, journal)
+    assert (data["proved"], data["drift_quantity"]) == (True, 0)
+    assert d(str(data["unknown_cost_quantity"])) == d(cost["unknown_cost_quantity"]) == 30000
+
+
+def test_the_beginning_is_the_earliest_there_is(journal: Path, live: Live, bare_functions: Functions) -> None:
+    for _ in range(2):
+        live.client.flushall()
+        live.start()
+        for job in ("price", "balance", "cost"):
+            live.call(job)
+        live.clock.move(900)
+    restored(live, bare_functions, journal)
+    text: Any = live.client.get(KEYS.inception)
+    assert json.loads(text)["timestamp"] == NOON.isoformat()
+
+
+def test_a_ledger_begun_anew_after_the_loss_is_taken_into_what_the_journal_tells(
+    journal: Path, live: Live, bare_functions: Functions
+) -> None:
+    a_live_day(live)
+    before = kept(live.client)
+    live.client.flushall()
+    live.start(JOURNAL_FOLDER=str(journal), MAX_ORDERS_PER_DAY="50")
+    live.clock.move(3600)
+    for job in ("price", "balance", "cost"):
+        live.call(job)
+    live.desk.market.set_price("0.026")
+    since = live.run(15 * 12)["order"]
+    assert since["status"] == "FILLED"
+
+    data = restore(bare_functions)["data"]
+
+    after = kept(live.client)
+    assert (data["proved"], data["drift_quantity"], data["unknown_cost_quantity"]) == (True, 0, 0)
+    assert after["inception"] == before["inception"]
+    assert set(after["journal"]) == {*before["journal"], since["client_order_id"]}
+    assert set(before["fills"]) < set(after["fills"])
+    assert live.ledger_quantity() == live.desk.market.total("QRL")
+    assert after["activity"]["orders"] >= before["activity"]["orders"] + 1
+    assert data["open_intents"] == 1
+    assert restore(bare_functions)["status"] == "skipped"
+    live.run(15 * 14)
+    assert live.intent(15 * 7)["state"] == "CANCELED"
+
+
+def test_a_restore_waits_for_no_run_and_does_not_cut_in(
+    functions: Functions, exchange: StubExchange, store_client: "redis.Redis"
+) -> None:
+    store_client.set(KEYS.lease("account"), "a run", px=55_000)
+    answer = restore(functions)
+    assert answer["status"] == "skipped"
+    assert store_client.exists(KEYS.ledger) == 0
+    assert exchange.calls == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"event": "journal.fill"},
+        {"event": "journal.fill", **INTACT_FILL, "price": None},
+        {"event": "journal.fill", **INTACT_FILL, "quantity": "many"},
+        {"event": "journal.fill", **INTACT_FILL, "executed_at": "yesterday"},
+        {"event": "journal.intent", "client_order_id": "rb"},
+        {"event": "journal.inception"},
+        {"event": "journal.inception", "inception": None},
+        {"event": "journal.inception", "inception": {"timestamp": "then"}},
+        {"event": "journal.inception", "inception": {"timestamp": NOON.isoformat()}},
+    ],
+)
+def test_a_line_that_lacks_something_restores_nothing_and_says_where_it_stood(
+    make_bot: MakeBot, bare_functions: Functions, tmp_path: Path, store_client: "redis.Redis", line: dict[str, Any]
+) -> None:
+    (tmp_path / "lines").write_text(json.dumps(line) + "\n", encoding="utf-8")
+    make_bot(JOURNAL_FOLDER=str(tmp_path))
+    answer = restore(bare_functions)
+    assert (answer["status"], answer["error"]["code"]) == ("error", "redis_value_corrupt")
+    assert "folder" in answer["error"]["message"]
+    assert store_client.exists(KEYS.ledger, KEYS.ledger_fills, KEYS.inception) == 0
+
+
+def test_a_fill_of_the_journal_that_is_whole_is_taken(
+    make_bot: MakeBot, bare_functions: Functions, tmp_path: Path, exchange: StubExchange
+) -> None:
+    exchange.answers["myTrades"] = []
+    (tmp_path / "lines").write_text(json.dumps({"event": "journal.fill", **INTACT_FILL}), encoding="utf-8")
+    make_bot(JOURNAL_FOLDER=str(tmp_path))
+    data = restore(bare_functions)["data"]
+    assert (data["fills"], data["fills_from_journal"], data["ledger_quantity"]) == (1, 1, 900)
+
+
+def test_a_bucket_that_cannot_be_read_restores_nothing(
+    make_bot: MakeBot, clock: FakeClock, exchange: StubExchange, store_client: "redis.Redis"
+) -> None:
+    bot = make_bot()
+    storage = StubExchange({"/storage/v1/b/journal/o": (503, "")})
+    session = requests.Session()
+    session.mount("https://storage.googleapis.com", storage)
+    job = restore_job.job(Bucket("journal", session))
+    headers = {"X-CloudScheduler": "true"}
+    with Flask("ops").test_request_context("/", method="POST", headers=headers) as context:
+        answer = bot.handle(job, context.request)
+    assert (answer.status_code, told(answer)["error"]["code"]) == (503, "redis_unreachable")
+    assert store_client.exists(KEYS.ledger) == 0

@@ -1,0 +1,353 @@
+"""The operator's own door: who may come in, what is seen, and what a command does (SPEC §2.6)."""
+
+import json
+from typing import Any
+
+import pytest
+import redis
+from flask import Flask
+
+from common.runtime import serve_ops
+from common.store.keys import Keys
+from tests.builders import fill_payload
+from tests.conftest import SLOT, Functions, Live, MakeBot
+from tests.fakes import NOON, FakeClock, Line, StubExchange
+
+KEYS = Keys("", "QRLUSDT")
+
+
+def command(functions: Functions, **body: Any) -> Any:
+    headers = {"X-CloudScheduler": "true"}
+    return functions.client("ops").post("/", headers=headers, json=body)
+
+
+def look(functions: Functions, path: str = "") -> Any:
+    return functions.client("ops").get(f"/{path}", headers={"X-CloudScheduler": "true"})
+
+
+def test_the_state_of_an_empty_store_is_told_as_nothing_yet(functions: Functions) -> None:
+    data = look(functions).json["data"]
+    assert set(data["runs"].values()) == {None}
+    assert (data["balances"], data["price"], data["cost"], data["plan"], data["pause"]) == (None,) * 5
+    assert data["open_intents"] == []
+
+
+def test_the_state_tells_each_jobs_last_run_and_its_age(
+    functions: Functions, clock: FakeClock, exchange: StubExchange
+) -> None:
+    exchange.answers["myTrades"] = [fill_payload("BUY", "1000.5", "0.02", at=NOON)]
+    for job in ("balance", "price", "cost", "fifteen_min_job"):
+        functions.post(job, slot=SLOT)
+    clock.move(42)
+    data = look(functions).json["data"]
+    assert {name: run and (run["status"], run["age_seconds"]) for name, run in data["runs"].items()} == {
+        "balance": ("success", 42),
+        "price": ("success", 42),
+        "cost": ("success", 42),
+        "fifteen_min_job": ("success", 42),
+        "rebalance": None,
+    }
+    assert data["balances"]["balances"]["QRL"]["total"] == 1000.5
+    assert data["price"]["price"] == 0.0205
+    assert data["cost"]["unrealized_pnl"] == 0.50025
+    assert data["plan"]["action"] == "BUY"
+
+
+def test_a_failed_run_shows_with_its_error(functions: Functions, exchange: StubExchange) -> None:
+    exchange.answers["account"] = (400, {"code": 700002, "msg": "Signature for this request is not valid."})
+    functions.post("balance", slot=SLOT)
+    run = look(functions).json["data"]["runs"]["balance"]
+    assert run["status"] == "error"
+    assert run["error"]["code"] == "exchange_access_refused"
+
+
+@pytest.mark.parametrize("job", ["balance", "price", "cost", "fifteen_min_job", "rebalance"])
+def test_a_jobs_page_is_what_the_job_itself_shows(functions: Functions, job: str) -> None:
+    for name in ("balance", "price", "cost", "fifteen_min_job", "rebalance"):
+        functions.post(name, slot=SLOT)
+    own, shown = functions.get(job).json, look(functions, job).json
+    assert {**own, "duration_ms": 0} == {**shown, "duration_ms": 0}
+
+
+def test_looking_asks_neither_the_exchange_nor_for_a_lease(
+    functions: Functions, exchange: StubExchange, store_client: "redis.Redis"
+) -> None:
+    look(functions)
+    look(functions, "balance")
+    assert exchange.calls == []
+    assert store_client.keys("*") == []
+
+
+def test_a_jobs_page_takes_the_same_query_as_the_job(functions: Functions) -> None:
+    for _ in range(3):
+        functions.post("rebalance")
+        functions.post("fifteen_min_job")
+        functions.post("balance")
+    for job, query in (
+        ("rebalance", "?limit=2"),
+        ("fifteen_min_job", "?limit=2"),
+        ("balance", "?raw=account_info&limit=1"),
+    ):
+        own, shown = functions.get(job, query).json, look(functions, job + query).json
+        assert {**own, "duration_ms": 0} == {**shown, "duration_ms": 0}
+    assert len(look(functions, "rebalance?limit=2").json["history"]) == 2
+    assert look(functions, "balance?raw=account_info&limit=1").json["data"]["count"] == 1
+    assert look(functions, "rebalance?limit=none").status_code == 400
+
+
+@pytest.mark.parametrize("job", ["balance", "price", "cost", "fifteen_min_job", "rebalance"])
+def test_a_jobs_page_says_when_nothing_is_stored_yet(functions: Functions, job: str) -> None:
+    answer = look(functions, job)
+    assert answer.status_code == 200
+    assert (answer.json["status"], answer.json["reason"]) == ("skipped", "Nothing stored yet")
+
+
+def test_the_state_shows_orders_open_intents_and_what_was_commanded(live: Live, bare_functions: Functions) -> None:
+    live.run()
+    live.desk.market.set_price("0.022")
+    live.call("price")
+    live.desk.on["POST order"] = lambda call: (500, "")
+    live.run(15)
+    command(bare_functions, command="pause", reason="look into it")
+    data = look(bare_functions).json["data"]
+    (intent,) = data["open_intents"]
+    assert (intent["client_order_id"], intent["state"]) == (live.name(15), "UNKNOWN")
+    assert (data["orders"]["day"], data["orders"]["orders"]) == ("2026-01-02", 2)
+    assert data["plan"]["slot"] == "20260102T1215Z"
+    assert [done["command"] for done in data["commands"]] == ["pause"]
+    for name in ("balances", "price"):
+        assert isinstance(data[name]["age_seconds"], int)
+
+
+def test_a_pause_is_kept_with_who_why_and_until_when(functions: Functions, store_client: "redis.Redis") -> None:
+    answer = command(functions, command="pause", reason=" holiday ", until="2026-01-03T00:00:00+02:00")
+    assert answer.status_code == 200
+    assert answer.json["data"]["pause"] == {
+        "reason": "holiday",
+        "set_by": "X-CloudScheduler",
+        "set_at": "2026-01-02T12:00:00+00:00",
+        "until": "2026-01-02T22:00:00+00:00",
+        "active": True,
+    }
+    assert store_client.ttl(KEYS.pause) == -1
+    assert look(functions).json["data"]["pause"]["active"] is True
+
+
+def test_a_pause_whose_time_has_come_is_shown_as_over(functions: Functions, clock: FakeClock) -> None:
+    command(functions, command="pause", reason="lunch", until="2026-01-02T13:00:00+00:00")
+    clock.move(3600)
+    assert look(functions).json["data"]["pause"]["active"] is False
+
+
+def test_resuming_lifts_the_pause(functions: Functions, store_client: "redis.Redis") -> None:
+    command(functions, command="pause", reason="holiday")
+    assert command(functions, command="resume").json["data"] == {"pause": None}
+    assert store_client.exists(KEYS.pause) == 0
+
+
+def test_the_trading_jobs_refuse_an_order_while_paused(make_bot: MakeBot, bare_functions: Functions) -> None:
+    make_bot(EXECUTION_MODE="test")
+    command(bare_functions, command="pause", reason="holiday")
+    for job in ("balance", "price", "cost"):
+        bare_functions.post(job, slot=SLOT)
+    plan = bare_functions.post("fifteen_min_job", slot=SLOT).json["rebalance"]
+    assert plan["action"] == "HOLD"
+    assert "paused by X-CloudScheduler: holiday" in plan["refusals"]
+
+
+@pytest.mark.parametrize("job", ["fifteen_min_job", "rebalance"])
+def test_while_paused_nothing_is_sent_and_after_it_trading_goes_on(
+    live: Live, bare_functions: Functions, job: str
+) -> None:
+    command(bare_functions, command="pause", reason="holiday", until="2026-01-02T12:20:00+00:00")
+    held = live.run(0, job)["rebalance"]
+    reason = "paused by X-CloudScheduler until 2026-01-02 12:20 UTC: holiday"
+    assert (held["action"], held["reason"]) == ("HOLD", f"Order refused: {reason}")
+    assert live.run(15, job)["order"] is None
+    assert live.sent == 0
+    assert live.run(30, job)["order"]["status"] == "FILLED"
+
+
+def test_resuming_lets_the_next_slot_trade(live: Live, bare_functions: Functions) -> None:
+    command(bare_functions, command="pause", reason="holiday")
+    assert live.run()["order"] is None
+    command(bare_functions, command="resume")
+    assert live.run(15)["order"]["status"] == "FILLED"
+
+
+def test_a_second_pause_takes_the_place_of_the_first(functions: Functions) -> None:
+    command(functions, command="pause", reason="lunch", until="2026-01-02T13:00:00+00:00")
+    command(functions, command="pause", reason="for good")
+    pause = look(functions).json["data"]["pause"]
+    assert (pause["reason"], pause["until"]) == ("for good", None)
+
+
+def test_a_long_reason_is_cut(functions: Functions) -> None:
+    command(functions, command="pause", reason="x" * 2000)
+    assert look(functions).json["data"]["pause"]["reason"] == "x" * 500
+
+
+def test_a_pause_can_be_set_while_a_run_holds_the_lease_and_leaves_it_alone(
+    functions: Functions, store_client: "redis.Redis"
+) -> None:
+    for scope in ("account", "price"):
+        store_client.set(KEYS.lease(scope), "a run", px=55_000)
+    assert command(functions, command="pause", reason="now").status_code == 200
+    assert command(functions, command="resume").status_code == 200
+    assert look(functions).status_code == 200
+    assert [store_client.get(KEYS.lease(scope)) for scope in ("account", "price")] == ["a run", "a run"]
+
+
+def test_a_command_goes_to_redis_whole_or_not_at_all(functions: Functions, line: Line) -> None:
+    command(functions, command="pause", reason="holiday")
+    assert line.trips[-1][0] == "MULTI"
+    assert {"SET", "LPUSH"} <= set(line.trips[-1])
+
+
+def test_a_command_that_redis_did_not_take_is_told_as_failed(functions: Functions, line: Line) -> None:
+    line.cut_after(0)
+    for answer in (command(functions, command="pause", reason="now"), look(functions)):
+        assert (answer.status_code, answer.json["error"]["code"]) == (503, "redis_unreachable")
+
+
+def test_the_line_of_a_command_tells_who_gave_it(functions: Functions, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    command(functions, command="pause", reason="holiday")
+    (line,) = [vars(record)["fields"] for record in caplog.records if record.getMessage() == "job.finished"]
+    assert (line["task"], line["command"], line["by"], line["status"]) == (
+        "ops",
+        "pause",
+        "X-CloudScheduler",
+        "success",
+    )
+    assert "trading is paused by X-CloudScheduler: holiday" in caplog.messages
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
+def test_other_methods_are_not_served(functions: Functions, method: str) -> None:
+    answer = functions.client("ops").open("/", method=method, headers={"X-CloudScheduler": "true"})
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, POST")
+
+
+@pytest.mark.parametrize("path", ["secrets", "balance/more", "state", "restore"])
+def test_a_path_nobody_knows_is_refused_with_those_there_are(functions: Functions, path: str) -> None:
+    answer = look(functions, path)
+    assert answer.status_code == 400
+    assert "/verify" in answer.json["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("body", "word"),
+    [
+        ({"command": "pause"}, "reason"),
+        ({"command": "pause", "reason": "  "}, "reason"),
+        ({"command": "pause", "reason": 7}, "reason"),
+        ({"command": "pause", "reason": "x", "until": "2026-01-02T11:00:00+00:00"}, "until"),
+        ({"command": "pause", "reason": "x", "until": "2027-01-01T00:00:00"}, "until"),
+        ({"command": "pause", "reason": "x", "until": "soon"}, "until"),
+        ({"command": "pause", "reason": "x", "until": 5}, "until"),
+        ({"command": "sell everything"}, "command"),
+        ({"command": ["pause"]}, "command"),
+        ({}, "command"),
+        ({"command": "restore", "source": "memory"}, "source"),
+        ({"command": "restore", "source": "journal"}, "JOURNAL_"),
+    ],
+)
+def test_a_command_that_cannot_be_read_changes_nothing_and_says_what_is_wrong(
+    functions: Functions, store_client: "redis.Redis", body: dict[str, Any], word: str
+) -> None:
+    answer = command(functions, **body)
+    assert answer.status_code == 400
+    assert word in answer.json["error"]["message"]
+    assert store_client.keys("*") == []
+
+
+def test_a_body_that_is_no_object_and_a_path_that_is_none_are_refused(functions: Functions) -> None:
+    sent = functions.client("ops").post("/", headers={"X-CloudScheduler": "true"}, data="pause")
+    assert sent.status_code == 400
+    assert look(functions, "secrets").status_code == 400
+
+
+def test_every_command_is_journalled_with_who_gave_it_and_when(
+    functions: Functions, store_client: "redis.Redis", clock: FakeClock
+) -> None:
+    command(functions, command="pause", reason="holiday")
+    clock.move(60)
+    command(functions, command="resume")
+    records = [json.loads(text) for text in store_client.lrange(KEYS.commands, 0, -1)]
+    assert records == [
+        {"command": "resume", "by": "X-CloudScheduler", "timestamp": "2026-01-02T12:01:00+00:00"},
+        {
+            "command": "pause",
+            "by": "X-CloudScheduler",
+            "timestamp": "2026-01-02T12:00:00+00:00",
+            "reason": "holiday",
+        },
+    ]
+
+
+def test_the_exchange_key_is_not_needed_to_look_or_to_pause(make_bot: MakeBot, bare_functions: Functions) -> None:
+    make_bot(MEXC_API_KEY="", MEXC_SECRET_KEY="")
+    assert look(bare_functions).status_code == 200
+    assert command(bare_functions, command="pause", reason="holiday").status_code == 200
+
+
+def token(email: str) -> str:
+    """A token as the platform hands it on: checked by IAM, its signature removed."""
+    from base64 import urlsafe_b64encode
+
+    def part(value: dict[str, Any]) -> str:
+        return urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+    claims = {
+        "iss": "https://accounts.google.com",
+        "aud": "https://ops.test",
+        "email": email,
+        "email_verified": True,
+        "exp": NOON.timestamp() + 600,
+    }
+    return f"Bearer {part({'alg': 'RS256'})}.{part(claims)}.SIGNATURE_REMOVED_BY_GOOGLE"
+
+
+PLATFORM = {
+    "AUTH_MODE": "platform",
+    "K_SERVICE": "ops",
+    "OIDC_AUDIENCE": "https://ops.test",
+    "SCHEDULER_SERVICE_ACCOUNT": "scheduler@project.iam.gserviceaccount.com",
+    "OPERATOR_ACCOUNTS": "ann@example.org, bob@example.org",
+}
+
+
+@pytest.mark.parametrize(
+    ("email", "status"),
+    [
+        ("ann@example.org", 200),
+        ("bob@example.org", 200),
+        ("eve@example.org", 403),
+        ("scheduler@project.iam.gserviceaccount.com", 403),
+    ],
+)
+def test_only_operators_come_in(make_bot: MakeBot, email: str, status: int) -> None:
+    make_bot(**PLATFORM)
+    headers = {"Authorization": token(email)}
+    with Flask("ops").test_request_context("/", headers=headers) as context:
+        assert serve_ops(context.request).status_code == status
+
+
+def test_an_operator_is_journalled_by_name_and_may_not_run_a_job(
+    make_bot: MakeBot, store_client: "redis.Redis", bare_functions: Functions
+) -> None:
+    make_bot(**PLATFORM)
+    headers = {"Authorization": token("ann@example.org")}
+    body = {"command": "pause", "reason": "holiday"}
+    with Flask("ops").test_request_context("/", method="POST", headers=headers, json=body) as context:
+        assert serve_ops(context.request).status_code == 200
+    record = json.loads(store_client.lindex(KEYS.commands, 0))  # type: ignore[arg-type]
+    assert record["by"] == "ann@example.org"
+    assert bare_functions.post("balance", headers=headers).status_code == 403
+
+
+def test_without_a_token_nobody_comes_in(make_bot: MakeBot) -> None:
+    make_bot(**PLATFORM)
+    with Flask("ops").test_request_context("/", headers={"X-CloudScheduler": "true"}) as context:
+        assert serve_ops(context.request).status_code == 401

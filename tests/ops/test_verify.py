@@ -1,0 +1,209 @@
+"""The check after a deployment: healthy when all is well, and each thing that can silently be wrong."""
+
+from typing import Any
+
+import pytest
+import redis
+
+from common.clock import milliseconds
+from common.store.keys import Keys
+from tests.builders import account_payload, exchange_info_payload, fill_payload
+from tests.conftest import SLOT, Functions, MakeBot
+from tests.fakes import NOON, FakeClock, StubExchange
+
+KEYS = Keys("", "QRLUSDT")
+
+
+@pytest.fixture
+def deployed(functions: Functions, exchange: StubExchange) -> Functions:
+    """Every job has run once."""
+    exchange.answers["myTrades"] = [fill_payload("BUY", "1000.5", "0.02", at=NOON)]
+    for job in ("balance", "price", "cost", "fifteen_min_job"):
+        assert functions.post(job, slot=SLOT).status_code == 200
+    return functions
+
+
+def report(functions: Functions) -> Any:
+    answer = functions.client("ops").get("/verify", headers={"X-CloudScheduler": "true"})
+    assert answer.status_code == 200
+    body: Any = answer.json
+    return body["data"]
+
+
+def bad(functions: Functions) -> dict[str, str]:
+    """The findings that are wrong, with their explanations."""
+    told = report(functions)
+    wrong = {f["name"]: f["explanation"] for f in told["findings"] if f["ok"] is False}
+    assert told["healthy"] is not bool(wrong)
+    return wrong
+
+
+def test_a_bot_that_works_is_healthy(deployed: Functions) -> None:
+    assert bad(deployed) == {}
+
+
+def test_what_only_a_person_can_tell_is_left_open(deployed: Functions) -> None:
+    open_ones = {f["name"] for f in report(deployed)["findings"] if f["ok"] is None}
+    assert "key_without_withdrawal" in open_ones
+
+
+def test_before_any_run_keys_and_runs_are_missing(functions: Functions) -> None:
+    wrong = bad(functions)
+    assert KEYS.position in wrong["keys_present"]
+    assert wrong["last_run_price"] == "it has never run"
+    assert "position_fields" in wrong
+
+
+def test_a_permanent_key_with_a_ttl_is_named(deployed: Functions, store_client: "redis.Redis") -> None:
+    store_client.expire(KEYS.position, 30)
+    assert KEYS.position in bad(deployed)["permanent_without_ttl"]
+
+
+def test_a_lost_position_field_is_named(deployed: Functions, store_client: "redis.Redis") -> None:
+    store_client.hdel(KEYS.position, "permissions")
+    assert "permissions" in bad(deployed)["position_fields"]
+
+
+@pytest.mark.parametrize(
+    ("job", "seconds"), [("price", 60), ("balance", 180), ("cost", 300), ("fifteen_min_job", 900)]
+)
+def test_a_job_may_miss_three_of_its_slots_and_a_minute_but_no_more(
+    deployed: Functions, clock: FakeClock, job: str, seconds: int
+) -> None:
+    clock.move(3 * seconds + 60)
+    assert f"last_run_{job}" not in bad(deployed)
+    clock.move(1)
+    assert f"last_run_{job}" in bad(deployed)
+
+
+def test_a_run_that_was_skipped_ended_well(make_bot: MakeBot, bare_functions: Functions) -> None:
+    make_bot(MEXC_API_KEY="", MEXC_SECRET_KEY="")
+    bare_functions.post("cost", slot=SLOT)
+    assert "last_run_cost" not in bad(bare_functions)
+
+
+def everything(client: "redis.Redis") -> dict[str, Any]:
+    keys: Any = client.keys()
+    return {key: client.dump(key) for key in keys}
+
+
+def test_verifying_leaves_redis_as_it_was_and_trades_nothing(
+    deployed: Functions, store_client: "redis.Redis", exchange: StubExchange
+) -> None:
+    before = everything(store_client)
+    asked = len(exchange.calls)
+    report(deployed)
+    assert everything(store_client) == before
+    assert {call.method for call in exchange.calls[asked:]} == {"GET"}
+
+
+@pytest.mark.parametrize(
+    ("policy", "healthy"), [("noeviction", True), ("allkeys-lru", False), ("volatile-ttl", False)]
+)
+def test_only_a_store_that_never_evicts_is_safe(
+    make_bot: MakeBot, bare_functions: Functions, redis_server: str, policy: str, healthy: bool
+) -> None:
+    client = redis.Redis.from_url(redis_server, decode_responses=True, protocol=2)
+    client.flushdb()
+    client.config_set("maxmemory-policy", policy)
+    try:
+        make_bot(client)
+        findings = {f["name"]: f for f in report(bare_functions)["findings"]}
+    finally:
+        client.config_set("maxmemory-policy", "noeviction")
+        client.close()
+    assert findings["eviction_policy"]["ok"] is healthy
+    assert policy in findings["eviction_policy"]["explanation"]
+
+
+def test_a_job_that_has_been_silent_for_three_intervals_is_named(deployed: Functions, clock: FakeClock) -> None:
+    clock.move(3 * 60 + 61)
+    assert set(bad(deployed)) >= {"last_run_price"}
+
+
+def test_a_job_whose_last_run_failed_is_named(deployed: Functions, exchange: StubExchange) -> None:
+    exchange.answers["account"] = (503, "")
+    deployed.post("balance")
+    exchange.answers["account"] = account_payload(("QRL", "1", "0"))
+    assert bad(deployed)["last_run_balance"].startswith("error")
+
+
+def test_a_pause_and_an_open_intent_are_named(deployed: Functions, store_client: "redis.Redis") -> None:
+    body = {"command": "pause", "reason": "holiday"}
+    deployed.client("ops").post("/", headers={"X-CloudScheduler": "true"}, json=body)
+    store_client.hset(KEYS.orders_open, "rb", "{}")
+    assert set(bad(deployed)) == {"kill_switch", "open_intents"}
+
+
+def test_a_pause_that_is_over_is_no_finding(deployed: Functions, clock: FakeClock) -> None:
+    body = {"command": "pause", "reason": "lunch", "until": "2026-01-02T12:00:30+00:00"}
+    deployed.client("ops").post("/", headers={"X-CloudScheduler": "true"}, json=body)
+    assert set(bad(deployed)) == {"kill_switch"}
+    clock.move(30)
+    assert "kill_switch" not in bad(deployed)
+
+
+@pytest.mark.parametrize(
+    ("path", "answer", "finding", "told"),
+    [
+        ("account", account_payload(("QRL", "1", "0"), canTrade=False), "key_reads_account", "canTrade is False"),
+        ("account", (400, {"code": 10072, "msg": "Api key info invalid"}), "key_reads_account", "10072"),
+        ("selfSymbols", (400, {"code": 700007, "msg": "No permission"}), "key_may_trade_symbol", "700007"),
+        ("exchangeInfo", (200, "<html>"), "symbol_tradable", "HTML"),
+        ("exchangeInfo", exchange_info_payload(tradeSideType=4), "symbol_tradable", "no side"),
+    ],
+)
+def test_what_the_key_may_not_do_is_named(
+    deployed: Functions, exchange: StubExchange, path: str, answer: Any, finding: str, told: str
+) -> None:
+    exchange.answers[path] = answer
+    assert told in bad(deployed)[finding]
+
+
+@pytest.mark.parametrize(("off", "passed"), [(800, True), (-800, True), (801, False), (-801, False)])
+def test_a_clock_may_be_off_by_what_signed_calls_bear(
+    deployed: Functions, exchange: StubExchange, off: int, passed: bool
+) -> None:
+    exchange.answers["time"] = {"serverTime": milliseconds(NOON) + off}
+    assert ("clock" in bad(deployed)) is not passed
+
+
+def test_a_key_is_young_for_seventy_four_days(make_bot: MakeBot, bare_functions: Functions) -> None:
+    make_bot(MEXC_KEY_CREATED="2025-10-20")
+    assert "key_age" not in bad(bare_functions)
+    make_bot(MEXC_KEY_CREATED="2025-10-19")
+    assert "75 days" in bad(bare_functions)["key_age"]
+
+
+def test_a_clock_that_is_off_is_named_with_how_much(deployed: Functions, exchange: StubExchange) -> None:
+    exchange.answers["time"] = {"serverTime": milliseconds(NOON) - 1500}
+    assert "-1500 ms" in bad(deployed)["clock"]
+
+
+def test_a_symbol_that_is_closed_to_the_api_is_named(deployed: Functions, exchange: StubExchange) -> None:
+    exchange.answers["exchangeInfo"] = exchange_info_payload(status="2")
+    assert "status 2" in bad(deployed)["symbol_tradable"]
+
+
+def test_a_key_without_the_pair_is_named(deployed: Functions, exchange: StubExchange) -> None:
+    exchange.answers["selfSymbols"] = {"code": 200, "data": ["BTCUSDT"], "msg": None}
+    assert "not in the key's pair list" in bad(deployed)["key_may_trade_symbol"]
+
+
+def test_an_exchange_that_does_not_answer_is_a_finding_not_a_failure(
+    deployed: Functions, exchange: StubExchange
+) -> None:
+    exchange.answers["time"] = (400, {"code": 700006, "msg": "IP [1.2.3.4] not in the ip white list"})
+    assert "1.2.3.4" in bad(deployed)["clock"]
+
+
+def test_an_old_key_is_named(make_bot: MakeBot, bare_functions: Functions) -> None:
+    make_bot(MEXC_KEY_CREATED="2025-10-15")
+    assert "79 days" in bad(bare_functions)["key_age"]
+
+
+def test_without_a_key_what_it_may_do_is_left_open(make_bot: MakeBot, bare_functions: Functions) -> None:
+    make_bot(MEXC_API_KEY="", MEXC_SECRET_KEY="")
+    findings = {f["name"]: f["ok"] for f in report(bare_functions)["findings"]}
+    assert findings["key"] is None
+    assert "key_reads_account" not in findings
