@@ -34,7 +34,7 @@ from local.simulation import Simulation
 RATIO = 1.2
 FOLD_MS = 150
 MEMORY_MIB = 512
-"""Half of the smallest instance Memorystore has (gcp.md 4.2: stay below half)."""
+"""Half of the smallest instance Memorystore has (platform.md §4.2: stay below half)."""
 KEYS = Keys("", "QRLUSDT")
 HOLDING = Decimal(1000)
 WARM_UP = 3

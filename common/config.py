@@ -60,7 +60,7 @@ Seconds = Annotated[int, Field(ge=1, le=31_536_000)]
 
 
 class Settings(BaseModel):
-    """One process's settings. Fields are the environment's names in lower case; SPEC §8 and the README."""
+    """One process's settings. Fields are the environment's names in lower case; contract.md §8 and the README."""
 
     model_config = ConfigDict(
         frozen=True,

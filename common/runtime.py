@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 def redis_client(settings: Settings) -> "redis.Redis":
-    """One client for a process. No retries: a write that timed out must not be sent again (gcp.md 4.5)."""
+    """One client for a process. No retries: a write that timed out must not be sent again (platform.md §4.5)."""
     options: dict[str, Any] = {
         "protocol": 2,
         "driver_info": None,

@@ -1,7 +1,7 @@
 """The bot as a service: turns a request into a run, and the run into an answer.
 
 May import everything but runtime and the functions. The order of a run: caller, Redis, duplicate, lease,
-gather, decide, apply, report (SPEC §2).
+gather, decide, apply, report (contract.md §2).
 """
 
 import logging
@@ -95,7 +95,7 @@ class Bot:
         return self._answered(job, request, (account,) if account else (), work)
 
     def handle_ops(self, request: Request) -> Response:
-        """Answer one request to the operator's door (SPEC §2.6)."""
+        """Answer one request to the operator's door (contract.md §2.6)."""
         from common.ops import state as ops  # here only: they bring in every job, which no other function needs
         from common.ops import verify
 
@@ -333,7 +333,7 @@ class Bot:
     def _finished(
         self, call: Call, status: str, reason: str | None, more: Mapping[str, Any], *, failed: bool = False
     ) -> None:
-        """The one line of a run that metrics and alerts are made from (SPEC §9)."""
+        """The one line of a run that metrics and alerts are made from (contract.md §9)."""
         fields = {
             "task": call.job.task,
             "status": status,
@@ -356,7 +356,7 @@ class Bot:
         return {"key_age_days": age}
 
     def _warn_of_eviction(self) -> None:
-        """Once a process: permanent state is safe under `noeviction` only (SPEC §3)."""
+        """Once a process: permanent state is safe under `noeviction` only (contract.md §3)."""
         if self._policy_checked:
             return
         self._policy_checked = True

@@ -1,4 +1,4 @@
-"""Plays Cloud Scheduler: the deployed schedule, its headers, its slots, its retries (gcp.md 2)."""
+"""Plays Cloud Scheduler: the deployed schedule, its headers, its slots, its retries (platform.md §2)."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""The HTTP contract of every function (SPEC §1): methods, envelopes, errors, duplicates, leases, bad input."""
+"""The HTTP contract of every function (contract.md §1): methods, envelopes, errors, duplicates, leases."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""The account as it is stored: the position hash and the account document (SPEC §2.1)."""
+"""The account as it is stored: the position hash and the account document (contract.md §2.1)."""
 
 from common.decimals import plain
 from common.domain.portfolio import Account

@@ -1,4 +1,4 @@
-"""Bringing the books up to date: new fills into the ledger, cost and P&L from it (SPEC §2.3, §5)."""
+"""Bringing the books up to date: new fills into the ledger, cost and P&L from it (contract.md §2.3, §5)."""
 
 import logging
 from collections.abc import Mapping
@@ -226,7 +226,7 @@ def _inception(
 def _data(
     run: Run, ledger: Ledger, position: Position, holdings: Holdings, mark_price: Decimal, fifo: Document
 ) -> Document:
-    """SPEC §2.3, and what §5 adds. P&L is on the coins of known cost; the others have lines of their own."""
+    """contract.md §2.3, and what §5 adds. P&L is on the coins of known cost; the others have lines of their own."""
     base, quote = assets(run.instrument)
     money = pnl(position, mark_price)
     flow = drift(ledger, holdings.base.total, holdings.as_of, run.instrument)

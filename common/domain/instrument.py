@@ -39,7 +39,7 @@ class Instrument:
 
 @dataclass(frozen=True, slots=True)
 class TradingRules:
-    """What the venue demands of an order (mexc-api.md 4.6); rates and bands are fractions.
+    """What the venue demands of an order (exchange.md §4.6); rates and bands are fractions.
 
     `closed` says in plain words why the API may not trade the symbol, empty when it may.
     `price_band_*` is how far from the last price a limit may lie, None when the venue sets no band.

@@ -15,7 +15,7 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class OrderBook:
-    """Bids highest first, asks lowest first; the exchange's own order is not to be trusted (mexc-api.md 1.2)."""
+    """Bids highest first, asks lowest first; the exchange's own order is not to be trusted (exchange.md §1.2)."""
 
     bids: tuple[Level, ...]
     asks: tuple[Level, ...]

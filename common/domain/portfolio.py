@@ -25,7 +25,7 @@ NOTHING = Balance()
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The exchange's answer on the account; a null stays None, a missing asset is zero (mexc-api.md 1.3)."""
+    """The exchange's answer on the account; a null stays None, a missing asset is zero (exchange.md §1.3)."""
 
     balances: Mapping[str, Balance]
     can_trade: bool

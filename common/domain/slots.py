@@ -1,4 +1,4 @@
-"""Which scheduled time a call belongs to, and whether that may be believed (gcp.md 2.2)."""
+"""Which scheduled time a call belongs to, and whether that may be believed (platform.md §2.2)."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Who may call: the token of the Scheduler's (or an operator's) account, checked as SPEC §7 says.
+"""Who may call: the token of the Scheduler's (or an operator's) account, checked as contract.md §7 says.
 
 `platform`  IAM has checked the token and replaced its signature; the claims that are left are checked.
 `oidc`      signature and claims, against cached certificates.

@@ -2,7 +2,7 @@
 
 The framework installs a root handler of its own (and with LOG_EXECUTION_ID drops INFO and the severity), so
 the root logger is taken over; stdout is looked up when a line is written, for during a request the
-framework puts a writer there that adds the execution id (gcp.md 7).
+framework puts a writer there that adds the execution id (platform.md §7).
 """
 
 import logging
@@ -48,7 +48,7 @@ def event(name: str, fields: Mapping[str, Any], level: int = logging.INFO, *, js
 
 
 def _message(record: logging.LogRecord) -> str:
-    """The message; an exception by its kind and place: its text and traceback may carry secrets (SPEC §1)."""
+    """The message; an exception by its kind and place: text and traceback may carry secrets (contract.md §1)."""
     text = record.getMessage()
     if not record.exc_info or record.exc_info[0] is None:
         return text

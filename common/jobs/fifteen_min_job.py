@@ -1,4 +1,4 @@
-"""`fifteen_min_job` (15-min-job): cost first, then the rebalance, on one snapshot (SPEC §2.4)."""
+"""`fifteen_min_job` (15-min-job): cost first, then the rebalance, on one snapshot (contract.md §2.4)."""
 
 import logging
 from collections.abc import Callable, Mapping

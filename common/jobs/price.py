@@ -1,4 +1,4 @@
-"""`price` (update-price): the 24 h ticker into Redis; works without exchange keys (SPEC §2.2)."""
+"""`price` (update-price): the 24 h ticker into Redis; works without exchange keys (contract.md §2.2)."""
 
 import logging
 from collections.abc import Mapping

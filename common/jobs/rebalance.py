@@ -1,4 +1,4 @@
-"""`rebalance`: balance snapshot, plan, stored, executed when the mode allows (SPEC §2.5, §4)."""
+"""`rebalance`: balance snapshot, plan, stored, executed when the mode allows (contract.md §2.5, §4)."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""The exchange, one method for each endpoint the bot needs (mexc-api.md 1); one `Mexc` for a run.
+"""The exchange, one method for each endpoint the bot needs (exchange.md §1); one `Mexc` for a run.
 
 Reads answer the exchange's reply together with its domain value, so that what is decided on and what is
 kept in Redis are the same answer.
@@ -168,7 +168,7 @@ class Mexc:
         self._write("POST", "order/test", self._order_params(intent))
 
     def cancel_order(self, client_order_id: str) -> None:
-        """Cancel. What became of it is for `order` to tell: the answer shows the state before (mexc-api.md 4.5)."""
+        """Cancel. Ask `order` what became of it: the answer shows the state before (exchange.md §4.5)."""
         self._require_live()
         self._write("DELETE", "order", [*self._symbol(), ("origClientOrderId", client_order_id)])
 
@@ -216,7 +216,7 @@ class Mexc:
             raise ConfigurationError("orders are placed and cancelled with EXECUTION_MODE=live only")
 
     def _order_params(self, intent: OrderIntent) -> list[tuple[str, str | int]]:
-        """A market BUY goes by its notional, which is the safe form of it (mexc-api.md 4.1)."""
+        """A market BUY goes by its notional, which is the safe form of it (exchange.md §4.1)."""
         size: tuple[str, str | int] = ("quantity", plain(intent.quantity))
         price: list[tuple[str, str | int]] = []
         if intent.limit_price is not None:

@@ -1,4 +1,4 @@
-"""From what the exchange answers to one error of ours: the whole of mexc-api.md 3, in one table.
+"""From what the exchange answers to one error of ours: the whole of exchange.md §3, in one table.
 
 Classes: S stop, a human acts · C our order or request was wrong · F funds · H symbol halted ·
 M market orders closed · T too fast · U busy or broken: a write may have been executed · N not found ·
@@ -65,7 +65,7 @@ def code_of(payload: Any) -> int | None:
 
 
 def is_error(status: int, payload: Any) -> bool:
-    """HTTP 400 and up, or a body whose `code` is neither 0 nor 200, whatever the status (mexc-api.md 3.1)."""
+    """HTTP 400 and up, or a body whose `code` is neither 0 nor 200, whatever the status (exchange.md §3.1)."""
     if status >= 300:
         return True
     return isinstance(payload, dict) and "code" in payload and code_of(payload) not in (0, 200)

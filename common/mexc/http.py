@@ -1,7 +1,7 @@
 """The wire to the exchange: signing, time-outs, retries of reads, errors. It knows no endpoint.
 
 Reads are tried again within the run's deadline; a write is sent once, and an answer that does not say
-what became of it is OutcomeUnknown. Every parameter goes into the query string (mexc-api.md 2).
+what became of it is OutcomeUnknown. Every parameter goes into the query string (exchange.md §2).
 """
 
 import hashlib
@@ -48,7 +48,7 @@ def encode(params: Params) -> str:
 
 
 def sign(secret: str, message: str) -> str:
-    """Lower-case hex HMAC-SHA256 over the exact text that is sent (mexc-api.md 2)."""
+    """Lower-case hex HMAC-SHA256 over the exact text that is sent (exchange.md §2)."""
     return hmac.new(secret.encode(), message.encode(), hashlib.sha256).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""Payloads of the exchange into domain values: its names stop here (mexc-api.md 1; unknown fields are ignored).
+"""Payloads of the exchange into domain values: its names stop here (exchange.md §1; unknown fields are ignored).
 
 Every function takes the parsed JSON of one answer and raises UnreadablePayload, naming the endpoint, the
 field and the fault, when it is not what the exchange documents. Nothing unreadable becomes a zero.
@@ -173,7 +173,7 @@ def read_klines(payload: object) -> list[Candle]:
 
 
 def read_rules(payload: object, instrument: Instrument) -> TradingRules:
-    """The pair's rules out of exchangeInfo (mexc-api.md 4.6). Raises when the symbol is not in the answer."""
+    """The pair's rules out of exchangeInfo (exchange.md §4.6). Raises when the symbol is not in the answer."""
     wire = _read("exchangeInfo", WireExchangeInfo.model_validate, payload)
     symbol = next((s for s in wire.symbols if s.symbol == instrument.symbol), None)
     if symbol is None:
@@ -207,7 +207,7 @@ def read_rules(payload: object, instrument: Instrument) -> TradingRules:
 
 
 def _band(multiplier: Decimal | None) -> Decimal | None:
-    """A value below one is a band around the last price, one and above a literal multiplier (mexc-api.md 4.6)."""
+    """A value below one is a band around the last price, one and above a literal multiplier (exchange.md §4.6)."""
     if multiplier is None or multiplier < ONE:
         return multiplier
     return multiplier - ONE or None
@@ -253,7 +253,7 @@ def read_fills(payload: object, symbol: str) -> list[Fill]:
 
 
 def read_order(payload: object, symbol: str) -> Order:
-    """An order as queried or cancelled. A cancel's answer shows the state before it (mexc-api.md 4.5)."""
+    """An order as queried or cancelled. A cancel's answer shows the state before it (exchange.md §4.5)."""
     return _order(_read("order", WireOrder.model_validate, payload), symbol)
 
 
@@ -280,7 +280,7 @@ def _order(wire: WireOrder, symbol: str) -> Order:
 
 
 def read_ack(payload: object) -> str:
-    """The order id of a new order: all that its answer is good for (mexc-api.md 4.3)."""
+    """The order id of a new order: all that its answer is good for (exchange.md §4.3)."""
     wire = _read("order", WireAck.model_validate, payload)
     return wire.orderId
 

@@ -1,4 +1,4 @@
-"""The exchange's payloads, field by field, under its own names (mexc-api.md 1). Unknown fields are ignored.
+"""The exchange's payloads, field by field, under its own names (exchange.md §1). Unknown fields are ignored.
 
 Money is a string of a decimal on the wire: a binary float, NaN or an empty text is no amount.
 """

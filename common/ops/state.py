@@ -1,4 +1,4 @@
-"""`ops`: the operator's own door (SPEC §2.6). The state at a glance, the kill switch, verify, restore."""
+"""`ops`: the operator's own door (contract.md §2.6). The state at a glance, the kill switch, verify, restore."""
 
 import logging
 from collections.abc import Callable, Mapping

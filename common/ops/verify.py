@@ -1,4 +1,4 @@
-"""`verify`: what could silently be wrong after a deployment, looked at from inside (SPEC §2.6)."""
+"""`verify`: what could silently be wrong after a deployment, looked at from inside (contract.md §2.6)."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass

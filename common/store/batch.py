@@ -1,4 +1,4 @@
-"""Writes that are queued: what each kind of state needs to be stored, as Redis commands (SPEC §3)."""
+"""Writes that are queued: what each kind of state needs to be stored, as Redis commands (contract.md §3)."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""The market-data cache: what is cheap to ask again, beside the permanent store (SPEC §3).
+"""The market-data cache: what is cheap to ask again, beside the permanent store (contract.md §3).
 
 A cache that fails is a miss and a warning; it never fails a job.
 """

@@ -1,4 +1,4 @@
-"""Every key in Redis and every lifetime, as functions: no key literal stands anywhere else (SPEC §3).
+"""Every key in Redis and every lifetime, as functions: no key literal stands anywhere else (contract.md §3).
 
 `prefix` (REDIS_KEY_PREFIX) goes before every permanent key; the market-data cache has its own namespace.
 """

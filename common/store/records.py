@@ -1,6 +1,6 @@
 """Domain values as documents and back: what stands in Redis and, with numbers for strings, in answers.
 
-The names of SPEC §2–§4 (`qrl_balance`, `threshold_pct`, …) are made here; with another symbol the asset
+The names of contract.md §2, §4 (`qrl_balance`, `threshold_pct`, …) are made here; with another symbol the asset
 names in them follow it.
 """
 
@@ -29,7 +29,7 @@ def assets(instrument: Instrument) -> tuple[str, str]:
 
 
 def account_document(account: Account, now: datetime) -> Document:
-    """`account:balance` (SPEC §2.1): every non-zero asset; null stays null."""
+    """`account:balance` (contract.md §2.1): every non-zero asset; null stays null."""
     return {
         "success": True,
         "balances": {
@@ -53,7 +53,7 @@ def account_document(account: Account, now: datetime) -> Document:
 def position_fields(
     account: Account, instrument: Instrument, now: datetime, balances: Document | None = None
 ) -> Document:
-    """The position hash (SPEC §3); `balances` are those of the account document where it is made as well."""
+    """The position hash (contract.md §3); `balances` are those of the account document where it is made as well."""
     base, quote = assets(instrument)
     return {
         f"{base}_balance": account.balance(instrument.base).free,
@@ -123,7 +123,7 @@ def rules_of(document: Any) -> TradingRules | None:
 
 
 def plan_document(plan: Plan, instrument: Instrument, now: datetime, slot: str, mode: str) -> Document:
-    """The plan under SPEC §4's names. A HOLD has quantity and notional 0; what it would be is `wanted`."""
+    """The plan under contract.md §4's names. A HOLD has quantity and notional 0; what it would be is `wanted`."""
     base, quote = assets(instrument)
     valuation, decision = plan.valuation, plan.decision
     rebalance = decision if isinstance(decision, Rebalance) else None

@@ -1,4 +1,4 @@
-"""The permanent store: what a run reads, and all that it writes in one MULTI, under its lease (SPEC §3).
+"""The permanent store: what a run reads, and all that it writes in one MULTI, under its lease (contract.md §3).
 
 A run holds the lease by a key with its own token and an expiry, and a connection that WATCHes that key:
 should the lease pass to another, Redis itself refuses the run's write (the fence). Begin, watch, commit:
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 Read = tuple[str, ...]
 """A read command with its arguments, such as ("GET", key) or ("HGETALL", key).
 
-("CACHED", key) gets an entry of the market-data cache: one that cannot be read is a miss, no error (SPEC §3).
+("CACHED", key) gets an entry of the market-data cache: an unreadable one is a miss, no error (contract.md §3).
 ("TEXT", key) gets a document as it stands, for whoever may not need it read.
 """
 

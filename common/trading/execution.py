@@ -1,4 +1,4 @@
-"""From a plan to an order, at most once: the intent journal around the one request that trades (SPEC §6).
+"""From a plan to an order, at most once: the intent journal around the one request that trades (contract.md §6).
 
     PLANNED ─ stored with the plan ─▶ SENT ─ stored, then the order leaves ─▶ FILLED | PARTIALLY_FILLED |
     CANCELED | REJECTED, or UNKNOWN when no answer says: then the exchange is asked, in this run or the next.
@@ -208,7 +208,7 @@ def _followed(run: Run, entry: JournalEntry) -> JournalEntry:
 
 
 def cancelled(run: Run, client_id: str) -> Order | None:
-    """Cancel, then ask: the cancel's own answer shows the state before it (mexc-api.md 4.5)."""
+    """Cancel, then ask: the cancel's own answer shows the state before it (exchange.md §4.5)."""
     try:
         run.exchange.cancel_order(client_id)
     except (UnknownOrder, OutcomeUnknown) as error:
@@ -256,7 +256,7 @@ def try_out(run: Run, intent: OrderIntent) -> Document:
 
 
 def fills_of(run: Run, entry: JournalEntry) -> tuple[Fill, ...]:
-    """The order's fills, waited for a little: they may lag its final state (mexc-api.md 5)."""
+    """The order's fills, waited for a little: they may lag its final state (exchange.md §5)."""
     if entry.order_id is None or entry.filled_quantity <= 0:
         return ()
     start = (entry.sent_at or entry.planned_at) - timedelta(seconds=5)

@@ -1,4 +1,4 @@
-"""What Redis may have forgotten: a failover loses the writes that had not reached the replica (gcp.md 4.3).
+"""What Redis may have forgotten: a failover loses the writes that had not reached the replica (platform.md §4.3).
 
 What is left looks complete. A run that recorded an order, sent it and ended may be gone without a trace, while
 the order itself is not visible yet; delivered once more, its slot would be ordered twice. But Redis is another

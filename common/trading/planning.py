@@ -1,4 +1,4 @@
-"""A plan: decided on a snapshot, held against every guard, queued (SPEC §4)."""
+"""A plan: decided on a snapshot, held against every guard, queued (contract.md §4)."""
 
 from dataclasses import dataclass
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""Before anything new: what earlier runs left open, and orders that the journal has lost (SPEC §6).
+"""Before anything new: what earlier runs left open, and orders that the journal has lost (contract.md §6).
 
 The exchange is asked for every open intent, patient with an order that is not yet visible; while one stays
 unresolved nothing is sent. Orders of ours that Redis forgot show in their fills or among the open orders.
@@ -31,7 +31,7 @@ NOT_OURS = ""
 """What stands for an order of somebody else where our client order id would: it is asked for once."""
 NOT_PLACED_AFTER = timedelta(seconds=60)
 """An order that cannot be found this long after it was sent was never accepted: its recvWindow is 5 s, and
-a new order becomes visible within seconds (mexc-api.md 2, 4.3)."""
+a new order becomes visible within seconds (exchange.md §2, 4.3)."""
 FILLED_WITHIN = timedelta(days=1)
 """No order of ours is filled later than that after it was sent, and no window of fills may exceed seven days."""
 LOOKED_UP_FOR = timedelta(days=1)

@@ -113,7 +113,7 @@ def _fresh_rules(run: Run, wave: Wave, batch: Batch) -> TradingRules:
     """The published rules, with this account's own fees and whether this key may trade the symbol.
 
     Fees that cannot be read leave the published ones; a list of symbols that cannot be read is asked of
-    the public one instead (mexc-api.md 4.7).
+    the public one instead (exchange.md §4.7).
     """
     published: Answer[TradingRules] = wave.get("rules")
     rules = published.value

@@ -1,4 +1,4 @@
-"""`balance`: the account into Redis, every three minutes (SPEC §2.1)."""
+"""`balance`: the account into Redis, every three minutes (contract.md §2.1)."""
 
 import functions_framework
 from flask import Request, Response

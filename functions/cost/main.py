@@ -1,4 +1,4 @@
-"""`cost`: cost basis and P&L, every five minutes (SPEC §2.3)."""
+"""`cost`: cost basis and P&L, every five minutes (contract.md §2.3)."""
 
 import functions_framework
 from flask import Request, Response

@@ -1,4 +1,4 @@
-"""`fifteen_min_job`: cost, then the rebalance, every fifteen minutes (SPEC §2.4)."""
+"""`fifteen_min_job`: cost, then the rebalance, every fifteen minutes (contract.md §2.4)."""
 
 import functions_framework
 from flask import Request, Response

@@ -1,4 +1,4 @@
-"""Who may call: real tokens, signed with a throw-away key, in the three modes of SPEC §7."""
+"""Who may call: real tokens, signed with a throw-away key, in the three modes of contract.md §7."""
 
 import base64
 import hashlib

@@ -347,7 +347,7 @@ def test_a_configuration_that_is_wrong_is_told_as_a_json_line_too() -> None:
 
 
 def test_nothing_of_google_cloud_is_imported_at_start() -> None:
-    """google-cloud-logging alone costs half a second and 40 MB of a cold start (gcp.md 7.3)."""
+    """google-cloud-logging alone costs half a second and 40 MB of a cold start (platform.md §7.3)."""
     modules = run("import common.runtime, sys; print(*sys.modules)").stdout.split()
     assert "common.runtime" in modules
     assert [name for name in modules if name.startswith(("google.cloud.", "google.auth", "grpc"))] == []

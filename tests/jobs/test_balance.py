@@ -1,4 +1,4 @@
-"""`balance`: the account into Redis and into the answer, every three minutes (SPEC §2.1, §3)."""
+"""`balance`: the account into Redis and into the answer, every three minutes (contract.md §2.1, §3)."""
 
 import json
 from datetime import timedelta

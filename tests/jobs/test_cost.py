@@ -1,4 +1,4 @@
-"""`cost`: what was paid, from the exchange's own fills (SPEC §2.3, §5)."""
+"""`cost`: what was paid, from the exchange's own fills (contract.md §2.3, §5)."""
 
 import json
 from collections.abc import Mapping
@@ -373,7 +373,7 @@ def test_the_parts_of_the_difference_to_holding_sum_exactly(
 def test_a_purchase_that_shows_only_after_the_ledger_was_begun_is_not_counted_twice(
     functions: Functions, exchange: StubExchange, clock: FakeClock
 ) -> None:
-    """The account holds the coins at once, the exchange tells of the fill a while later (mexc-api.md 5)."""
+    """The account holds the coins at once, the exchange tells of the fill a while later (exchange.md §5)."""
     hidden = fill_payload("BUY", "200", "0.0300", number=2, at=NOON - timedelta(seconds=10))
     bought(exchange, WORKED, qrl="1200.5")
     first = updated(functions)

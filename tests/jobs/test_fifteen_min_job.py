@@ -1,4 +1,4 @@
-"""`fifteen_min_job`: cost and P&L first, then the rebalance, on one snapshot of the exchange (SPEC §2.4)."""
+"""`fifteen_min_job`: cost and P&L first, then the rebalance, on one snapshot of the exchange (contract.md §2.4)."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""`price`: the 24 h ticker into Redis every minute, without exchange keys (SPEC §2.2, §3)."""
+"""`price`: the 24 h ticker into Redis every minute, without exchange keys (contract.md §2.2, §3)."""
 
 import json
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""`rebalance`: one snapshot, one plan, stored and answered (SPEC §2.5, §4)."""
+"""`rebalance`: one snapshot, one plan, stored and answered (contract.md §2.5, §4)."""
 
 import json
 from datetime import timedelta

@@ -128,7 +128,7 @@ def test_a_call_that_failed_is_seen(after_an_hour: "redis.Redis") -> None:
 
 
 def agrees_with_the_rule(plan: dict[str, Any]) -> None:
-    """SPEC §4 worked out once more, from what the plan says it saw."""
+    """contract.md §4 worked out once more, from what the plan says it saw."""
     q, u, p = (d(plan[name]) for name in ("qrl_balance", "usdt_balance", "price"))
     value = q * p + u
     delta = q * p - value * d(plan["target_ratio"])

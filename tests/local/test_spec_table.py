@@ -1,4 +1,4 @@
-"""The table of SPEC §4, over HTTP on both sides: the simulated exchange, and the functions behind their router."""
+"""The table of contract.md §4 over HTTP: the simulated exchange, and the functions behind their router."""
 
 from collections.abc import Iterator
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""One error for every answer of the exchange: the table of mexc-api.md 3, kept code by code."""
+"""One error for every answer of the exchange: the table of exchange.md §3, kept code by code."""
 
 import json
 import re
@@ -44,7 +44,7 @@ ERROR_OF_CLASS = {
 
 
 def documented() -> dict[int, str]:
-    """The codes of mexc-api.md 3.3 with the text of their class column."""
+    """The codes of exchange.md §3.3 with the text of their class column."""
     section = REFERENCE.read_text().split("### 3.3 Codes", 1)[1].split("### 3.4", 1)[0]
     rows = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("|")]
     return {code: row[2] for row in rows[2:] for code in codes(row[0])}

@@ -1,4 +1,4 @@
-"""The operator's own door: who may come in, what is seen, and what a command does (SPEC §2.6)."""
+"""The operator's own door: who may come in, what is seen, and what a command does (contract.md §2.6)."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""The proof that an order is placed at most once (SPEC §6, docs/decisions/orders.md).
+"""The proof that an order is placed at most once (contract.md §6, docs/decisions/orders.md).
 
 The real Bot, the simulated exchange and an embedded Redis under one seeded scheduler: no socket, no real time,
 no thread that runs freely. Every step that leaves the bot's process can meet a fault; after every step and at

@@ -20,7 +20,7 @@ from local.exchange.orders import Order
 from tests.simulation.redis_side import RedisServer, Write
 
 MORTAL = (":lease:", ":run:", ":price:cached", "qrl:v1:")
-"""Keys that have a TTL (SPEC §3); every other is there for good."""
+"""Keys that have a TTL (contract.md §3); every other is there for good."""
 ON_ITS_WAY = timedelta(seconds=8)
 """From recording that an order is sent to its acceptance, at most: that much less may lie between two."""
 RETRIED_WITHIN = timedelta(minutes=4)

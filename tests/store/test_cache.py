@@ -1,4 +1,4 @@
-"""The market-data cache: what SPEC §3 says of it, on the embedded Redis and on a real one."""
+"""The market-data cache: what contract.md §3 says of it, on the embedded Redis and on a real one."""
 
 import logging
 from collections.abc import Callable, Iterator

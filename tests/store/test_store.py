@@ -997,7 +997,7 @@ def test_a_redis_that_does_not_answer_in_time_is_unreachable(clock: FakeClock) -
 
 
 def test_the_bots_own_client_sends_nothing_but_what_it_is_told(redis_server: str) -> None:
-    """No CLIENT SETINFO, no HELLO, and no retries of its own (gcp.md 4.5)."""
+    """No CLIENT SETINFO, no HELLO, and no retries of its own (platform.md §4.5)."""
     client = client_of(redis_server)
     client.config_resetstat()
     client.close()

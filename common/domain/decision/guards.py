@@ -1,4 +1,4 @@
-"""Whether a rebalance may become an order, and how large: every guard of SPEC §6 as a pure check.
+"""Whether a rebalance may become an order, and how large: every guard of contract.md §6 as a pure check.
 
 A guard that fails is a refusal, in plain words with the value and the limit. Size is cut rather than
 refused: to the largest notional, to what the book bears, to what the balances allow; what is left over
@@ -338,7 +338,7 @@ def _size(intent: OrderIntent, mark: Decimal, policy: Policy, rules: TradingRule
 
 
 def _price_band(limit_price: Decimal, side: Side, mark: Decimal, rules: TradingRules) -> Check:
-    """The venue's own band around the last price (mexc-api.md 4.6, code 30087)."""
+    """The venue's own band around the last price (exchange.md §4.6, code 30087)."""
     if side is Side.BUY:
         edge = mark * (ONE + rules.price_band_up) if rules.price_band_up is not None else None
         passed = edge is None or limit_price <= edge
@@ -350,7 +350,7 @@ def _price_band(limit_price: Decimal, side: Side, mark: Decimal, rules: TradingR
 
 
 def _to_tick(price: Decimal, side: Side, rules: TradingRules) -> Decimal:
-    """Down for buys, up for sells: never worse than the unrounded price (mexc-api.md 4.6)."""
+    """Down for buys, up for sells: never worse than the unrounded price (exchange.md §4.6)."""
     return floor_to(price, rules.price_increment) if side is Side.BUY else ceil_to(price, rules.price_increment)
 
 

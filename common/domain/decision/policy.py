@@ -1,4 +1,4 @@
-"""The constant-mix rule: what the holdings are, what they should be, and what to do about it (SPEC §4)."""
+"""The constant-mix rule: what the holdings are, what they should be, and what to do about it (contract.md §4)."""
 
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
@@ -79,7 +79,7 @@ class Plan:
 def decide(
     holdings: Holdings, mark_price: Decimal, policy: Policy, rules: TradingRules, instrument: Instrument
 ) -> Plan:
-    """Apply SPEC §4 to the holdings at `mark_price`.
+    """Apply contract.md §4 to the holdings at `mark_price`.
 
     Equality with a limit trades. The quantity is floored to the venue's step, and the minimum is checked
     again after every clamp. Raises InvalidAmount for a negative or non-finite price or balance.

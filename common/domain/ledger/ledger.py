@@ -17,9 +17,9 @@ from common.domain.orders.order import Fill
 
 OVERLAP = timedelta(hours=1)
 WINDOW = timedelta(days=7)
-"""The longest window the exchange answers (mexc-api.md 5)."""
+"""The longest window the exchange answers (exchange.md §5)."""
 MEMORY = timedelta(days=30)
-"""How far back the exchange tells trades at all (mexc-api.md 5)."""
+"""How far back the exchange tells trades at all (exchange.md §5)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ def drift(ledger: Ledger, account_quantity: Decimal, as_of: datetime, instrument
 def was_before(fill: Fill, read_at: datetime) -> bool:
     """Whether an account read then held what the fill moved, though the fill itself may have shown only later.
 
-    Fills carry whole seconds (mexc-api.md 5): one of the very second is taken to have come after the reading.
+    Fills carry whole seconds (exchange.md §5): one of the very second is taken to have come after the reading.
     """
     return fill.executed_at < read_at.replace(microsecond=0)
 

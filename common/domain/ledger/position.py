@@ -1,4 +1,4 @@
-"""What was paid for the coins: a fold over fills, with weighted average cost, and FIFO beside it (SPEC §5).
+"""What was paid for the coins: a fold over fills, with weighted average cost, and FIFO beside it (contract.md §5).
 
 Amounts are in the base asset (`quantity` names) or the quote asset (`cost`, `pnl`, `proceeds`, `flow`).
 The total cost is what is kept, and the average is derived from it, so that for every sequence of fills

@@ -15,7 +15,7 @@ _OUR_ID = re.compile(rf"{_OURS}\d{{12}}[BS][0-9a-f]{{14}}")
 
 
 class OrderStatus(StrEnum):
-    """The exchange's states (mexc-api.md 4.4); what it may add one day reads as UNKNOWN, which is not final."""
+    """The exchange's states (exchange.md §4.4); what it may add one day reads as UNKNOWN, which is not final."""
 
     NEW = "NEW"
     PARTIALLY_FILLED = "PARTIALLY_FILLED"
@@ -181,7 +181,7 @@ def state_of(order: Order) -> IntentState:
 
 
 def client_order_id(symbol: str, slot: datetime, side: Side) -> str:
-    """The id of the one order a slot may place: a pure function, at most 32 letters and digits (mexc-api.md 4.2).
+    """The id of the one order a slot may place: a pure function, at most 32 letters and digits (exchange.md §4.2).
 
     `slot` is the scheduled minute, UTC.
     """

@@ -88,7 +88,7 @@ def compare(inception: Inception, valuation: Valuation, position: Position) -> C
 
 @exact
 def pnl(position: Position, mark_price: Decimal) -> Mapping[str, Decimal]:
-    """SPEC §2.3 on the coins of known cost: value, cost, unrealized, realized, total P&L (quote asset)."""
+    """contract.md §2.3 on the coins of known cost: value, cost, unrealized, realized, total P&L (quote asset)."""
     value = position.quantity * mark_price
     unrealized = value - position.cost
     return {

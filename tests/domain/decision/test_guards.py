@@ -1,4 +1,4 @@
-"""Every guard of SPEC §6 alone, every cut, and what no intent may ever exceed."""
+"""Every guard of contract.md §6 alone, every cut, and what no intent may ever exceed."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

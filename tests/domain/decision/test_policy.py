@@ -1,4 +1,4 @@
-"""The constant-mix rule of SPEC §4, to the letter."""
+"""The constant-mix rule of contract.md §4, to the letter."""
 
 from dataclasses import replace
 from decimal import Context, Decimal, localcontext

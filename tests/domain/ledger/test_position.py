@@ -1,4 +1,4 @@
-"""What was paid for the coins: the weighted average, and first in first out beside it (SPEC §5)."""
+"""What was paid for the coins: the weighted average, and first in first out beside it (contract.md §5)."""
 
 from decimal import Context, Decimal, localcontext
 
