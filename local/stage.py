@@ -1,0 +1,81 @@
+"""What `run` and `serve` stand on: a Redis, an exchange, and a bot built for both."""
+
+import argparse
+import csv
+import gzip
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from rich.console import Console
+
+from common import runtime
+from common.clock import Clock, from_milliseconds
+from common.service import Bot
+from local.redis_server import redis_for_run
+from local.simulation import Simulation, simulated_exchange
+
+DAY = datetime(2026, 1, 5, tzinfo=UTC)
+"""Where a played day starts when no candle file says otherwise."""
+START_PRICE = "0.02"
+HOLDING = {"QRL": "26000", "USDT": "480"}
+"""Two percent above the target at the start price, so that the first plan has something to do."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """The options that `run` and `serve` share."""
+    parser.add_argument(
+        "--candles", type=Path, help="replay this candle file (open_time_ms,open,high,low,close,volume)"
+    )
+    parser.add_argument("--seed", type=int, default=7, help="of the price path and the order book")
+    parser.add_argument("--price", default=START_PRICE, help="price at the start; a candle file is scaled to it")
+    parser.add_argument("--live", action="store_true", help="place orders, in the simulated exchange")
+    parser.add_argument("--exchange", help="read this exchange instead of the simulated one")
+
+
+def console() -> Console:
+    return Console(width=None if sys.stdout.isatty() else 150)
+
+
+@contextmanager
+def environment(console: Console, log_level: str) -> Iterator[dict[str, str]]:
+    """The process's environment, with a Redis that is there for as long as the block lasts."""
+    with redis_for_run(os.environ.get("REDIS_URL")) as (url, kind):
+        console.print(f"Redis: {kind}")
+        yield {"LOG_LEVEL": log_level, **os.environ, "REDIS_URL": url, "AUTH_MODE": "header"}
+
+
+def install(env: Mapping[str, str], clock: Clock) -> Bot:
+    """Make the process's bot from an environment."""
+    bot = runtime.build(env, clock)
+    runtime.install(bot)
+    return bot
+
+
+@contextmanager
+def simulation(arguments: argparse.Namespace, console: Console, start: datetime | None) -> Iterator[Simulation]:
+    """A simulated exchange, from `start` on or in real time; its account holds coins bought the day before."""
+    options = ["--seed", str(arguments.seed), "--price", arguments.price, "--rate-limit", "0" if start else "500"]
+    options += ["--start", start.isoformat()] if start else []
+    if arguments.candles:
+        begin = start or first_minute(arguments)
+        options += ["--candles", str(arguments.candles), "--candles-from", begin.isoformat()]
+        console.print(f"prices: {arguments.candles.name}, scaled so that the first is {arguments.price} USDT")
+    for asset, amount in HOLDING.items():
+        options += ["--balance", f"{asset}={amount}"]
+    with simulated_exchange(options) as exchange:
+        exchange.bought(HOLDING["QRL"], arguments.price, (start or datetime.now(UTC)) - timedelta(days=1))
+        console.print(f"exchange: simulated, a program of its own at {exchange.url}")
+        yield exchange
+
+
+def first_minute(arguments: argparse.Namespace) -> datetime:
+    """The first whole minute of the candle file, or a fixed day."""
+    if not arguments.candles:
+        return DAY
+    with gzip.open(arguments.candles, "rt", newline="") as file:
+        first = next(csv.DictReader(file))
+    return from_milliseconds(int(first["open_time_ms"])).replace(second=0, microsecond=0)
