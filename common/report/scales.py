@@ -1,0 +1,178 @@
+"""From values to coordinates, and the ticks between: linear, logarithmic, in time. Pure.
+
+Values are exact; coordinates are floats, for where a line is drawn no money is counted.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from math import log
+from typing import Protocol
+
+from common.decimals import ONE, exact, places
+
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    at: float
+    label: str
+
+
+class Scale(Protocol):
+    """What a value's coordinate is, and where the ticks stand, at most so many."""
+
+    def ticks(self, most: int = 5) -> list[Tick]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """`low` is drawn at `start`, `high` at `end`; a vertical scale runs downwards, so its start is the greater."""
+
+    low: Decimal
+    high: Decimal
+    start: float
+    end: float
+
+    @classmethod
+    @exact
+    def over(
+        cls, values: Iterable[Decimal], start: float, end: float, *, room: Decimal = Decimal("0.06")
+    ) -> "Linear":
+        """A scale that holds all values with a little room; equal values stand in the middle."""
+        low, high = _extremes(values)
+        spare = (high - low) * room or max(abs(high) * room, ONE.scaleb(-9))
+        return cls(low - spare, high + spare, start, end)
+
+    def __call__(self, value: Decimal) -> float:
+        share = float(value - self.low) / float(self.high - self.low)
+        return self.start + share * (self.end - self.start)
+
+    def ticks(self, most: int = 5) -> list[Tick]:
+        step = nice_step(self.low, self.high, most)
+        digits = max(-int(step.as_tuple().exponent), 0)
+        return [Tick(self(value), grouped(value, digits)) for value in _multiples(self.low, self.high, step)]
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """Equal ratios are equal distances. All values must be above zero."""
+
+    low: Decimal
+    high: Decimal
+    start: float
+    end: float
+
+    @classmethod
+    @exact
+    def over(cls, values: Iterable[Decimal], start: float, end: float, *, room: Decimal = Decimal("0.04")) -> "Log":
+        """A scale that holds all values that are above zero, with a little room."""
+        low, high = _extremes(value for value in values if value > 0)
+        spread = (high / low) ** room if high > low else ONE + room
+        return cls(low / spread, high * spread, start, end)
+
+    def __call__(self, value: Decimal) -> float:
+        low = log(self.low)
+        return self.start + (log(value) - low) / (log(self.high) - low) * (self.end - self.start)
+
+    @exact
+    def ticks(self, most: int = 5) -> list[Tick]:
+        """1, 2 and 5 of each decade; within less than a decade round numbers at equal steps."""
+        if self.high < self.low * 10:
+            step = nice_step(self.low, self.high, most)
+            values = list(_multiples(self.low, self.high, step))
+        else:
+            choices = [self._decades(each) for each in _DIGITS]
+            values = next((found for found in choices if len(found) <= most), choices[-1])
+        return [Tick(self(v), grouped(v, max(-int(v.normalize().as_tuple().exponent), 0))) for v in values if v > 0]
+
+    def _decades(self, digits: Iterable[int]) -> list[Decimal]:
+        decades = range(self.low.adjusted(), self.high.adjusted() + 1)
+        values = (Decimal(digit).scaleb(decade) for decade in decades for digit in digits)
+        return [value for value in values if self.low <= value <= self.high]
+
+
+@dataclass(frozen=True, slots=True)
+class Time:
+    """Ticks stand at whole hours, days, months of UTC."""
+
+    first: datetime
+    last: datetime
+    start: float
+    end: float
+
+    def __call__(self, at: datetime) -> float:
+        span = max((self.last - self.first).total_seconds(), 1)
+        return self.start + (at - self.first).total_seconds() / span * (self.end - self.start)
+
+    def ticks(self, most: int = 5) -> list[Tick]:
+        span = self.last - self.first
+        for step in _STEPS:
+            if span / step < most:
+                return [Tick(self(at), _clock_or_day(at, step)) for at in self._every(step)]
+        for months in (1, 2, 3, 6, 12, 24, 60):
+            if span / timedelta(days=30 * months) < most:
+                break
+        return [Tick(self(at), f"{MONTHS[at.month - 1]} {at.year}") for at in self._months(months)]
+
+    def _every(self, step: timedelta) -> Iterator[datetime]:
+        origin = datetime(2001, 1, 1, tzinfo=UTC)  # a Monday
+        at = origin + -((origin - self.first) // step) * step
+        while at <= self.last:
+            yield at
+            at += step
+
+    def _months(self, step: int) -> Iterator[datetime]:
+        first = self.first.astimezone(UTC)
+        month = -(-(first.year * 12 + first.month - 1) // step) * step
+        while (at := datetime(month // 12, month % 12 + 1, 1, tzinfo=UTC)) <= self.last:
+            if at >= first:
+                yield at
+            month += step
+
+
+_DIGITS = ((1, 2, 5), (1, 3), (1,))
+_STEPS = tuple(timedelta(minutes=each) for each in (5, 15, 30, 60, 180, 360, 720, 1440, 2880, 10080, 20160))
+
+
+def _clock_or_day(at: datetime, step: timedelta) -> str:
+    if step < timedelta(days=1) and (at.hour or at.minute):
+        return f"{at:%H:%M}"
+    return day(at)
+
+
+def day(at: datetime) -> str:
+    """A day as people write it, whatever the machine's locale: 2 Jan."""
+    return f"{at.day} {MONTHS[at.month - 1]}"
+
+
+@exact
+def nice_step(low: Decimal, high: Decimal, most: int) -> Decimal:
+    """The least of 1, 2, 5 times a power of ten that gives at most `most` steps between `low` and `high`."""
+    rough = (high - low) / most
+    power = ONE.scaleb(rough.adjusted()) if rough > 0 else ONE
+    return next((power * factor for factor in (1, 2, 5) if power * factor >= rough), power * 10)
+
+
+@exact
+def _multiples(low: Decimal, high: Decimal, step: Decimal) -> list[Decimal]:
+    first = (low / step).to_integral_value(ROUND_CEILING)
+    last = (high / step).to_integral_value(ROUND_FLOOR)
+    return [(first + index) * step for index in range(int(last - first) + 1)]
+
+
+def _extremes(values: Iterable[Decimal]) -> tuple[Decimal, Decimal]:
+    found = list(values)
+    return (min(found), max(found)) if found else (ONE, ONE)
+
+
+def grouped(value: Decimal, digits: int, *, signed: bool = False) -> str:
+    """A number for people: thousands apart by a thin space, a true minus; with `signed` a plus as well."""
+    text = places(abs(value), digits)
+    whole, dot, fraction = text.partition(".")
+    whole = f"{int(whole):,}".replace(",", "\u202f")
+    nothing = not text.strip("0.")
+    sign = "" if nothing else "\u2212" if value < 0 else "+" if signed else ""
+    return f"{sign}{whole}{dot}{fraction}"

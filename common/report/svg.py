@@ -1,0 +1,241 @@
+"""Marks of a picture as SVG: frame, grid, lines, bands, markers, bars, cells; and min-max decimation. Pure.
+
+A picture is as wide as the page lets it be and keeps its height: lines lie on a canvas that is stretched
+(0 to `WIDTH` across, pixels down), words and markers stand at percentages of the width and are never distorted.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
+from itertools import pairwise
+
+from common.report.html import Child, Markup, tag
+from common.report.scales import Scale
+
+WIDTH = 1000.0
+"""Units across: the end of every horizontal scale."""
+BELOW = 24
+"""Pixels under the plot, for the words of the horizontal axis."""
+Point = tuple[float, float]
+
+
+def picture(name: str, title: str, description: str, height: int, *marks: Markup) -> Markup:
+    """The frame: `height` pixels with the axis; `name` is unlike that of any other picture of the page."""
+    return tag(
+        "svg",
+        tag("title", title, id=f"{name}-title"),
+        tag("desc", description, id=f"{name}-desc"),
+        *marks,
+        role="img",
+        aria_labelledby=f"{name}-title",
+        aria_describedby=f"{name}-desc",
+        width="100%",
+        height=height,
+    )
+
+
+def canvas(height: int, *shapes: Markup) -> Markup:
+    """Where lines and bands are drawn: stretched to the picture's width, clipped to the plot."""
+    return tag(
+        "svg",
+        *shapes,
+        class_="canvas",
+        width="100%",
+        height=height,
+        viewBox=f"0 0 {_number(WIDTH)} {height}",
+        preserveAspectRatio="none",
+    )
+
+
+def across(x: float) -> str:
+    """A coordinate as a share of the width."""
+    return f"{_number(x / WIDTH * 100, 2)}%"
+
+
+def _number(value: float, digits: int = 1) -> str:
+    return f"{value:.{digits}f}".rstrip("0").rstrip(".") if digits else f"{value:.0f}"
+
+
+def thinned(points: Sequence[Point], columns: int = 400) -> list[Point]:
+    """At most four points a column: its first, least, greatest and last, in their order.
+
+    What is drawn is the same to the pixel as with all points, peaks and troughs included.
+    """
+    if len(points) <= 4 * columns:
+        return list(points)
+    first, last = points[0][0], points[-1][0]
+    width = (last - first) / columns or 1
+    kept: list[Point] = []
+    bucket: list[Point] = []
+    column = 0
+    for point in points:
+        here = min(int((point[0] - first) / width), columns - 1)
+        if here != column:
+            kept += _outline(bucket)
+            bucket, column = [], here
+        bucket.append(point)
+    return kept + _outline(bucket)
+
+
+def _outline(bucket: list[Point]) -> list[Point]:
+    if len(bucket) <= 4:
+        return bucket
+    low = min(range(len(bucket)), key=lambda index: bucket[index][1])
+    high = max(range(len(bucket)), key=lambda index: bucket[index][1])
+    return [bucket[index] for index in sorted({0, low, high, len(bucket) - 1})]
+
+
+def path(points: Iterable[Point]) -> str:
+    """The data of a path through all points: M0 12.5L1 13…"""
+    return "L".join(f"{_number(x)} {_number(y)}" for x, y in points).join(("M", ""))
+
+
+def line(points: Sequence[Point], kind: str) -> Markup:
+    """A line through the points, for the canvas."""
+    return tag("path", class_=f"line {kind}", d=path(thinned(points)))
+
+
+def steps(points: Sequence[Point], kind: str) -> Markup:
+    """A line that keeps its value until the next point, for the canvas."""
+    corners = [corner for (x, y), (x2, _) in pairwise(points) for corner in ((x, y), (x2, y))]
+    return tag("path", class_=f"line {kind}", d=path([*corners, *points[-1:]]))
+
+
+def area(upper: Sequence[Point], lower: Sequence[Point], kind: str) -> Markup:
+    """The band between two lines, for the canvas."""
+    return tag("path", class_=f"area {kind}", d=f"{path([*thinned(upper), *reversed(thinned(lower))])}Z")
+
+
+def grid(scale: Scale, most: int = 5, unit: str = "") -> Markup:
+    """Horizontal lines with their values above them, at the left; the topmost with its unit."""
+    ticks = sorted(scale.ticks(most), key=lambda tick: tick.at)
+    parts: list[Child] = []
+    for index, tick in enumerate(ticks):
+        y = _number(tick.at)
+        parts.append(tag("line", x1="0", x2="100%", y1=y, y2=y))
+        words = f"{tick.label} {unit}".strip() if index == 0 else tick.label
+        parts.append(tag("text", words, x="0", y=_number(tick.at - 4)))
+    return tag("g", *parts, class_="grid")
+
+
+def axis(scale: Scale, height: int, most: int = 5) -> Markup:
+    """The words under a plot of `height` pixels, with small ticks; those at the ends stay inside."""
+    parts: list[Child] = [tag("line", x1="0", x2="100%", y1=height, y2=height)]
+    for tick in scale.ticks(most):
+        x = across(tick.at)
+        side = "start" if tick.at < 40 else "end" if tick.at > WIDTH - 60 else "middle"
+        parts.append(tag("line", x1=x, x2=x, y1=height, y2=height + 5))
+        parts.append(tag("text", tick.label, x=x, y=height + 18, text_anchor=side))
+    return tag("g", *parts, class_="axis")
+
+
+def rule(y: float, kind: str, words: str = "") -> Markup:
+    """A line across the plot at one value, with a word at its right end."""
+    at = _number(y)
+    text = tag("text", words, x="100%", y=_number(y - 4), text_anchor="end") if words else None
+    return tag("g", tag("line", x1="0", x2="100%", y1=at, y2=at), text, class_=f"rule {kind}")
+
+
+def upright(x: float, height: int, kind: str, words: str) -> Markup:
+    """A line down the plot at one moment, with words for the pointer."""
+    at = across(x)
+    return tag("g", tag("line", x1=at, x2=at, y1=0, y2=height), tag("title", words), class_=f"rule {kind}")
+
+
+SHAPES = {
+    "up": "M-4.5 4L0-5L4.5 4Z",
+    "down": "M-4.5-4L0 5L4.5-4Z",
+    "dot": "M-3 0a3 3 0 1 0 6 0a3 3 0 1 0-6 0Z",
+    "flow": "M0-5L5 0L0 5L-5 0Z",
+}
+
+
+def marker(x: float, y: float, shape: str, kind: str, words: str) -> Markup:
+    """A small shape at one point, with words for the pointer; `shape` is a name of SHAPES."""
+    drawn = tag("path", tag("title", words), d=SHAPES[shape])
+    return tag("svg", drawn, x=across(x), y=_number(y), overflow="visible", class_=f"mark {kind}")
+
+
+def bar(x: float, width: float, y: float, height: float, kind: str) -> Markup:
+    """A bar that lies: from `x` so wide, in units across; a hair wide at least, so that it is seen."""
+    return tag(
+        "rect",
+        x=across(x),
+        width=across(max(width, 2.0)),
+        y=_number(y),
+        height=_number(height),
+        class_=f"bar {kind}",
+    )
+
+
+def words(text: str, x: str, y: float, anchor: str = "start", kind: str | None = None) -> Markup:
+    return tag("text", text, x=x, y=_number(y), text_anchor=anchor, class_=kind)
+
+
+ROW = 38
+"""Pixels a row of a waterfall takes: words, and a bar under them."""
+
+
+def waterfall(
+    lines: Sequence[tuple[str, Decimal]],
+    total: str,
+    scale: Callable[[Decimal], float],
+    shown: Callable[[Decimal], str],
+) -> Markup:
+    """Signed amounts one under the other, each beginning where the last ended, and their sum below."""
+    whole = sum((amount for _, amount in lines), Decimal(0))
+    zero, begun = scale(Decimal(0)), Decimal(0)
+    parts = [tag("line", x1=across(zero), x2=across(zero), y1=0, y2=ROW * (len(lines) + 1), class_="zero")]
+    for index, (name, amount) in enumerate(lines):
+        parts.append(_fall(index, name, shown(amount), scale(begun), scale(begun + amount), _sign(amount)))
+        begun += amount
+    parts.append(_fall(len(lines), total, shown(whole), zero, scale(whole), f"total {_sign(whole)}"))
+    return tag("g", *parts, class_="waterfall")
+
+
+def _sign(amount: Decimal) -> str:
+    return "loss" if amount < 0 else "gain"
+
+
+def _fall(index: int, name: str, amount: str, begins: float, ends: float, kind: str) -> Markup:
+    top = ROW * index
+    return tag(
+        "g",
+        words(name, "0", top + 14),
+        words(amount, "100%", top + 14, "end"),
+        bar(min(begins, ends), abs(ends - begins), top + 20, 9, kind),
+        class_=kind,
+    )
+
+
+def cells(
+    values: Sequence[Sequence[Decimal | None]],
+    heights: int,
+    marked: Callable[[int, int], str | None],
+    told: Callable[[int, int], str],
+) -> Markup:
+    """A heat map: rows of cells from the top, the greater a value the fuller its colour; None is left empty.
+
+    `marked` gives a cell a further class (the best, the chosen), `told` its words for the pointer.
+    """
+    found = [value for row in values for value in row if value is not None]
+    low, high = (min(found), max(found)) if found else (Decimal(0), Decimal(1))
+    parts: list[Child] = []
+    for down, row in enumerate(values):
+        wide = WIDTH / len(row)
+        for right, value in enumerate(row):
+            if value is None:
+                continue
+            share = float(value - low) / float(high - low) if high > low else 1.0
+            parts.append(
+                tag(
+                    "rect",
+                    tag("title", told(down, right)),
+                    x=across(right * wide),
+                    width=across(wide - 2),
+                    y=down * heights,
+                    height=heights - 2,
+                    fill_opacity=_number(0.06 + 0.94 * share, 2),
+                    class_=f"cell {marked(down, right) or ''}".strip(),
+                )
+            )
+    return tag("g", *parts, class_="cells")
