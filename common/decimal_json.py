@@ -22,10 +22,21 @@ def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON number")
 
 
-def loads(text: str | bytes) -> Any:
-    """Parse JSON; fractions become Decimal. Raises ValueError, also for NaN, Infinity and what is beyond reason."""
+def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands twice")
+    return found
+
+
+def loads(text: str | bytes, *, unique_keys: bool = False) -> Any:
+    """Parse JSON; fractions become Decimal. Raises ValueError, also for NaN, Infinity and what is beyond reason.
+
+    With `unique_keys` a name that stands twice in an object is refused as well.
+    """
+    hook = _refuse_duplicates if unique_keys else None
     try:
-        return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+        return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=hook)
     except (ArithmeticError, RecursionError):
         raise ValueError("an exponent or a nesting beyond reason") from None
 

@@ -112,6 +112,7 @@ class Job:
 
     `containers` are the hashes, lists and sorted sets it writes to, with their Redis type.
     With `keeps_reports` the whole answer is kept as a report, otherwise a summary of the last run.
+    `patience` is how many times LEASE_WAIT_SECONDS it waits for a run that shares its state.
     """
 
     name: str
@@ -122,6 +123,7 @@ class Job:
     run: Callable[[Run], Outcome]
     show: Callable[[View], Mapping[str, Any] | None]
     keeps_reports: bool = False
+    patience: int = 1
 
 
 def keep_raw(batch: Batch, wave: Wave) -> None:

@@ -1,55 +1,35 @@
-"""The bot as a service: turns a request into a run, and the run into an answer.
+"""The bot behind its door: method, caller, then a run (POST) or what is stored (GET); every error an answer.
 
-May import everything but runtime and the functions. The order of a run: caller, Redis, duplicate, lease,
-gather, decide, apply, report (contract.md §2).
+May import everything but runtime and the functions.
 """
 
-import logging
-import os
 import random
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass, field, replace
-from datetime import date, datetime
-from typing import Any
+from dataclasses import replace
 
 import redis
 import requests
 from flask import Request, Response
 
-from common.clock import Clock, Deadline
+from common.answers import Call, answer, bug, envelope, error_body, failed, finished
+from common.clock import Clock
 from common.config import Settings
-from common.decimal_json import to_answer
-from common.domain.orders.order import JournalEntry
-from common.domain.slots import Slot, slot_of
-from common.errors import BadRequest, BotError, CallerError, LeaseHeld, StoreError
+from common.decimal_json import loads, to_answer
+from common.domain.slots import slot_of
+from common.errors import BadRequest, BotError
 from common.gcp import logs
-from common.gcp.callers import Caller, CallerCheck
-from common.meter import Meter
-from common.mexc.client import Mexc
+from common.gcp.callers import CallerCheck
 from common.mexc.http import MexcHttp
-from common.run import NOT_YET, Job, Outcome, Run, View
+from common.run import NOT_YET, Job, View
+from common.runner import Runner
 from common.store.batch import Batch
 from common.store.cache import MarketCache
 from common.store.keys import RAW_ENDPOINTS, Keys
-from common.store.lease import Lease
-from common.store.store import Begun, Store
+from common.store.store import Store
 
-log = logging.getLogger(__name__)
-LEASE_MARGIN_SECONDS = 10
-KEY_LIFE_DAYS, KEY_WARNING_DAYS = 90, 75
-
-
-@dataclass
-class Call:
-    """One request on its way: what the answer and the log line are made from."""
-
-    job: Job
-    started: float
-    now: datetime
-    meter: Meter = field(default_factory=Meter)
-    stages: dict[str, int] = field(default_factory=dict)
-    caller: Caller | None = None
+BODY_LIMIT = 64 * 1024
+"""Bytes of a command: a reason and some amounts; whatever is larger is no command."""
 
 
 class Bot:
@@ -66,8 +46,9 @@ class Bot:
     ) -> None:
         self.settings = settings
         self.clock = clock
-        self.rng = rng
-        self.http = MexcHttp(
+        self.callers = CallerCheck(settings, clock, session)
+        self.store = Store(client, Keys(settings.redis_key_prefix, settings.symbol), clock)
+        http = MexcHttp(
             session,
             settings.mexc_base_url,
             clock,
@@ -76,12 +57,8 @@ class Bot:
             settings.exchange_timeout_seconds,
             rng,
         )
-        self.store = Store(client, Keys(settings.redis_key_prefix, settings.symbol), clock)
-        self.cache = MarketCache.from_settings(client, settings)
-        self.callers = CallerCheck(settings, clock, session)
-        self.pool = pool
-        self.unsettled: dict[str, JournalEntry] = {}
-        self._policy_checked = False
+        cache = MarketCache.from_settings(client, settings)
+        self.runner = Runner(settings, clock, http, self.store, cache, pool, rng)
 
     def handle(self, job: Job, request: Request) -> Response:
         """Answer one request to a scheduled job: POST runs it, GET shows what is stored."""
@@ -89,36 +66,37 @@ class Bot:
 
         def work(call: Call) -> Response:
             if request.method == "GET":
-                return self._show(call, request)
-            return self._run(call, slot_of(request.headers.get("X-CloudScheduler-ScheduleTime"), call.now))
+                return self._show(call, request.args)
+            slot = slot_of(request.headers.get("X-CloudScheduler-ScheduleTime"), call.now)
+            return self.runner.run(call, slot)
 
         return self._answered(job, request, (account,) if account else (), work)
 
     def handle_ops(self, request: Request) -> Response:
-        """Answer one request to the operator's door (contract.md §2.6)."""
-        from common.ops import state as ops  # here only: they bring in every job, which no other function needs
-        from common.ops import verify
+        """Answer one request to the operator's door (contract.md §2.6): a view, a job's own GET, or a command."""
+        from common.ops import door  # here only: it brings in every job, which no other function needs
 
         def work(call: Call) -> Response:
             if request.method == "POST":
                 return self._command(call, request)
             name = request.path.strip("/")
-            if name in ops.JOBS:
-                return self._show(replace(call, job=ops.JOBS[name]), request)
-            if name == "":
-                return self._answer(call, 200, {"status": "success", "data": ops.state(self._view(call, None))})
-            if name == "verify":
-                report = verify.verify(self._view(call, None), self._exchange(call, self._deadline()))
-                return self._answer(call, 200, {"status": "success", "data": report})
-            raise BadRequest(f"path: /, /verify or one of {', '.join(f'/{job}' for job in ops.JOBS)}")
+            if name in door.JOBS:
+                return self._show(replace(call, job=door.JOBS[name]), request.args)
+            shown = door.view(name, request.headers.get("Accept"))
+            if shown is None:
+                raise BadRequest(f"path: one of {', '.join(f'/{path}' for path in (*door.VIEWS, *door.JOBS))}")
+            content = shown(self._view(call, None), self.runner.exchange(call, self.runner.deadline()))
+            if isinstance(content, door.Page):
+                return Response(content.text, 200, headers=content.headers, mimetype=content.media_type)
+            return answer(call, 200, {"status": "success", "data": content})
 
-        return self._answered(ops.JOB, request, self.settings.operator_accounts, work)
+        return self._answered(door.JOB, request, self.settings.operator_accounts, work)
 
     def _answered(
-        self, job: Job, request: Request, allowed: Collection[str], work: Callable[["Call"], Response]
+        self, job: Job, request: Request, allowed: Collection[str], work: Callable[[Call], Response]
     ) -> Response:
         """Method and caller first; every error becomes an answer, and every run one job.finished line."""
-        call = Call(job, self.clock.monotonic(), self.clock.now())
+        call = Call(job, self.clock, self.clock.monotonic(), self.clock.now())
         trace = logs.trace_fields(
             request.headers.get("X-Cloud-Trace-Context"),
             request.headers.get("traceparent"),
@@ -126,53 +104,53 @@ class Bot:
         )
         logs.set_context(trace | {"task": job.task})
         if request.method not in ("GET", "POST"):
-            response = self._answer(call, 405, _error("method_not_allowed", f"{request.method} is not served"))
+            response = answer(call, 405, error_body("method_not_allowed", f"{request.method} is not served"))
             response.headers["Allow"] = "GET, POST"
             return response
         try:
             call.caller = self.callers.check(request.headers, allowed)
             return work(call)
         except BotError as error:
-            return self._failed(call, error)
+            return failed(call, error, self.settings)
         except Exception as error:  # noqa: BLE001 - the edge: a bug is answered, and told without its text
-            return self._failed(call, _bug(error))
-
-    # Commands
+            return failed(call, bug(error), self.settings)
 
     def _command(self, call: Call, request: Request) -> Response:
-        """pause, resume or restore; each is journalled with who gave it."""
-        from common.ops import restore
-        from common.ops import state as ops
+        """One of the operator's commands; each is journalled with who gave it."""
+        from common.ops import commands
 
-        body = request.get_json(silent=True)
-        if not isinstance(body, dict):
-            raise BadRequest("the body must be a JSON object with a command")
+        body = _body(request)
+        given = commands.Given(
+            body=body,
+            by=call.who,
+            now=call.now,
+            settings=self.settings,
+            store=self.store,
+            meter=call.meter,
+            batch=Batch(self.store.keys, self.runner.run_id(), call.job.task),
+        )
         name = body.get("command")
-        who = call.caller.email or call.caller.auth if call.caller else "unknown"
-        batch = Batch(self.store.keys, f"{self.rng.getrandbits(64):016x}", call.job.task)
-        if name == "restore":
-            restored = restore.job(restore.source_of(self.settings, body.get("source")))
-            ops.journalled(batch, "restore", body, who, call.now)
-            self.store.write(batch, call.meter)
-            return self._run(replace(call, job=restored), slot_of(None, call.now))
-        if not isinstance(name, str) or name not in ops.COMMANDS:
-            raise BadRequest(f"command: one of {', '.join((*ops.COMMANDS, 'restore'))}")
-        data = ops.COMMANDS[name](body, batch, who, call.now)
-        ops.journalled(batch, name, body, who, call.now)
-        self.store.write(batch, call.meter)
-        self._finished(call, "success", None, {"command": name, "by": who})
-        return self._answer(call, 200, {"status": "success", "data": data})
+        command = commands.COMMANDS.get(name) if isinstance(name, str) else None
+        if command is None:
+            raise BadRequest(f"command: one of {', '.join(commands.COMMANDS)}")
+        done = command.act(given)
+        warnings = commands.journal(given, command)
+        self.store.write(given.batch, call.meter)
+        if isinstance(done, Job):
+            return self.runner.run(replace(call, job=done), slot_of(None, call.now))
+        finished(call, self.settings, "success", None, {"command": name, "by": call.who})
+        return answer(call, 200, {"status": "success", "data": done, **warnings})
 
     # Reading
 
-    def _show(self, call: Call, request: Request) -> Response:
-        if "raw" in request.args:
-            return self._raw(call, request.args)
-        limit = _whole(request.args, "limit", None, 1, 1000)
+    def _show(self, call: Call, query: Mapping[str, str]) -> Response:
+        if "raw" in query:
+            return self._raw(call, query)
+        limit = _whole(query, "limit", None, 1, 1000)
         shown = call.job.show(self._view(call, limit))
         if shown is None:
-            return self._answer(call, 200, {"status": "skipped", "reason": NOT_YET, "data": None})
-        return self._answer(call, 200, {"status": "success", **shown})
+            return answer(call, 200, {"status": "skipped", "reason": NOT_YET, "data": None})
+        return answer(call, 200, {"status": "success", **shown})
 
     def _view(self, call: Call, limit: int | None) -> View:
         return View(self.settings, self.clock, self.store, call.meter, call.now, limit)
@@ -186,206 +164,23 @@ class Bot:
         end = _whole(query, "end", 10**15, 0, 10**15)
         limit = _whole(query, "limit", 100, 1, 1000) or 100
         items = self.store.raw_history(endpoint, start, 10**15 if end is None else end, limit, call.meter)
-        envelope = to_answer(self._envelope(call, {"status": "success"}))
+        head = to_answer(envelope(call, {"status": "success"}))
         data = f'{{"endpoint":{to_answer(endpoint)},"count":{len(items)},"items":[{",".join(items)}]}}'
-        return Response(f'{envelope[:-1]},"data":{data}}}', 200, mimetype="application/json")
-
-    # Running
-
-    def _run(self, call: Call, slot: Slot) -> Response:
-        settings, job = self.settings, call.job
-        deadline = self._deadline()
-        token = f"{job.name}:{slot.name}:{self.rng.getrandbits(64):016x}"
-        lease_seconds = settings.run_deadline_seconds + LEASE_MARGIN_SECONDS
-        begun = self._begin(call, slot, token, lease_seconds)
-        if begun.answer is not None:
-            return self._duplicate(call, begun.answer)
-        if not begun.acquired:
-            raise LeaseHeld("another run that shares this state is under way")
-        batch = Batch(self.store.keys, token.rsplit(":", 1)[1], job.task)
-        lease = self.store.lease(job.scope, begun.expires, call.meter)
-        try:
-            exchange = self._exchange(call, deadline)
-            run = Run(
-                settings,
-                self.clock,
-                slot,
-                self.clock.now(),
-                exchange,
-                self.store,
-                self.cache,
-                self.pool,
-                deadline,
-                call.meter,
-                batch,
-                lease,
-                begun.values,
-                call.stages,
-                self.unsettled,
-            )
-            try:
-                outcome = job.run(run)
-            except BotError as error:
-                self._record_failure(call, slot, lease, error)
-                raise
-            except Exception as error:
-                self._record_failure(call, slot, lease, _bug(error))
-                raise
-            return self._apply(call, slot, run, outcome)
-        finally:
-            lease.close()
-
-    def _deadline(self) -> Deadline:
-        return Deadline(self.clock, self.settings.run_deadline_seconds)
-
-    def _exchange(self, call: Call, deadline: Deadline) -> Mexc:
-        live = self.settings.execution_mode == "live"
-        return Mexc(self.http, self.settings.instrument, deadline, call.meter, self.cache, may_trade=live)
-
-    def _begin(self, call: Call, slot: Slot, token: str, lease_seconds: float) -> Begun:
-        """Take the lease, waiting a little for another run that shares the state."""
-        job, keys = call.job, self.store.keys
-        mark = keys.run_mark(job.name, slot.name) if slot.scheduled else None
-        reads, types = job.reads(keys, self.cache.keys), job.containers(keys)
-        patience = Deadline(self.clock, self.settings.lease_wait_seconds)
-        start = self.clock.monotonic()
-        while True:
-            begun = self.store.begin(job.scope, token, lease_seconds, mark, reads, types, call.meter)
-            if begun.acquired or begun.answer is not None or not patience.remaining:
-                call.stages["begin"] = self._since(start)
-                return begun
-            self.clock.sleep(0.05 + 0.1 * self.rng.random())
-
-    def _apply(self, call: Call, slot: Slot, run: Run, outcome: Outcome) -> Response:
-        """Store all of the run in one MULTI, with the answer that a duplicate delivery will be given."""
-        job, keys, batch = call.job, self.store.keys, run.batch
-        document = self._envelope(call, {"status": outcome.status, **_reason(outcome.reason), **outcome.body})
-        if job.keeps_reports:
-            document["stages"] = dict(call.stages)
-            batch.report(job.name, document)
-        else:
-            batch.document(keys.report_last(job.name), self._summary(call, slot, outcome.status, outcome.reason))
-        text = to_answer(document)
-        if slot.scheduled and outcome.http_status == 200:
-            batch.run_mark(job.name, slot.name, text)
-        start = self.clock.monotonic()
-        run.lease.commit(batch)
-        for name in run.settled:
-            self.unsettled.pop(name, None)
-        call.stages["commit"] = self._since(start)
-        self._warn_of_eviction()
-        self._finished(call, outcome.status, outcome.reason, outcome.logged, failed=outcome.http_status != 200)
-        return Response(text, outcome.http_status, mimetype="application/json")
-
-    def _record_failure(self, call: Call, slot: Slot, lease: Lease, error: BotError) -> None:
-        """Give the lease back, and leave word of the failure for whoever looks; nothing else is stored."""
-        batch = Batch(self.store.keys, "failed", call.job.task)
-        summary = self._summary(call, slot, "error", str(error)) | {"error": {"code": error.code}}
-        batch.document(self.store.keys.report_last(call.job.name), summary)
-        try:
-            lease.commit(batch)
-        except StoreError as lost:
-            log.warning("the failure could not be recorded: %s", lost)
-
-    def _duplicate(self, call: Call, answer: str) -> Response:
-        self._finished(call, "skipped", "duplicate delivery", {})
-        response = Response(answer, 200, mimetype="application/json")
-        response.headers["X-Duplicate-Delivery"] = "true"
-        return response
-
-    # Answering
-
-    def _failed(self, call: Call, error: BotError) -> Response:
-        refused = {"auth_failure": error.code} if isinstance(error, CallerError) else {}
-        if error.http_status == 200:
-            self._finished(call, "skipped", str(error), {"error_code": error.code})
-            return self._answer(call, 200, {"status": "skipped", "reason": str(error), "data": None})
-        self._finished(call, "error", str(error), {"error_code": error.code, **refused}, failed=True)
-        response = self._answer(call, error.http_status, _error(error.code, str(error)))
-        if error.http_status == 401:
-            response.headers["WWW-Authenticate"] = "Bearer"
-        return response
-
-    def _envelope(self, call: Call, body: Mapping[str, Any]) -> dict[str, Any]:
-        return {
-            "status": body["status"],
-            "task": call.job.task,
-            "auth": call.caller.auth if call.caller else None,
-            "timestamp": call.now,
-            "duration_ms": self._since(call.started),
-            **body,
-        }
-
-    def _answer(self, call: Call, status: int, body: Mapping[str, Any]) -> Response:
-        document = self._envelope(call, body)
-        return Response(to_answer(document), status, mimetype="application/json")
-
-    def _summary(self, call: Call, slot: Slot, status: str, reason: str | None) -> dict[str, Any]:
-        return {
-            "task": call.job.task,
-            "status": status,
-            "reason": reason,
-            "timestamp": call.now,
-            "slot": slot.name,
-            "duration_ms": self._since(call.started),
-        }
-
-    def _finished(
-        self, call: Call, status: str, reason: str | None, more: Mapping[str, Any], *, failed: bool = False
-    ) -> None:
-        """The one line of a run that metrics and alerts are made from (contract.md §9)."""
-        fields = {
-            "task": call.job.task,
-            "status": status,
-            "reason": reason,
-            "duration_ms": self._since(call.started),
-            "stages": call.stages,
-            "calls": dict(call.meter.counts),
-            **self._key_age(call.now.date()),
-            **more,
-        }
-        logs.event("job.finished", fields, logging.ERROR if failed else logging.INFO)
-
-    def _key_age(self, today: date) -> dict[str, int]:
-        created = self.settings.mexc_key_created
-        if created is None:
-            return {}
-        age = (today - created).days
-        if age >= KEY_WARNING_DAYS:
-            log.warning("the exchange key is %d days old: one without an IP dies at %d", age, KEY_LIFE_DAYS)
-        return {"key_age_days": age}
-
-    def _warn_of_eviction(self) -> None:
-        """Once a process: permanent state is safe under `noeviction` only (contract.md §3)."""
-        if self._policy_checked:
-            return
-        self._policy_checked = True
-        policy = self.store.eviction_policy()
-        if policy not in (None, "noeviction"):
-            log.error("Redis runs the eviction policy %s: state may be lost, set noeviction", policy)
-
-    def _since(self, start: float) -> int:
-        return round((self.clock.monotonic() - start) * 1000)
+        return Response(f'{head[:-1]},"data":{data}}}', 200, mimetype="application/json")
 
 
-def _bug(error: Exception) -> BotError:
-    """What an unforeseen error may say: its kind and place, never its text."""
-    trace, place = error.__traceback__, "unknown"
-    while trace is not None:
-        place = f"{os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}"
-        trace = trace.tb_next
-    log.critical("internal error: %s at %s", type(error).__name__, place)
-    bug = BotError("internal error")
-    bug.code = "internal"
-    return bug
-
-
-def _error(code: str, message: str) -> dict[str, Any]:
-    return {"status": "error", "error": {"code": code, "message": message}}
-
-
-def _reason(reason: str | None) -> dict[str, str]:
-    return {"reason": reason} if reason else {}
+def _body(request: Request) -> Mapping[str, object]:
+    """A command's JSON object, whatever content type it is sent with. Raises BadRequest."""
+    text = request.get_data()  # the framework reads the rest of it whatever is answered
+    if len(text) > BODY_LIMIT:
+        raise BadRequest(f"the body is larger than {BODY_LIMIT} bytes")
+    try:
+        body = loads(text, unique_keys=True)
+    except ValueError as error:
+        raise BadRequest(f"the body must be a JSON object with a command ({type(error).__name__})") from None
+    if not isinstance(body, dict):
+        raise BadRequest("the body must be a JSON object with a command")
+    return body
 
 
 def _whole(query: Mapping[str, str], name: str, default: int | None, least: int, most: int) -> int | None:

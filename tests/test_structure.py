@@ -29,6 +29,8 @@ LAYERS = (
     ("trading",),
     ("jobs",),
     ("ops", "report"),
+    ("answers",),
+    ("runner",),
     ("service",),
     ("runtime",),
 )

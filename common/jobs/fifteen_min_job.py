@@ -188,4 +188,5 @@ JOB = Job(
     run=run,
     show=show,
     keeps_reports=True,
+    patience=3,  # a slot that finds another run at it is a quarter of an hour lost
 )

@@ -115,6 +115,18 @@ class Store:
 
         return self._values(reads, self._transaction(fill, meter))
 
+    def survey(self, reads: Mapping[str, Read], meter: Meter) -> tuple[dict[str, Any], list[str]]:
+        """The same for whoever must see what can be seen: values, None where unreadable, and what is wrong."""
+        values: dict[str, Any] = {}
+        unreadable: list[str] = []
+        for name, read in reads.items():
+            try:
+                values |= self.read({name: read}, meter)
+            except StoreCorrupt as error:
+                values[name] = None
+                unreadable.append(str(error))
+        return values, unreadable
+
     def write(self, batch: Batch, meter: Meter) -> None:
         """Write a batch in one MULTI without a lease: for an operator's commands, which share no run's state."""
         meter.add("redis")

@@ -262,6 +262,59 @@ def test_a_command_that_cannot_be_read_changes_nothing_and_says_what_is_wrong(
     assert store_client.keys("*") == []
 
 
+BODIES = {
+    "deep": '{"command":' + "[" * 100_000,
+    "not a number": '{"command":"pause","reason":"x","until":NaN}',
+    "beyond reason": '{"command":1e999999999999999999999}',
+    "the year 9999": '{"command":"pause","reason":"x","until":"9999-12-31T23:59:59-23:59"}',
+    "a name twice": '{"command":"resume","command":"pause","reason":"x"}',
+    "too large": '{"command":"pause","reason":"' + "x" * 70_000 + '"}',
+    "no UTF-8": b'{"command":"pause","reason":"\xff"}',
+    "empty": "",
+    "a reason that is none": '{"command":"pause","reason":{"a":1}}',
+}
+
+
+def test_odd_bodies_are_the_callers_error_and_change_nothing(
+    functions: Functions, store_client: "redis.Redis"
+) -> None:
+    client = functions.client("ops")
+    found = {
+        name: client.post("/", headers={"X-CloudScheduler": "true"}, data=body).status_code
+        for name, body in BODIES.items()
+    }
+    assert found == dict.fromkeys(BODIES, 400)
+    assert store_client.keys("*") == []
+
+
+def test_a_command_needs_no_content_type(functions: Functions) -> None:
+    body = '{"command":"pause","reason":"by curl"}'
+    answer: Any = functions.client("ops").post("/", headers={"X-CloudScheduler": "true"}, data=body)
+    assert answer.json["data"]["pause"]["reason"] == "by curl"
+
+
+def test_the_state_opens_whatever_is_corrupt_and_names_each_key(
+    functions: Functions, store_client: "redis.Redis"
+) -> None:
+    functions.post("price")
+    corrupt = (KEYS.pause, KEYS.orders_open, KEYS.account_balance, KEYS.report_last("cost"), KEYS.commands)
+    for key in corrupt:
+        store_client.set(key, "{")
+    data = look(functions).json["data"]
+    assert data["price"]["price"] == 0.0205
+    assert [key for key in corrupt if not any(key in told for told in data["unreadable"])] == []
+
+
+def test_the_kill_switch_works_with_a_list_of_commands_that_cannot_be_read(
+    functions: Functions, store_client: "redis.Redis"
+) -> None:
+    store_client.set(KEYS.commands, "{")
+    answer = command(functions, command="pause", reason="now")
+    assert answer.json["data"]["pause"]["active"] is True
+    assert KEYS.commands in answer.json["warnings"][0]
+    assert look(functions).json["data"]["pause"]["reason"] == "now"
+
+
 def test_a_body_that_is_no_object_and_a_path_that_is_none_are_refused(functions: Functions) -> None:
     sent = functions.client("ops").post("/", headers={"X-CloudScheduler": "true"}, data="pause")
     assert sent.status_code == 400

@@ -1,0 +1,114 @@
+"""What an operator may order: each command in one table, journalled with who gave it (contract.md §2.6).
+
+A command either queues its writes and answers what it did, or answers a job that is then run under the
+account's lease (`restore`).
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, TypeGuard
+
+from common.config import Settings
+from common.domain.decision.guards import Pause
+from common.errors import BadRequest, StoreCorrupt
+from common.gcp.journal import note
+from common.meter import Meter
+from common.ops import restore
+from common.run import Job
+from common.store.batch import Batch
+from common.store.order_records import pause_document
+from common.store.store import Store
+
+log = logging.getLogger(__name__)
+TEXT_LIMIT = 500
+"""Characters of a reason that are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A command as it was given: its JSON object, by whom and when; `batch` takes what it writes."""
+
+    body: Mapping[str, object]
+    by: str
+    now: datetime
+    settings: Settings
+    store: Store
+    meter: Meter
+    batch: Batch
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """`act` raises BadRequest before it queues anything; `told` are the fields that the journal keeps."""
+
+    act: Callable[[Given], Mapping[str, Any] | Job]
+    told: tuple[str, ...] = ()
+
+
+def pause(given: Given) -> Mapping[str, Any]:
+    """Set the kill switch: honoured before every order, until it is lifted or `until` has come."""
+    reason = given.body.get("reason")
+    if not isinstance(reason, str) or not reason.strip():
+        raise BadRequest("pause: a reason must be given")
+    switch = Pause(reason.strip()[:TEXT_LIMIT], given.by, given.now, _until(given.body.get("until"), given.now))
+    given.batch.document(given.batch.keys.pause, pause_document(switch))
+    log.warning("trading is paused by %s: %s", given.by, switch.reason)
+    return {"pause": pause_document(switch) | {"active": True}}
+
+
+def _until(value: object, now: datetime) -> datetime | None:
+    if value is None:
+        return None
+    try:
+        until = datetime.fromisoformat(value).astimezone(UTC) if _has_offset(value) else None
+    except (ValueError, OverflowError):
+        until = None
+    if until is None or until <= now:
+        raise BadRequest("until: a time to come, ISO 8601 with an offset, or nothing")
+    return until
+
+
+def _has_offset(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and datetime.fromisoformat(value).tzinfo is not None
+
+
+def resume(given: Given) -> Mapping[str, Any]:
+    """Lift the kill switch."""
+    given.batch.delete(given.batch.keys.pause)
+    log.warning("trading is resumed by %s", given.by)
+    return {"pause": None}
+
+
+def restored(given: Given) -> Job:
+    """Build the ledger anew after a loss of Redis, as a run of its own."""
+    return restore.job(restore.source_of(given.settings, given.body.get("source")))
+
+
+COMMANDS: Mapping[str, Command] = {
+    "pause": Command(pause, ("reason", "until")),
+    "resume": Command(resume),
+    "restore": Command(restored, ("source",)),
+}
+
+
+def journal(given: Given, command: Command) -> Mapping[str, Any]:
+    """Queue the record of a command, and log it; a list that cannot be read must not stop the kill switch.
+
+    Returns `warnings` for the answer: empty, or that the command is recorded in the log alone.
+    """
+    record: dict[str, Any] = {"command": given.body["command"], "by": given.by, "timestamp": given.now}
+    for name in command.told:
+        if name in given.body:
+            value = given.body[name]
+            record[name] = value[:TEXT_LIMIT] if isinstance(value, str) else value
+    note("command", record)
+    key = given.batch.keys.commands
+    try:
+        given.store.read({"commands": ("LRANGE", key, "0", "0")}, given.meter)
+    except StoreCorrupt as error:
+        log.error("the command is recorded in the log alone: %s", error)
+        return {"warnings": [f"{error}: the command is recorded in the log alone"]}
+    given.batch.push_document(key, record)
+    return {}

@@ -1,0 +1,49 @@
+"""What an operator may look at: every view by its path (contract.md §2.6)."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from common.errors import BadRequest
+from common.mexc.client import Mexc
+from common.ops import state, verify
+from common.run import Job, Outcome, Run, View
+
+JOBS = state.JOBS
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A view that is no JSON: its whole text, its media type, and the headers that go with it."""
+
+    text: str
+    media_type: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Shown = Callable[[View, Mexc], Mapping[str, Any] | Page]
+VIEWS: Mapping[str, Shown] = {
+    "": lambda view, _: state.state(view),
+    "verify": verify.verify,
+}
+
+
+def view(path: str, accept: str | None) -> Shown | None:
+    """The view at a path, None where there is none; `accept` is the header of that name."""
+    del accept
+    return VIEWS.get(path)
+
+
+def _no_run(_: Run) -> Outcome:
+    raise BadRequest("ops is not a scheduled job")
+
+
+JOB = Job(
+    name="ops",
+    task=state.TASK,
+    scope="account",
+    reads=lambda keys, cache: {},
+    containers=lambda keys: {},
+    run=_no_run,
+    show=state.state,
+)

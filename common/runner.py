@@ -1,0 +1,191 @@
+"""A run from its lease to its commit: begin, gather, decide, apply, report (contract.md §2).
+
+May import everything but service, runtime and the functions.
+"""
+
+import logging
+import random
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import Response
+
+from common.answers import Call, bug, envelope, finished
+from common.clock import Clock, Deadline
+from common.config import Settings
+from common.decimal_json import to_answer
+from common.domain.orders.order import JournalEntry
+from common.domain.slots import Slot
+from common.errors import BotError, LeaseHeld, StoreError
+from common.gcp import logs
+from common.mexc.client import Mexc
+from common.mexc.http import MexcHttp
+from common.run import Job, Outcome, Run
+from common.store.batch import Batch
+from common.store.cache import MarketCache
+from common.store.lease import Lease
+from common.store.store import Begun, Store
+
+log = logging.getLogger(__name__)
+LEASE_MARGIN_SECONDS = 10
+
+
+@dataclass
+class Runner:
+    """The collaborators of every run; one for a process, thread-safe.
+
+    `unsettled` are the orders this process has sent and not seen the end of: they outlive a Redis that forgets.
+    """
+
+    settings: Settings
+    clock: Clock
+    http: MexcHttp
+    store: Store
+    cache: MarketCache
+    pool: Executor
+    rng: random.Random
+    unsettled: dict[str, JournalEntry] = field(default_factory=dict)
+    _policy_checked: bool = False
+
+    def run(self, call: Call, slot: Slot) -> Response:
+        """Run the job of `call` for its slot, under the lease of the job's scope. Raises BotError."""
+        token = f"{call.job.name}:{slot.name}:{self.run_id()}"
+        deadline = self.deadline()
+        begun = self._begin(call, slot, token)
+        if begun.answer is not None:
+            return self._duplicate(call, begun.answer)
+        if not begun.acquired:
+            raise self._lease_held(call, slot)
+        lease = self.store.lease(call.job.scope, begun.expires, call.meter)
+        try:
+            run = self._given(call, slot, deadline, token, lease, begun)
+            try:
+                outcome = call.job.run(run)
+            except BotError as error:
+                self._record_failure(call, slot, lease, error)
+                raise
+            except Exception as error:
+                self._record_failure(call, slot, lease, bug(error))
+                raise
+            return self._apply(call, slot, run, outcome)
+        finally:
+            lease.close()
+
+    def run_id(self) -> str:
+        return f"{self.rng.getrandbits(64):016x}"
+
+    def deadline(self) -> Deadline:
+        return Deadline(self.clock, self.settings.run_deadline_seconds)
+
+    def exchange(self, call: Call, deadline: Deadline) -> Mexc:
+        live = self.settings.execution_mode == "live"
+        return Mexc(self.http, self.settings.instrument, deadline, call.meter, self.cache, may_trade=live)
+
+    def _given(self, call: Call, slot: Slot, deadline: Deadline, token: str, lease: Lease, begun: Begun) -> Run:
+        """What the job is given; its time is read after the lease was waited for."""
+        return Run(
+            settings=self.settings,
+            clock=self.clock,
+            slot=slot,
+            now=self.clock.now(),
+            exchange=self.exchange(call, deadline),
+            store=self.store,
+            cache=self.cache,
+            pool=self.pool,
+            deadline=deadline,
+            meter=call.meter,
+            batch=Batch(self.store.keys, token.rsplit(":", 1)[1], call.job.task),
+            lease=lease,
+            values=begun.values,
+            stages=call.stages,
+            unsettled=self.unsettled,
+        )
+
+    def _begin(self, call: Call, slot: Slot, token: str) -> Begun:
+        """Take the lease, waiting a little for another run that shares the state."""
+        job, keys = call.job, self.store.keys
+        seconds = self.settings.run_deadline_seconds + LEASE_MARGIN_SECONDS
+        mark = keys.run_mark(job.name, slot.name) if slot.scheduled else None
+        reads, types = job.reads(keys, self.cache.keys), job.containers(keys)
+        patience = Deadline(self.clock, self._lease_wait(job))
+        start = self.clock.monotonic()
+        while True:
+            begun = self.store.begin(job.scope, token, seconds, mark, reads, types, call.meter)
+            if begun.acquired or begun.answer is not None or not patience.remaining:
+                call.stages["begin"] = call.since(start)
+                return begun
+            self.clock.sleep(0.05 + 0.1 * self.rng.random())
+
+    def _lease_wait(self, job: Job) -> float:
+        """Seconds: the setting, or for a patient job more of it, but no more than half of what the run may take."""
+        wait = self.settings.lease_wait_seconds
+        return max(wait, min(wait * job.patience, self.settings.run_deadline_seconds / 2))
+
+    def _lease_held(self, call: Call, slot: Slot) -> LeaseHeld:
+        """The slot is lost to another run: Scheduler sees a success, so the log has to say it."""
+        if slot.scheduled:
+            logs.event(
+                "slot.dropped", {"task": call.job.task, "slot": slot.name, "scope": call.job.scope}, logging.WARNING
+            )
+        return LeaseHeld("another run that shares this state is under way")
+
+    def _apply(self, call: Call, slot: Slot, run: Run, outcome: Outcome) -> Response:
+        """Store all of the run in one MULTI, with the answer that a duplicate delivery will be given."""
+        job, batch = call.job, run.batch
+        reason = {"reason": outcome.reason} if outcome.reason else {}
+        document = envelope(call, {"status": outcome.status, **reason, **outcome.body})
+        if job.keeps_reports:
+            document["stages"] = dict(call.stages)
+            batch.report(job.name, document)
+        else:
+            summary = _summary(call, slot, outcome.status, outcome.reason)
+            batch.document(self.store.keys.report_last(job.name), summary)
+        text = to_answer(document)
+        if slot.scheduled and outcome.http_status == 200:
+            batch.run_mark(job.name, slot.name, text)
+        start = self.clock.monotonic()
+        run.lease.commit(batch)
+        for name in run.settled:
+            self.unsettled.pop(name, None)
+        call.stages["commit"] = call.since(start)
+        self._warn_of_eviction()
+        unwell = outcome.http_status != 200
+        finished(call, self.settings, outcome.status, outcome.reason, outcome.logged, failed=unwell)
+        return Response(text, outcome.http_status, mimetype="application/json")
+
+    def _record_failure(self, call: Call, slot: Slot, lease: Lease, error: BotError) -> None:
+        """Give the lease back, and leave word of the failure for whoever looks; nothing else is stored."""
+        batch = Batch(self.store.keys, "failed", call.job.task)
+        summary = _summary(call, slot, "error", str(error)) | {"error": {"code": error.code}}
+        batch.document(self.store.keys.report_last(call.job.name), summary)
+        try:
+            lease.commit(batch)
+        except StoreError as lost:
+            log.warning("the failure could not be recorded: %s", lost)
+
+    def _duplicate(self, call: Call, text: str) -> Response:
+        finished(call, self.settings, "skipped", "duplicate delivery", {})
+        response = Response(text, 200, mimetype="application/json")
+        response.headers["X-Duplicate-Delivery"] = "true"
+        return response
+
+    def _warn_of_eviction(self) -> None:
+        """Once a process: permanent state is safe under `noeviction` only (contract.md §3)."""
+        if self._policy_checked:
+            return
+        self._policy_checked = True
+        policy = self.store.eviction_policy()
+        if policy not in (None, "noeviction"):
+            log.error("Redis runs the eviction policy %s: state may be lost, set noeviction", policy)
+
+
+def _summary(call: Call, slot: Slot, status: str, reason: str | None) -> dict[str, Any]:
+    return {
+        "task": call.job.task,
+        "status": status,
+        "reason": reason,
+        "timestamp": call.now,
+        "slot": slot.name,
+        "duration_ms": call.duration_ms,
+    }
