@@ -1,0 +1,205 @@
+"""The bot's own state as documents and back, by the annotations of its frozen dataclasses.
+
+    to_document(Pause("maintenance", "ops", now))            -> {"reason": "maintenance", "set_by": "ops", ...}
+    from_document(Pause, document, "bot:QRLUSDT:pause")      -> Pause(...)
+
+A field may be Decimal, int, bool, str, datetime (aware), date, timedelta (whole seconds), an Enum, another
+dataclass, `X | None`, `tuple[X, ...]`, `tuple[X, Y]` or `Mapping[str, X]`. A field that is missing takes its
+default, so that what an older version wrote still loads; a field that nobody knows is left out, so that an older
+version reads what a newer one wrote. Everything else is refused with the key's name.
+"""
+
+import re
+import types
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from enum import Enum
+from functools import cache
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from common.errors import StoreCorrupt
+
+T = TypeVar("T")
+Document = dict[str, Any]
+Reader = Callable[[Any], Any]
+_AMOUNT = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?", re.ASCII)
+_MOST_DIGITS = 200
+"""An amount as a JSON number with an exponent beyond this would be written out as so many zeros."""
+
+
+class Unreadable(ValueError):
+    """A piece of a document is missing or of another type; the message names the piece, never its content."""
+
+
+def to_document(value: Any) -> Any:
+    """The value as what JSON can hold, but for Decimal and datetime, which both writers know (decimal_json)."""
+    if is_dataclass(value):
+        kind: Any = type(value)
+        return {name: to_document(getattr(value, name)) for name in _names(kind)}
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, timedelta):
+        return int(value.total_seconds())
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {name: to_document(item) for name, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [to_document(item) for item in value]
+    return value
+
+
+@cache
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
+
+
+def from_document(kind: type[T], document: Any, key: str) -> T:
+    """The value in a document that was read back. Raises StoreCorrupt, naming `key` and the piece at fault."""
+    wanted: Any = kind
+    try:
+        value: T = reader(wanted)(document)
+    except Unreadable as error:
+        raise StoreCorrupt(f"{key} cannot be read: {error}") from None
+    return value
+
+
+@cache
+def reader(kind: Any) -> Reader:
+    """What reads a piece of that type. Raises TypeError for a type that has no form in a document."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin in (Union, types.UnionType):
+        (inner,) = (each for each in arguments if each is not type(None))
+        return _optional(reader(inner))
+    if origin is tuple:
+        return _items(reader(arguments[0])) if arguments[1:] == (...,) else _row([*map(reader, arguments)])
+    if origin in (Mapping, dict):
+        return _mapping(reader(arguments[1]))
+    if kind in _SIMPLE:
+        return _SIMPLE[kind]
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return _enum(kind)
+    if is_dataclass(kind):
+        return _dataclass(kind)
+    raise TypeError(f"{kind} has no form in a document")
+
+
+def _kind_of(value: Any) -> str:
+    return {dict: "an object", list: "a list", str: "a text", bool: "a flag", type(None): "null"}.get(
+        type(value), "a number"
+    )
+
+
+def _amount(value: Any) -> Decimal:
+    """A decimal string; or a number, as log lines and cache entries have it."""
+    if isinstance(value, str) and _AMOUNT.fullmatch(value):
+        return Decimal(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return Decimal(value)
+    if isinstance(value, Decimal) and value.is_finite() and abs(value.adjusted()) <= _MOST_DIGITS:
+        return value
+    raise Unreadable(f"{_kind_of(value)} where an amount should be")
+
+
+def _exactly(kind: type[Any], name: str) -> Reader:
+    def read(value: Any) -> Any:
+        if type(value) is not kind:
+            raise Unreadable(f"{_kind_of(value)} where {name} should be")
+        return value
+
+    return read
+
+
+def _moment(value: Any) -> datetime:
+    try:
+        moment = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise Unreadable(f"{_kind_of(value)} where a moment should be") from None
+    if moment.tzinfo is None:
+        raise Unreadable("a moment without an offset")
+    return moment
+
+
+def _day(value: Any) -> date:
+    try:
+        return date.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise Unreadable(f"{_kind_of(value)} where a day should be") from None
+
+
+_COUNT = _exactly(int, "a whole number")
+_SIMPLE: Mapping[Any, Reader] = {
+    Decimal: _amount,
+    int: _COUNT,
+    bool: _exactly(bool, "a flag"),
+    str: _exactly(str, "a text"),
+    datetime: _moment,
+    date: _day,
+    timedelta: lambda value: timedelta(seconds=_COUNT(value)),
+}
+
+
+def _enum(kind: type[Enum]) -> Reader:
+    def read(value: Any) -> Any:
+        try:
+            return kind(value)
+        except ValueError:
+            raise Unreadable(f"no {kind.__name__} known") from None
+
+    return read
+
+
+def _optional(inner: Reader) -> Reader:
+    return lambda value: None if value is None else inner(value)
+
+
+def _piece(inner: Reader, value: Any, name: object) -> Any:
+    try:
+        return inner(value)
+    except Unreadable as error:
+        raise Unreadable(f"{name}: {error}") from None
+
+
+_LIST, _OBJECT = _exactly(list, "a list"), _exactly(dict, "an object")
+
+
+def _items(inner: Reader) -> Reader:
+    return lambda value: tuple(_piece(inner, item, index) for index, item in enumerate(_LIST(value)))
+
+
+def _row(inners: list[Reader]) -> Reader:
+    def read(value: Any) -> Any:
+        if len(_LIST(value)) != len(inners):
+            raise Unreadable(f"a list of {len(value)} where {len(inners)} should be")
+        return tuple(
+            _piece(inner, item, index) for index, (inner, item) in enumerate(zip(inners, value, strict=True))
+        )
+
+    return read
+
+
+def _mapping(inner: Reader) -> Reader:
+    return lambda value: {name: _piece(inner, item, f"{name:.40}") for name, item in _OBJECT(value).items()}
+
+
+def _dataclass(kind: Any) -> Reader:
+    types_of = get_type_hints(kind)
+    known = [
+        (field.name, reader(types_of[field.name]), field.default is MISSING and field.default_factory is MISSING)
+        for field in fields(kind)
+        if field.init
+    ]
+
+    def read(value: Any) -> Any:
+        document = _OBJECT(value)
+        found = {}
+        for name, inner, needed in known:
+            if name in document:
+                found[name] = _piece(inner, document[name], name)
+            elif needed:
+                raise Unreadable(f"{name} is missing")
+        return kind(**found)
+
+    return read
