@@ -8,7 +8,7 @@ READY = $(VENV)/.ready
 RUNTIME = functions-framework google-cloud-logging redis requests pydantic google-auth
 DEVELOPMENT = rich pytest pytest-xdist fakeredis[lua] hypothesis mypy ruff types-requests
 
-.PHONY: help test pytest run serve bench soak check format lock clean
+.PHONY: help test pytest run serve bench soak check format settings lock clean
 .DEFAULT_GOAL := help
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -46,6 +46,9 @@ bench: $(READY) ## measure calls, round trips and time against what cannot be av
 
 soak: $(READY) ## play that many simulated days full of faults, against the real bot: SEEDS=20000, FROM=first seed
 	@$(BIN)/python -m tests.simulation --soak $(SEEDS) $(if $(FROM),--start $(FROM))
+
+settings: $(READY) ## write the names of all settings to terraform/settings.json, which Terraform holds its own against
+	@$(BIN)/python -c 'import json; from common.config import Settings as S; print(json.dumps(sorted(name.upper() for name in S.model_fields), indent=2))' >terraform/settings.json
 
 lock: ## pin the newest releases of RUNTIME and DEVELOPMENT (needs uv)
 	printf '%s\n' $(RUNTIME) | uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links -o requirements.txt -

@@ -7,6 +7,7 @@ keeps the two alike.
 from collections.abc import Mapping
 from datetime import date, timedelta
 from decimal import Decimal
+from difflib import get_close_matches
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import SplitResult, urlsplit
 
@@ -275,6 +276,21 @@ class Settings(BaseModel):
             self.max_notional_usdt,
             self.max_daily_loss_usdt,
         )
+
+
+_NAMED_LIKE_OURS = ("MAX_", "MIN_", "REDIS_", "MEXC_")
+_OF_OTHERS = ("HTTP_PROXY",)
+
+
+def nearly_settings(environment: Mapping[str, str]) -> Mapping[str, str | None]:
+    """Names that look like settings and are none, each with the setting it most resembles (None: with none).
+
+    A misspelt limit is no error to whoever reads only the names it knows: the default would hold, unnoticed.
+    """
+    known = [name.upper() for name in Settings.model_fields]
+    unknown = sorted(set(environment).difference(known, _OF_OTHERS))
+    close = {name: next(iter(get_close_matches(name, known, 1, 0.85)), None) for name in unknown}
+    return {name: near for name, near in close.items() if near or name.startswith(_NAMED_LIKE_OURS)}
 
 
 def _sentence(item: Any) -> str:

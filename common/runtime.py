@@ -18,7 +18,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from common.clock import Clock, SystemClock
-from common.config import Settings
+from common.config import Settings, nearly_settings
 from common.decimal_json import to_answer
 from common.errors import ConfigurationError
 from common.gcp import logs
@@ -64,6 +64,8 @@ def build(environ: Mapping[str, str], clock: Clock | None = None) -> Bot:
     """A bot from an environment. Raises ConfigurationError, naming every offender."""
     settings = Settings.from_env(environ)
     logs.set_up(settings)
+    for name, near in nearly_settings(environ).items():
+        log.warning("%s is no setting and changes nothing%s", name, f": did you mean {near}?" if near else "")
     session = new_session(WIDTH, settings.https_proxy)
     pool = ThreadPoolExecutor(WIDTH, thread_name_prefix="exchange")
     return Bot(settings, clock or SystemClock(), redis_client(settings), session, random.SystemRandom(), pool)

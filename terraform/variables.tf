@@ -294,6 +294,10 @@ variable "settings" {
     error_message = "settings are named in capitals, digits and _, starting with a letter."
   }
   validation {
+    condition     = length(setsubtract(keys(var.settings), jsondecode(file("${path.module}/settings.json")))) == 0
+    error_message = "settings the bot does not know, and would trade without: ${join(", ", setsubtract(keys(var.settings), jsondecode(file("${path.module}/settings.json"))))}. Names: docs, table of settings."
+  }
+  validation {
     condition     = length(setintersection(keys(var.settings), local.reserved_settings)) == 0
     error_message = "settings collide with what this configuration sets itself: ${join(", ", setintersection(keys(var.settings), local.reserved_settings))}."
   }

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.config import GOOGLE_CERTS_URL, Settings
+from common.config import GOOGLE_CERTS_URL, Settings, nearly_settings
 from common.domain.decision.guards import Limits
 from common.domain.decision.policy import Policy
 from common.domain.instrument import Instrument
@@ -395,3 +395,15 @@ def test_a_redis_url_that_cannot_be_read_is_refused_without_being_repeated(url: 
 def test_whatever_the_environment_holds_is_read_or_refused_as_a_configuration_error(env: dict[str, str]) -> None:
     with suppress(ConfigurationError):
         assert 0 < Settings.from_env(LAPTOP | env).target_ratio < 1
+
+
+def test_a_name_that_is_nearly_a_setting_is_told_with_the_one_it_resembles() -> None:
+    misspelt = {
+        "MAX_NOTIONAL_USD": "MAX_NOTIONAL_USDT",
+        "MAXNOTIONAL_USDT": "MAX_NOTIONAL_USDT",
+        "TARGETRATIO": "TARGET_RATIO",
+        "MAX_LOSS": None,
+        "REDIS_PASS": None,
+    }
+    others = ("PATH", "K_REVISION", "FUNCTION_TARGET", "LOG_EXECUTION_ID", "HTTP_PROXY", "target_ratio")
+    assert nearly_settings(dict.fromkeys([*misspelt, *others, *LAPTOP], "50")) == misspelt

@@ -284,6 +284,13 @@ def test_the_platform_mode_is_refused_off_the_platform(
     assert error_of(bare_functions.post("price")) == (500, "configuration")
 
 
+def test_a_misspelt_setting_is_warned_of_at_start_without_its_value(capsys: pytest.CaptureFixture[str]) -> None:
+    runtime.build(ENV | {"MAX_NOTIONAL_USD": "57"})
+    told = capsys.readouterr().out
+    assert "WARNING MAX_NOTIONAL_USD is no setting and changes nothing: did you mean MAX_NOTIONAL_USDT?" in told
+    assert "57" not in told.split("WARNING")[1]
+
+
 def test_a_process_whose_settings_are_put_right_needs_no_new_start(
     environment: Callable[..., None], bare_functions: Functions
 ) -> None:

@@ -1,21 +1,30 @@
 """The journal outside Redis: the log lines of fills and intents, and how they are read back from their sink.
 
-On the platform a logging sink writes them as objects of one JSON entry a line into a bucket; on a laptop a
-folder of log lines holds the same. Only `journal.*` events are looked at.
+On the platform a logging sink writes them as objects of one JSON entry a line into a bucket, one an hour at least;
+on a laptop a folder of log lines holds the same. Only `journal.*` events are looked at.
 """
 
-from collections.abc import Iterator, Mapping
+import logging
+import re
+from collections import deque
+from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
 
 import requests
+from requests.adapters import HTTPAdapter
 
 from common.decimal_json import from_redis, loads, to_redis
 from common.errors import ConfigurationError, StoreUnreachable, UnreadablePayload
 from common.gcp.logs import event
 
+log = logging.getLogger(__name__)
 _STORAGE = "https://storage.googleapis.com/storage/v1/b"
+READERS = 16
+"""Objects fetched at a time: at 40 ms each a year of them (8 760) takes 22 s, not 350."""
+TOLD_EVERY = 1000
 
 
 def note(name: str, fields: Mapping[str, Any]) -> None:
@@ -62,12 +71,29 @@ class Bucket:
             credentials, _ = google.auth.default(scopes=["https://www.googleapis.com/auth/devstorage.read_only"])
         except DefaultCredentialsError:
             raise ConfigurationError("JOURNAL_BUCKET: there are no credentials to read it with") from None
-        return cls(bucket, AuthorizedSession(credentials))
+        session = AuthorizedSession(credentials)
+        session.mount("https://", HTTPAdapter(pool_maxsize=READERS))
+        return cls(bucket, session)
 
     def texts(self) -> Iterator[str]:
-        for name in sorted(self._names()):
-            content = self._get(f"{self._url}/{quote(name, safe='')}", {"alt": "media"}).content
-            yield _decoded(content, self.name)
+        names = sorted(self._names())
+        with ThreadPoolExecutor(READERS, thread_name_prefix="journal") as pool:
+            waiting: deque[Future[str]] = deque()
+            try:
+                for count, name in enumerate(names, 1):
+                    waiting.append(pool.submit(self._text, name))
+                    if len(waiting) > READERS:  # what is held at a time is bounded
+                        yield waiting.popleft().result()
+                    if count % TOLD_EVERY == 0:
+                        log.info("%s: %d of %d objects read", self.name, count, len(names))
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                for future in waiting:
+                    future.cancel()
+
+    def _text(self, name: str) -> str:
+        return _decoded(self._get(f"{self._url}/{quote(name, safe='')}", {"alt": "media"}).content, self.name)
 
     def _names(self) -> Iterator[str]:
         page: str | None = ""
@@ -99,14 +125,17 @@ def _decoded(content: bytes, where: str) -> str:
         raise UnreadablePayload(f"{where}: an object is no text") from None
 
 
-def events(source: JournalSource) -> Iterator[tuple[str, Any]]:
-    """Every journal event as (name, fields), amounts as Decimal.
+def events(source: JournalSource, without: Collection[str] = ()) -> Iterator[tuple[str, Any]]:
+    """Every journal event but those named in `without` as (name, fields), amounts as Decimal.
 
-    Lines that are no JSON object are refused: a journal that cannot be read in full restores nothing.
+    Lines that are no JSON object are refused: a journal that cannot be read in full restores nothing. What is
+    left out is told by its text and never decoded: nine lines of ten are plans.
     """
+    names = "|".join(re.escape(name) for name in without)
+    left_out = re.compile(rf'"event": ?"(?:{names})"') if names else None
     for text in source.texts():
         for line in text.splitlines():
-            if line.strip():
+            if line.strip() and not (left_out and left_out.search(line)):
                 yield from _event(line, source.name)
 
 

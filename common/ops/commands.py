@@ -83,7 +83,7 @@ def resume(given: Given) -> Mapping[str, Any]:
 
 def restored(given: Given) -> Job:
     """Build the ledger anew after a loss of Redis, as a run of its own."""
-    return restore.job(restore.source_of(given.settings, given.body.get("source")))
+    return restore.job(given.settings, restore.source_of(given.settings, given.body.get("source")))
 
 
 COMMANDS: Mapping[str, Command] = {

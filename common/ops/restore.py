@@ -52,14 +52,16 @@ NOT_EMPTY = "The ledger in Redis is not empty, and goes as far back as the journ
 class Journal:
     """What the log lines tell: fills by id, the last word on each intent, and the beginning."""
 
+    name: str = "exchange"
+    """Where it was read from; without a journal all there is comes from the exchange."""
     fills: dict[str, Fill] = field(default_factory=dict)
     entries: dict[str, JournalEntry] = field(default_factory=dict)
     inception: Inception | None = None
 
     @classmethod
     def read(cls, source: JournalSource, instrument: Instrument) -> "Journal":
-        journal = cls()
-        for name, fields in events(source):
+        journal = cls(source.name)
+        for name, fields in events(source, without=("journal.plan",)):
             if name == "journal.fill":
                 fill = fill_of(fields, source.name)
                 journal.fills[fill.fill_id] = fill
@@ -108,11 +110,10 @@ def reads(keys: Keys, cache: CacheKeys) -> Mapping[str, Read]:
     return {**update.reads(keys, cache), **execution.reads(keys), "journal": ("HGETALL", keys.orders_journal)}
 
 
-def run(run: Run, source: JournalSource | None) -> Outcome:
+def run(run: Run, journal: Journal) -> Outcome:
     if not run.settings.has_keys:
         return skipped(NO_KEYS)
     with run.stage("gather"):
-        journal = Journal.read(source, run.instrument) if source else Journal()
         fills = dict(journal.fills)
         if run.values["ledger"] is not None:
             if not journal.goes_further_back(run.values["inception"], run.instrument, run.keys.inception):
@@ -128,7 +129,7 @@ def run(run: Run, source: JournalSource | None) -> Outcome:
         fills |= {fill.fill_id: fill for fill in with_fee_values(new, run.exchange, run.instrument)}
         quantity = account.value.balance(run.instrument.base).total
         data = _rebuilt(run, journal, fills.values(), quantity, account.reply.received_at)
-    return Outcome(body={"data": data | {"source": source.name if source else "exchange"}})
+    return Outcome(body={"data": data | {"source": journal.name}})
 
 
 def _rebuilt(
@@ -193,14 +194,18 @@ def _nothing(_: Any) -> None:
     return None
 
 
-def job(source: JournalSource | None) -> Job:
-    """The restore as a run: under the account's lease, stored in one MULTI."""
+def job(settings: Settings, source: JournalSource | None) -> Job:
+    """The restore as a run: under the account's lease, stored in one MULTI.
+
+    The journal is read here, before the lease is taken: a year of it takes longer than a job waits.
+    """
+    journal = Journal.read(source, settings.instrument) if source and settings.has_keys else Journal()
     return Job(
         name="restore",
         task="ops",
         scope="account",
         reads=reads,
         containers=lambda keys: {**update.containers(keys), **execution.containers(keys), keys.commands: "list"},
-        run=partial(run, source=source),
+        run=partial(run, journal=journal),
         show=_nothing,
     )

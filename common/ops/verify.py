@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from common.config import Settings
 from common.domain.instrument import Instrument
 from common.errors import BotError
 from common.mexc.client import Mexc
@@ -17,6 +18,8 @@ from common.store.store import Read
 INTERVALS = {"balance": 180, "price": 60, "cost": 300, "fifteen_min_job": 900}
 """Seconds between two slots of each unpaused job."""
 CLOCK_LIMIT_MS = 800
+LIMITS = ("CORE_HOLDING", "ORDER_COOLDOWN_SECONDS", "USDT_RESERVE")
+"""What limits orders beside MAX_* and MIN_*."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,7 @@ class Finding:
 
 def verify(view: View, exchange: Mexc) -> Mapping[str, Any]:
     """Every finding, and whether none of them is bad."""
-    findings = [*_store(view), *_runs(view), *_exchange(view, exchange)]
+    findings = [*_store(view), *_runs(view), *_exchange(view, exchange), _limits(view.settings)]
     return {
         "healthy": all(finding.ok is not False for finding in findings),
         "findings": [{"name": f.name, "ok": f.ok, "explanation": f.explanation} for f in findings],
@@ -68,6 +71,14 @@ def _store(view: View) -> Iterator[Finding]:
     policy = view.store.eviction_policy()
     told = f"the policy is {policy or 'not told'}; state is safe under noeviction only"
     yield Finding("eviction_policy", None if policy is None else policy == "noeviction", told)
+
+
+def _limits(settings: Settings) -> Finding:
+    """The limits in force: a misspelt one shows here by its default."""
+    values = {name.upper(): getattr(settings, name) for name in Settings.model_fields}
+    named = {name: value for name, value in values.items() if name.startswith(("MAX_", "MIN_")) or name in LIMITS}
+    told = (f"{name} {'off' if value is None else value}" for name, value in sorted(named.items()))
+    return Finding("limits_in_force", True, ", ".join(told))
 
 
 def _position_fields(instrument: Instrument) -> tuple[str, ...]:

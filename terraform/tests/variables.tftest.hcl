@@ -324,6 +324,15 @@ run "refuses_a_setting_in_lower_case" {
   expect_failures = [var.settings]
 }
 
+run "refuses_a_misspelt_setting" {
+  command = plan
+
+  variables {
+    settings = { MAX_NOTIONAL_USD = "50" }
+  }
+  expect_failures = [var.settings]
+}
+
 run "refuses_a_setting_that_is_set_already" {
   command = plan
 

@@ -2,6 +2,8 @@
 
 import json
 import logging
+import threading
+import time
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -13,7 +15,7 @@ import requests
 from google.auth.exceptions import RefreshError
 
 from common.errors import ConfigurationError, StoreUnreachable, UnreadablePayload
-from common.gcp.journal import Bucket, Folder, events, note
+from common.gcp.journal import READERS, Bucket, Folder, events, note
 from common.gcp.logs import JsonFormatter
 from common.store.records import fill_document, fill_of
 from tests.builders import d, fill
@@ -169,6 +171,30 @@ def test_a_bucket_is_read_page_by_page_and_object_by_object_in_the_order_of_name
     assert names(bucket(storage)) == [f"journal.{day}" for day in (1, 2, 3, 4, 5)]
     lists = [call for call in storage.calls if call.path.endswith("/o")]
     assert [call.params for call in lists] == [{}, {"pageToken": "2"}, {"pageToken": "4"}]
+
+
+def test_objects_are_fetched_together_and_told_in_the_order_of_their_names() -> None:
+    storage = Storage({f"{hour:03}": line(f"journal.{hour}").encode() for hour in range(3 * READERS)}, page=1000)
+    together = threading.Barrier(READERS)
+
+    def answer(call: Call) -> Any:
+        together.wait(timeout=30)  # holds until as many requests are under way
+        return storage._media(call.path.rsplit("/", 1)[1])(call)
+
+    storage.answers |= {path: answer for path in storage.answers if path.rsplit("/", 1)[1].isdigit()}
+    assert names(bucket(storage)) == [f"journal.{hour}" for hour in range(3 * READERS)]
+
+
+def test_a_year_of_objects_is_read_with_its_progress_and_without_decoding_plans(
+    told: pytest.LogCaptureFixture,
+) -> None:
+    year = line("journal.plan", cut="short")[:-5] + "\n" + line("journal.fill", price="0.02")
+    storage = Storage({f"{hour:05}": year.encode() for hour in range(10_000)}, page=1000)
+    started = time.monotonic()
+    read = list(events(bucket(storage), without=("journal.plan",)))
+    assert [name for name, _ in read] == ["journal.fill"] * 10_000
+    assert time.monotonic() - started < 60  # some 4 s on two cores; an object after another over a network, 400
+    assert "bucket journal/odd: 9000 of 10000 objects read" in told.messages
 
 
 def test_an_empty_bucket_holds_no_events() -> None:

@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 import redis
 import requests
-from flask import Flask
 
 from common.decimal_json import from_redis, to_redis
 from common.domain.instrument import Instrument
+from common.errors import StoreUnreachable
 from common.gcp.journal import Bucket
 from common.gcp.logs import JsonFormatter
 from common.ops import restore as restore_job
 from common.store.keys import Keys
 from common.store.records import fill_document, ledger_of
-from tests.builders import account_payload, d, fill, fill_payload, told
+from tests.builders import account_payload, d, fill, fill_payload
 from tests.conftest import Functions, Live, MakeBot
 from tests.fakes import NOON, Call, FakeClock, StubExchange
 
@@ -432,16 +432,11 @@ def test_a_fill_of_the_journal_that_is_whole_is_taken(
     assert (data["fills"], data["fills_from_journal"], data["ledger_quantity"]) == (1, 1, 900)
 
 
-def test_a_bucket_that_cannot_be_read_restores_nothing(
-    make_bot: MakeBot, clock: FakeClock, exchange: StubExchange, store_client: "redis.Redis"
-) -> None:
+def test_a_bucket_that_cannot_be_read_restores_nothing(make_bot: MakeBot, store_client: "redis.Redis") -> None:
     bot = make_bot()
     storage = StubExchange({"/storage/v1/b/journal/o": (503, "")})
     session = requests.Session()
     session.mount("https://storage.googleapis.com", storage)
-    job = restore_job.job(Bucket("journal", session))
-    headers = {"X-CloudScheduler": "true"}
-    with Flask("ops").test_request_context("/", method="POST", headers=headers) as context:
-        answer = bot.handle(job, context.request)
-    assert (answer.status_code, told(answer)["error"]["code"]) == (503, "redis_unreachable")
+    with pytest.raises(StoreUnreachable, match="HTTP 503"):
+        restore_job.job(bot.settings, Bucket("journal", session))
     assert store_client.exists(KEYS.ledger) == 0

@@ -47,6 +47,12 @@ def test_what_only_a_person_can_tell_is_left_open(deployed: Functions) -> None:
     assert "key_without_withdrawal" in open_ones
 
 
+def test_the_limits_in_force_are_told(make_bot: MakeBot, bare_functions: Functions) -> None:
+    make_bot(MAX_NOTIONAL_USDT="50", MAX_NOTIONAL_USD="20", CORE_HOLDING="100")
+    (limits,) = (f["explanation"] for f in report(bare_functions)["findings"] if f["name"] == "limits_in_force")
+    assert {"MAX_NOTIONAL_USDT 50", "CORE_HOLDING 100", "MAX_DAILY_LOSS_USDT off"} <= set(limits.split(", "))
+
+
 def test_before_any_run_keys_and_runs_are_missing(functions: Functions) -> None:
     wrong = bad(functions)
     assert KEYS.position in wrong["keys_present"]
