@@ -1,0 +1,208 @@
+"""Read a candle file of any format that local/candles/formats.py knows: CSV or JSON, plain, gzip or zip.
+
+Refused, with the line (of JSON: the row) named: times that repeat or go back, what is no finite number, a
+price at or below zero, a high below the low or prices outside of the two, a file without candles.
+"""
+
+import csv
+import gzip
+import io
+import re
+import zipfile
+from array import array
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import chain, islice
+from math import inf, isfinite
+from operator import gt, itemgetter, le, lt
+from pathlib import Path
+from typing import IO, Any
+
+from local.candles import cache
+from local.candles.formats import (
+    CandleFileError,
+    Layout,
+    by_header,
+    by_width,
+    has_header,
+    milliseconds_of,
+    milliseconds_of_all,
+)
+from local.candles.series import Candles, Column
+
+_CHUNK = 4096
+_ROW = re.compile(r"\[([^\[\]]+)\]")
+_ROWS = re.compile(r"\[\s*\[.*\]\s*\]|\[\s*\]", re.DOTALL)
+Row = list[str]
+Pick = Callable[[Any], tuple[Any, ...]]
+"""Takes the wanted six of a row's cells, or of the columns."""
+
+
+def load(path: Path) -> Candles:
+    """The candles of a file; a long one is kept in the user's cache, and is there at once the next time.
+
+    Raises CandleFileError, OSError.
+    """
+    kept = cache.find(path)
+    if kept is None:
+        kept = read(path)
+        cache.keep(path, kept)
+    return kept
+
+
+def read(path: Path) -> Candles:
+    """Parse a file. Raises CandleFileError, which names the line; OSError."""
+    try:
+        with _text(path) as file:
+            first = file.readline()
+            if first.lstrip()[:1] in ("[", "{"):
+                return _Reader("row", *_json(first + file.read())).read()
+            return _Reader("line", *_csv(file, first)).read()
+    except CandleFileError as error:
+        raise CandleFileError(f"{path.name}: {error}") from None
+    except (UnicodeDecodeError, EOFError, gzip.BadGzipFile, zipfile.BadZipFile, csv.Error) as error:
+        raise CandleFileError(f"{path.name}: cannot be read as text, gzip or zip ({error})") from None
+
+
+@contextmanager
+def _text(path: Path) -> Iterator[IO[str]]:
+    """The file's text, whatever it is packed in, told by its first bytes."""
+    with path.open("rb") as raw:
+        magic = raw.read(4)
+    if magic[:2] == b"PK":
+        with zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if not name.endswith("/")]
+            if len(names) != 1:
+                raise CandleFileError(f"the archive holds {len(names)} files; one is wanted")
+            with archive.open(names[0]) as member, io.TextIOWrapper(member, "utf-8-sig", newline="") as file:
+                yield file
+    elif magic[:2] == b"\x1f\x8b":
+        with gzip.open(path, "rt", encoding="utf-8-sig", newline="") as file:
+            yield file
+    else:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            yield file
+
+
+def _csv(file: IO[str], first: str) -> tuple[Layout, int, Iterator[str], int]:
+    """Layout, width of a row, lines, and the number of the first of them."""
+    number, newest_first = 1, first.lstrip('" ').lower().startswith(("http://", "https://", "www."))
+    if newest_first:
+        number, first = 2, file.readline()
+    if not first.strip():
+        raise CandleFileError("no candles: the file is empty")
+    row = _cells(first)
+    if newest_first or has_header(row):
+        return by_header(row, line=number, newest_first=newest_first), len(row), iter(file), number + 1
+    return by_width(len(row)), len(row), chain([first], file), number
+
+
+def _json(text: str) -> tuple[Layout, int, Iterator[str], int]:
+    """An array of arrays of plain values: each inner one is a line of CSV, quotes and all."""
+    body = text.strip()
+    if not _ROWS.fullmatch(body) or "{" in body:
+        raise CandleFileError("row 1: JSON is read as an array of rows [time, open, high, low, close, volume]")
+    lines = (" ".join(match[1].split()) + "\n" for match in _ROW.finditer(body))
+    first = next(lines, None)
+    if first is None:
+        raise CandleFileError("no candles: the array is empty")
+    width = len(_cells(first))
+    return by_width(width), width, chain([first], lines), 1
+
+
+def _cells(line: str) -> Row:
+    return next(csv.reader([line], skipinitialspace=True), [])
+
+
+class _Reader:
+    """Reads chunk by chunk: whole columns at once, and line by line only where a chunk is at fault."""
+
+    def __init__(self, unit: str, layout: Layout, width: int, lines: Iterator[str], number: int) -> None:
+        self._unit, self._layout, self._width = unit, layout, width
+        self._lines, self._number = lines, number
+        self._pick: Pick = itemgetter(*layout.columns)
+        self._times = array("q")
+        self._columns = tuple(Column() for _ in range(5))
+
+    def read(self) -> Candles:
+        while chunk := list(islice(self._lines, _CHUNK)):
+            last = self._times[-1] if self._times else None
+            filled = [line for line in chunk if not line.isspace()]
+            if filled and not self._add(filled):
+                raise CandleFileError(self._fault(chunk, last))
+            self._number += len(chunk)
+        if not self._times:
+            raise CandleFileError(f"no candles after {self._unit} {self._number - 1}")
+        if self._layout.newest_first:
+            columns = [column.reversed() for column in self._columns]
+            return Candles.of(self._layout.format, self._times[::-1], columns)
+        return Candles.of(self._layout.format, self._times, self._columns)
+
+    def _add(self, lines: Row) -> bool:
+        """Append a chunk; False when something in it is wrong."""
+        try:
+            moments, *texts = self._split(lines)
+            times = array("q", milliseconds_of_all(moments))
+            for column, numbers in zip(self._columns, texts, strict=True):
+                column.extend(numbers)
+        except (ValueError, ArithmeticError, IndexError, OverflowError):
+            return False
+        before = self._times[-1:] + times
+        ordered = all(map(gt if self._layout.newest_first else lt, before, before[1:]))
+        self._times += times
+        opened, high, low, close, volume = (column.floats[-len(lines) :] for column in self._columns)
+        return (
+            ordered
+            and isfinite(sum(high) + sum(volume))
+            and min(low) > 0
+            and min(volume) >= 0
+            and all(map(le, low, opened))
+            and all(map(le, low, close))
+            and all(map(le, opened, high))
+            and all(map(le, close, high))
+        )
+
+    def _split(self, lines: Row) -> tuple[Any, ...]:
+        """The wanted columns of a chunk. Raises ValueError where rows differ in width."""
+        text = ",".join(lines)
+        if '"' in text:
+            return self._pick(list(zip(*map(_cells, lines), strict=True)))
+        cells = text.split(",")
+        columns = [cells[index :: self._width] for index in range(self._width)]
+        if len(cells) != self._width * len(lines) or "".join(columns[-1]).count("\n") < text.count("\n"):
+            raise ValueError("rows of different widths")
+        return self._pick(columns)
+
+    def _fault(self, chunk: Row, last: int | None) -> str:
+        """What is wrong with the first bad row of a chunk that `_add` refused."""
+        for number, line in enumerate(chunk, self._number):
+            if line.isspace():
+                continue
+            row = _cells(line)
+            if problem := _problem(row, self._pick, self._width, last, self._layout.newest_first):
+                return f"{self._unit} {number}: {problem}"
+            last = milliseconds_of(self._pick(row)[0])
+        raise AssertionError("the chunk was refused for one of its rows")
+
+
+def _problem(row: Row, pick: Pick, width: int, last: int | None, newest_first: bool) -> str | None:
+    """Why a row is no candle that may follow one of `last`; None when it is one."""
+    if len(row) != width:
+        return f"has {len(row)} columns, not {width}: {','.join(row):.80}"
+    try:
+        moment, *texts = pick(row)
+        at = milliseconds_of(moment)
+        opened, high, low, close, volume = map(float, texts)
+    except (ValueError, ArithmeticError, IndexError, OverflowError):
+        return f"is no candle: {','.join(row):.80}"
+    if last is not None and at == last:
+        return f"the time {moment} is a duplicate"
+    if last is not None and (at > last if newest_first else at < last):
+        return f"unsorted: the time {moment} is {'later' if newest_first else 'earlier'} than the one before"
+    if not all(map(isfinite, (opened, high, low, close, volume))):
+        return "a number is not finite"
+    if high < low:
+        return f"the high {texts[1]} is below the low {texts[2]}"
+    if not 0 < low <= min(opened, close) <= max(opened, close) <= high < inf:
+        return f"the prices contradict each other: {','.join(texts[:4])}"
+    return f"the volume {texts[4]} is negative" if volume < 0 else None

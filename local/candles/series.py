@@ -1,0 +1,110 @@
+"""Candles in memory: eight bytes a number, exact when asked for."""
+
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
+from operator import sub
+
+from common.clock import from_milliseconds
+
+_SAFE = 15
+"""Decimal digits that a binary double always gives back as they were written."""
+
+
+@dataclass(slots=True)
+class Column:
+    """Numbers as doubles, for searching; `column[i]` is the decimal that the file wrote.
+
+    A double gives 15 digits back unchanged; the few numbers it would not are kept in `exact`.
+    """
+
+    floats: "array[float]" = field(default_factory=lambda: array("d"))
+    exact: dict[int, Decimal] = field(default_factory=dict)
+
+    def extend(self, texts: Sequence[str]) -> None:
+        """Append numbers as they are written. Raises ValueError for a text that is no number."""
+        start = len(self.floats)
+        self.floats.extend(map(float, texts))
+        if max(map(len, texts), default=0) > _SAFE:
+            for index, text in enumerate(texts, start):
+                if len(text) > _SAFE and (number := Decimal(text)) != Decimal(repr(self.floats[index])):
+                    self.exact[index] = number
+
+    def __getitem__(self, index: int) -> Decimal:
+        kept = self.exact.get(index)
+        return Decimal(repr(self.floats[index])) if kept is None else kept
+
+    def __len__(self) -> int:
+        return len(self.floats)
+
+    def reversed(self) -> "Column":
+        last = len(self.floats) - 1
+        return Column(self.floats[::-1], {last - index: number for index, number in self.exact.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Candles:
+    """A series, oldest first. `times` are the openings in milliseconds, `width_ms` their commonest distance.
+
+    Gaps are kept as they are in the source: `gaps` counts them, `missing` the bars that would fill them.
+    """
+
+    format: str
+    times: "array[int]"
+    open: Column
+    high: Column
+    low: Column
+    close: Column
+    volume: Column
+    width_ms: int
+    gaps: int
+    missing: int
+
+    @classmethod
+    def of(cls, format: str, times: "array[int]", columns: Iterable[Column]) -> "Candles":
+        """Count width and gaps. A single candle is taken to be a minute wide."""
+        distances = Counter(map(sub, times[1:], times))
+        width = distances.most_common(1)[0][0] if distances else 60_000
+        wider = [(distance, count) for distance, count in distances.items() if distance > width]
+        missing = sum((distance // width - 1) * count for distance, count in wider)
+        opened, high, low, close, volume = columns
+        gaps = sum(count for _, count in wider)
+        return cls(format, times, opened, high, low, close, volume, width, gaps, missing)
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    def bar(self, index: int) -> Bar:
+        return Bar(self.open[index], self.high[index], self.low[index], self.close[index], self.volume[index])
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        return self.open, self.high, self.low, self.close, self.volume
+
+    @property
+    def start(self) -> datetime:
+        return from_milliseconds(self.times[0])
+
+    @property
+    def end(self) -> datetime:
+        """The close of the last candle."""
+        return from_milliseconds(self.times[-1]) + timedelta(milliseconds=self.width_ms)
+
+    def holes(self) -> Iterator[tuple[datetime, datetime]]:
+        """Every gap: the close before it and the opening after it."""
+        for before, after in pairwise(self.times):
+            if after - before > self.width_ms:
+                yield from_milliseconds(before + self.width_ms), from_milliseconds(after)
