@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from typing import Any
+from urllib.parse import urlsplit
 
 import redis
 from flask import Request, Response
@@ -18,7 +19,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from common.clock import Clock, SystemClock
-from common.config import Settings, nearly_settings
+from common.config import LOOPBACK, Settings, nearly_settings
 from common.decimal_json import to_answer
 from common.errors import ConfigurationError
 from common.gcp import logs
@@ -87,10 +88,24 @@ def process_bot() -> Bot:
     global _bot
     with _lock:
         if _bot is None:
-            _bot = build(os.environ)
+            _bot = build(_without_real_orders(os.environ))
             gc.freeze()  # what has been loaded stays, and need not be looked through again
             gc.set_threshold(2_000, 10, 10)
         return _bot
+
+
+def _without_real_orders(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """Off the platform a function by itself plans only: real orders from a laptop are for `python -m local`.
+
+    An exchange on loopback is a simulated one.
+    """
+    if environ.get("K_SERVICE") or environ.get("EXECUTION_MODE", "plan") == "plan":
+        return environ
+    settings = Settings.from_env(environ)
+    if urlsplit(settings.mexc_base_url).hostname in LOOPBACK:
+        return environ
+    log.warning("EXECUTION_MODE=%s is not followed off the platform: plans only", settings.execution_mode)
+    return {**environ, "EXECUTION_MODE": "plan"}
 
 
 def serve(job: Job, request: Request) -> Response:

@@ -5,6 +5,7 @@ A command is a module of this package, loaded only when it is asked for, with tw
     configure(parser: argparse.ArgumentParser) -> None    its options; the module's docstring is its help
     main(arguments: argparse.Namespace) -> int            does it; what it returns is the exit code
 
+What it cannot do it says with `local.refused.Refused`: the text is shown, and the exit code is 2.
 To add one, write the module and name it in COMMANDS.
 """
 
@@ -12,6 +13,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+
+from common.errors import ConfigurationError
+from local.refused import Refused
 
 COMMANDS = {
     "run": "play a day, and tell what came of it",
@@ -28,7 +32,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = import_module(f"local.{name}")
     parser = argparse.ArgumentParser(prog=f"python -m local {name}", description=command.__doc__)
     command.configure(parser)
-    code: int = command.main(parser.parse_args(rest))
+    try:
+        code: int = command.main(parser.parse_args(rest))
+    except (Refused, ConfigurationError) as error:
+        print(error, file=sys.stderr)
+        return 2
     return code
 
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.json import JSON
 from rich.table import Table
 
+from common.config import Settings
 from common.decimal_json import from_redis, to_answer
 from common.decimals import places, plain
 from common.domain.decision.policy import WITHIN_THRESHOLD
@@ -83,7 +84,8 @@ def journal_entries(client: "redis.Redis", keys: Keys) -> list[JournalEntry]:
     return [entry_of(from_redis(text, keys.orders_journal), keys.orders_journal) for text in texts.values()]
 
 
-def show_redis(console: Console, client: "redis.Redis") -> None:
+def show_redis(console: Console, client: "redis.Redis", settings: Settings) -> None:
+    """The bot's own keys: those behind its prefix, and its namespace of the cache."""
     table = Table(title="what is in Redis", title_justify="left", header_style="bold")
     for name, side in (
         ("key", "left"),
@@ -93,7 +95,8 @@ def show_redis(console: Console, client: "redis.Redis") -> None:
         ("bytes", "right"),
     ):
         table.add_column(name, justify=side)  # type: ignore[arg-type]
-    keys: list[Any] = sorted(client.scan_iter(count=1000))
+    patterns = f"{settings.redis_key_prefix}*", f"{settings.redis_namespace}:*"
+    keys = sorted({key for pattern in patterns for key in client.scan_iter(match=pattern, count=1000)})
     marks = [key for key in keys if ":run:" in key]
     for key in [key for key in keys if ":run:" not in key]:
         kind, entries, size = _measure(client, key)
@@ -130,7 +133,8 @@ def checks(client: "redis.Redis", keys: Keys, slots: int, failures: int) -> dict
         keys.ledger,
         keys.inception,
     ]
-    permanent = [key for key in client.scan_iter(count=1000) if str(key).rsplit(":", 1)[-1] in PERMANENT]
+    mine: Any = client.scan_iter(match=f"{keys.prefix}*", count=1000)
+    permanent = [key for key in mine if key.rsplit(":", 1)[-1] in PERMANENT]
     reports: Any = client.llen(keys.report_history("fifteen_min_job"))
     plans: Any = client.llen(keys.plan_history)
     return {

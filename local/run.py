@@ -18,7 +18,7 @@ from local import report, stage
 from local.clock import SimulatedClock
 from local.player import SCHEDULE, Player, slots
 from local.router import serving
-from local.simulation import CREDENTIALS, Simulation
+from local.simulation import Simulation
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -28,19 +28,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     console = stage.console()
-    with stage.environment(console, "ERROR") as env:
-        if arguments.live:
-            if arguments.exchange:
-                console.print("--live is for the simulated exchange: a real one trades when deployed")
-                return 2
-            env["EXECUTION_MODE"] = "live"
-        if arguments.exchange:
-            console.print(f"exchange: {arguments.exchange}, with the keys of the environment")
-            bot = stage.install({**env, "MEXC_BASE_URL": arguments.exchange}, SystemClock())
-            return _once(bot, console, env["REDIS_URL"])
-        with stage.simulation(arguments, console, stage.first_minute(arguments)) as simulation:
-            env |= {"MEXC_BASE_URL": simulation.url, **CREDENTIALS}
-            return _play(arguments, console, env, simulation)
+    start = stage.first_minute(arguments)
+    with stage.set_up(arguments, console, "ERROR", start) as (env, simulation):
+        if simulation is None:
+            return _once(stage.install(env, SystemClock()), console, env["REDIS_URL"])
+        return _play(arguments, console, env, simulation)
 
 
 def _play(arguments: argparse.Namespace, console: Console, env: Mapping[str, str], simulation: Simulation) -> int:
@@ -61,7 +53,7 @@ def _play(arguments: argparse.Namespace, console: Console, env: Mapping[str, str
     calls = sum(player.tally.calls.values())
     failures = sum(n for (_, status), n in player.tally.calls.items() if not 200 <= status < 300)
     due = sum(1 for _, jobs in timeline if "fifteen_min_job" in jobs)
-    state = simulation.state() if arguments.live else None
+    state = simulation.state() if bot.settings.execution_mode == "live" else None
     held = _report(console, bot, env["REDIS_URL"], player, due, failures, state)
     console.print(f"{calls} calls in {seconds:.1f} s: {_counts(player)}")
     return 0 if held else 1
@@ -94,7 +86,7 @@ def _report(
     report.show_plans(console, [from_redis(plan, keys.plan_history) for plan in reversed(plans)])
     if state is not None:
         report.show_orders(console, report.journal_entries(client, keys))
-    report.show_redis(console, client)
+    report.show_redis(console, client, bot.settings)
     if due is None:
         return failures == 0
     checks = report.checks(client, keys, due, failures)

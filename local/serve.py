@@ -11,7 +11,6 @@ from common.clock import SystemClock
 from local import stage
 from local.player import Player, slots
 from local.router import serving
-from local.simulation import CREDENTIALS
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -21,19 +20,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     console = stage.console()
-    with stage.environment(console, "INFO") as env:
-        if arguments.live:
-            if arguments.exchange:
-                console.print("--live is for the simulated exchange: a real one trades when deployed")
-                return 2
-            env["EXECUTION_MODE"] = "live"
-        if arguments.exchange:
-            console.print(f"exchange: {arguments.exchange}, with the keys of the environment")
-            stage.install({**env, "MEXC_BASE_URL": arguments.exchange}, SystemClock())
-            return _serve(arguments.port, console)
-        with stage.simulation(arguments, console, None) as simulation:
-            stage.install({**env, "MEXC_BASE_URL": simulation.url, **CREDENTIALS}, SystemClock())
-            return _serve(arguments.port, console)
+    with stage.set_up(arguments, console, "INFO", None) as (env, _):
+        stage.install(env, SystemClock())
+        return _serve(arguments.port, console)
 
 
 def _serve(port: int, console: Console) -> int:

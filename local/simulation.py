@@ -8,10 +8,42 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import redis
 import requests
+
+from local.refused import Refused
 
 ROOT = Path(__file__).parent.parent
 CREDENTIALS = {"MEXC_API_KEY": "mx0simulated", "MEXC_SECRET_KEY": "simulated-secret"}
+PREFIX = "simulated:"
+"""Goes before every key of a simulation, whatever REDIS_KEY_PREFIX says: a real bot's state stays untouched."""
+MARK = "simulation"
+"""The key, behind the prefix, that says whose state this is."""
+
+
+def settings_of_keys(environ: Mapping[str, str]) -> dict[str, str]:
+    """Prefix and namespace for a bot on the simulated exchange."""
+    return {
+        "REDIS_KEY_PREFIX": PREFIX + environ.get("REDIS_KEY_PREFIX", ""),
+        "REDIS_NAMESPACE": f"simulated.{environ.get('REDIS_NAMESPACE', 'qrl')}",
+    }
+
+
+def begin_anew(client: "redis.Redis", keys: Mapping[str, str]) -> None:
+    """Forget what an earlier simulation left under these keys: its exchange is gone.
+
+    Raises Refused: what lies there is not marked as a simulation's.
+    """
+    prefix, mark = keys["REDIS_KEY_PREFIX"], keys["REDIS_KEY_PREFIX"] + MARK
+    found: list[Any] = list(client.scan_iter(match=f"{prefix}*", count=1000))
+    if found and mark not in found:
+        raise Refused(f"this Redis holds state of another exchange under {prefix} ({found[0]}): it is left alone")
+    found += client.scan_iter(match=f"{keys['REDIS_NAMESPACE']}:*", count=1000)
+    with client.pipeline() as pipe:
+        if found:
+            pipe.delete(*found)
+        pipe.set(mark, "state of a simulated exchange; deleted when the next one starts")
+        pipe.execute()
 
 
 class Simulation:

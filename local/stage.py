@@ -10,13 +10,16 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import redis
 from rich.console import Console
 
 from common import runtime
 from common.clock import Clock, from_milliseconds
 from common.service import Bot
+from local.mode import execution_mode
 from local.redis_server import redis_for_run
-from local.simulation import Simulation, simulated_exchange
+from local.refused import Refused
+from local.simulation import CREDENTIALS, Simulation, begin_anew, settings_of_keys, simulated_exchange
 
 DAY = datetime(2026, 1, 5, tzinfo=UTC)
 """Where a played day starts when no candle file says otherwise."""
@@ -33,7 +36,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=7, help="of the price path and the order book")
     parser.add_argument("--price", default=START_PRICE, help="price at the start; a candle file is scaled to it")
     parser.add_argument("--live", action="store_true", help="place orders, in the simulated exchange")
-    parser.add_argument("--exchange", help="read this exchange instead of the simulated one")
+    parser.add_argument("--exchange", metavar="URL", help="read this exchange instead of the simulated one")
+    parser.add_argument(
+        "--live-for-real", action="store_true", help="with --exchange: place real orders, confirmed"
+    )
 
 
 def console() -> Console:
@@ -41,11 +47,37 @@ def console() -> Console:
 
 
 @contextmanager
-def environment(console: Console, log_level: str) -> Iterator[dict[str, str]]:
-    """The process's environment, with a Redis that is there for as long as the block lasts."""
+def set_up(
+    arguments: argparse.Namespace, console: Console, log_level: str, start: datetime | None
+) -> Iterator[tuple[dict[str, str], Simulation | None]]:
+    """The environment to build the bot from, and the simulated exchange unless a real one is asked for.
+
+    A simulation runs from `start` on, or in real time. Raises Refused.
+    """
+    mode = execution_mode(arguments, os.environ)
     with redis_for_run(os.environ.get("REDIS_URL")) as (url, kind):
         console.print(f"Redis: {kind}")
-        yield {"LOG_LEVEL": log_level, **os.environ, "REDIS_URL": url, "AUTH_MODE": "header"}
+        env = {
+            "LOG_LEVEL": log_level,
+            **os.environ,
+            "REDIS_URL": url,
+            "AUTH_MODE": "header",
+            "EXECUTION_MODE": mode,
+        }
+        if arguments.exchange:
+            console.print(f"exchange: {arguments.exchange}, with the keys of the environment")
+            if mode == "plan" != os.environ.get("EXECUTION_MODE", "plan"):
+                console.print("EXECUTION_MODE of the environment is not followed on this machine: plans only")
+            yield {**env, "MEXC_BASE_URL": arguments.exchange}, None
+            return
+        env |= settings_of_keys(os.environ)
+        try:
+            with redis.Redis.from_url(url, decode_responses=True) as client:
+                begin_anew(client, env)
+        except (redis.RedisError, ValueError) as error:
+            raise Refused(f"the Redis of REDIS_URL cannot be used ({type(error).__name__})") from None
+        with _simulation(arguments, console, start) as simulation:
+            yield env | {"MEXC_BASE_URL": simulation.url, **CREDENTIALS}, simulation
 
 
 def install(env: Mapping[str, str], clock: Clock) -> Bot:
@@ -56,8 +88,8 @@ def install(env: Mapping[str, str], clock: Clock) -> Bot:
 
 
 @contextmanager
-def simulation(arguments: argparse.Namespace, console: Console, start: datetime | None) -> Iterator[Simulation]:
-    """A simulated exchange, from `start` on or in real time; its account holds coins bought the day before."""
+def _simulation(arguments: argparse.Namespace, console: Console, start: datetime | None) -> Iterator[Simulation]:
+    """A simulated exchange whose account holds coins bought the day before."""
     options = ["--seed", str(arguments.seed), "--price", arguments.price, "--rate-limit", "0" if start else "500"]
     options += ["--start", start.isoformat()] if start else []
     if arguments.candles:

@@ -291,6 +291,21 @@ def test_a_misspelt_setting_is_warned_of_at_start_without_its_value(capsys: pyte
     assert "57" not in told.split("WARNING")[1]
 
 
+@pytest.mark.parametrize(
+    ("more", "mode"),
+    [
+        ({}, "plan"),
+        ({"MEXC_BASE_URL": "http://127.0.0.1:1"}, "live"),
+        ({**PLATFORM, "AUTH_MODE": "platform"}, "live"),
+    ],
+)
+def test_off_the_platform_a_function_by_itself_plans_only(
+    more: dict[str, str], mode: str, environment: Callable[..., None]
+) -> None:
+    environment(**{**ENV, "MEXC_BASE_URL": "https://api.mexc.com", "EXECUTION_MODE": "live", **more})
+    assert runtime.process_bot().settings.execution_mode == mode
+
+
 def test_a_process_whose_settings_are_put_right_needs_no_new_start(
     environment: Callable[..., None], bare_functions: Functions
 ) -> None:

@@ -66,17 +66,20 @@ def test_two_hours_on_a_real_redis_leave_plans_that_agree_with_the_rule(redis_se
     client: Any = redis.Redis.from_url(redis_server, decode_responses=True)
     client.flushdb()
     assert_all_held(play("--hours", "2", REDIS_URL=redis_server))
-    plans = [json.loads(plan) for plan in client.lrange("bot:QRLUSDT:rebalance:history", 0, -1)]
+    plans = [json.loads(plan) for plan in client.lrange("simulated:bot:QRLUSDT:rebalance:history", 0, -1)]
     assert len(plans) == 8
     for plan in plans:
         agrees_with_the_rule(plan)
     assert plans[-1]["action"] == "SELL", "the portfolio begins two percent above the target"
-    reports = [json.loads(report) for report in client.lrange("bot:QRLUSDT:report:fifteen_min_job:history", 0, -1)]
+    reports = [
+        json.loads(report)
+        for report in client.lrange("simulated:bot:QRLUSDT:report:fifteen_min_job:history", 0, -1)
+    ]
     assert {report["status"] for report in reports} == {"success"}
     stamps = [report["timestamp"][:16] for report in reversed(reports)]
     assert stamps == [f"2026-01-05T{n // 4:02}:{n % 4 * 15:02}" for n in range(8)]
-    assert client.zcard("bot:QRLUSDT:price:history") == 120
-    assert client.zcard("mexc:raw:account_info:history") >= 40
+    assert client.zcard("simulated:bot:QRLUSDT:price:history") == 120
+    assert client.zcard("simulated:mexc:raw:account_info:history") >= 40
     client.close()
 
 

@@ -1,0 +1,5 @@
+"""What a person asked for cannot be done: the text says why, and what to do, in a sentence."""
+
+
+class Refused(Exception):
+    """Ends a command with its text and exit code 2."""
