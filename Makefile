@@ -46,8 +46,9 @@ serve: $(READY) ## stay up in real time, on http://127.0.0.1:8080
 bench: $(READY) ## measure calls, round trips and time against what cannot be avoided
 	@$(BIN)/python -m bench
 
-soak: $(READY) ## play that many simulated days full of faults, against the real bot: SEEDS=20000, FROM=first seed
+soak: $(READY) ## what takes long: every fault at every step, fresh seeded days (SEEDS=20000, FROM=first), all properties
 	@$(BIN)/python -m tests.simulation --soak $(SEEDS) $(if $(FROM),--start $(FROM))
+	@EXAMPLES=1000 $(BIN)/python -m pytest -n auto -m hypothesis
 
 settings: $(READY) ## write the names of all settings to terraform/settings.json, which Terraform holds its own against
 	@$(BIN)/python -c 'import json; from common.config import Settings as S; print(json.dumps(sorted(name.upper() for name in S.model_fields), indent=2))' >terraform/settings.json

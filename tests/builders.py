@@ -1,6 +1,7 @@
 """Payloads and values written for the tests: each shows only the numbers that matter to the reader."""
 
 import json
+import os
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -19,8 +20,12 @@ from tests.fakes import NOON
 
 QRL = Instrument("QRL", "USDT")
 POLICY = Policy(Decimal("0.5"), Decimal("5"), Decimal("0.01"))
-PROPERTY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-"""How every hypothesis test runs: a busy machine is no failure."""
+PROPERTY = settings(
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    max_examples=int(os.environ.get("EXAMPLES", "25")),
+)
+"""How every hypothesis test runs: a busy machine is no failure, and `make soak` asks for more examples."""
 
 
 def d(text: str | int) -> Decimal:

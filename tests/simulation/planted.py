@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
@@ -152,21 +152,29 @@ def _both(*patches: Any) -> Iterator[None]:
         yield
 
 
-BUGS: Mapping[str, Planted] = {
-    "an order is sent again when no answer came": _resent,
-    "an order without an answer counts as refused": _taken_for_refused,
-    "SENT is not recorded before the order leaves": _sent_unrecorded,
-    "the client order id is drawn at random": _random_id,
-    "there is no lease": _no_lease,
-    "what is open is not resolved": _nothing_resolved,
-    "an order not found at once was never placed": _impatient,
-    "orders that Redis lost are not taken back": _nothing_adopted,
-    "a failover of Redis goes unnoticed": _failovers_unnoticed,
-    "PLANNED in Redis means never sent": _planned_is_never_sent,
-    "an order that is sent is not counted": _uncounted,
-    "core holding and reserve are traded": _core_sold,
-    "fills that are read twice count twice": _fills_counted_twice,
-    "fills that show late are lost": _late_fills_lost,
-    "the ledger has a TTL": _mortal,
-    "a pause is ignored": _pause_ignored,
+@dataclass(frozen=True)
+class Bug:
+    """How it is planted, and a seed whose day finds it (`python -m tests.simulation --bugs` looks for one)."""
+
+    plant: Planted
+    seed: int
+
+
+BUGS: Mapping[str, Bug] = {
+    "an order is sent again when no answer came": Bug(_resent, 56),
+    "an order without an answer counts as refused": Bug(_taken_for_refused, 56),
+    "SENT is not recorded before the order leaves": Bug(_sent_unrecorded, 0),
+    "the client order id is drawn at random": Bug(_random_id, 0),
+    "there is no lease": Bug(_no_lease, 11),
+    "what is open is not resolved": Bug(_nothing_resolved, 0),
+    "an order not found at once was never placed": Bug(_impatient, 344),
+    "orders that Redis lost are not taken back": Bug(_nothing_adopted, 13),
+    "a failover of Redis goes unnoticed": Bug(_failovers_unnoticed, 233),
+    "PLANNED in Redis means never sent": Bug(_planned_is_never_sent, 22),
+    "an order that is sent is not counted": Bug(_uncounted, 86),
+    "core holding and reserve are traded": Bug(_core_sold, 17),
+    "fills that are read twice count twice": Bug(_fills_counted_twice, 1),
+    "fills that show late are lost": Bug(_late_fills_lost, 28),
+    "the ledger has a TTL": Bug(_mortal, 0),
+    "a pause is ignored": Bug(_pause_ignored, 51),
 }

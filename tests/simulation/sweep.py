@@ -40,6 +40,29 @@ class Case:
         return f"{faults or 'no fault'}{frozen}{hidden} {dict(self.env) or ''}{beside}".strip()
 
 
+MAKER = {"ORDER_STYLE": "maker", "ORDER_REST_SECONDS": "3"}
+MARKET = {"ORDER_STYLE": "market", "ALLOW_MARKET_ORDERS": "true"}
+TWICE = [("fifteen_min_job", 0.3, "", True)]
+ELSEWHERE = [("fifteen_min_job", 0.3, "#2", True)]
+LATER = [("rebalance", after, "", False) for after in (62, 100, 124)]
+BESIDE = [("balance", 0.1, "", True), ("cost", 0.2, "", True), ("rebalance", 0.4, "", False)]
+CASES: Mapping[str, Case] = {
+    "an order": Case(),
+    "an order that stays invisible": Case(effects=HIDDEN),
+    "a resting order": Case(env=MAKER),
+    "a market order": Case(env=MARKET),
+    "a slot delivered twice": Case(beside=TWICE),
+    "a slot delivered to two instances": Case(beside=ELSEWHERE, effects=HIDDEN),
+    "other jobs at the same time": Case(beside=BESIDE),
+}
+STANDING_STILL = (Case(), Case(beside=ELSEWHERE), Case(beside=LATER))
+FAULTS: Sequence[tuple[str, float]] = (
+    *(("crash", 0), ("reset", 0), ("timeout", 0), ("busy", 0), ("garbled", 0), ("late", 4), ("away", 30)),
+    *(("failover", 3), ("outage", 3), ("stall", 70)),
+)
+FORGETTING_LESS: Sequence[tuple[str, float]] = (("failover", 1), ("failover", 2), ("outage", 2))
+
+
 @dataclass
 class Played:
     """How it went: the steps there were, and what broke."""
@@ -125,3 +148,16 @@ def _delivery(world: World, job: str, instance: str, *, slotted: bool) -> Any:
             world.timeline.wait(BACKOFF_SECONDS * 2**attempt)
 
     return deliver
+
+
+def everything() -> list[tuple[Case, str, float]]:
+    """All faults on all cases, and all cases of a process that stands still: the whole sweep, for a soak."""
+    faults = [(case, kind, amount) for case in CASES.values() for kind, amount in (*FAULTS, *FORGETTING_LESS)]
+    return faults + [(case, "stand still", seconds) for case in STANDING_STILL for seconds in (40, 70, 130)]
+
+
+def swept(task: tuple[Case, str, float]) -> list[str]:
+    """One part of `everything`: what broke."""
+    case, kind, amount = task
+    found = freezes(case, amount) if kind == "stand still" else sweep(case, kind, amount)
+    return [f"{broken}: {problem}" for broken, problem in found]

@@ -1,19 +1,18 @@
-"""Two thousand seeded days full of faults: no invariant breaks. `make soak SEEDS=…` plays more."""
-
-from decimal import Decimal
+"""Seeded days full of faults: no invariant breaks. `make soak SEEDS=…` plays fresh ones, thousands of them."""
 
 import pytest
 
-from tests.simulation.days import play
+from tests.simulation.days import DEADLINES, play
 
-SEEDS, CHUNK = 2000, 25
+SEEDS, CHUNK = 100, 10
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))
 def test_days_full_of_faults_break_no_invariant(first: int) -> None:
     results = [play(seed) for seed in range(first, first + CHUNK)]
     assert [f"{result.problem}: replay it with `{result.replay}`" for result in results if result.problem] == []
-    assert sum(result.orders for result in results) > 0
+    assert sum(result.orders for result in results) > 0, "days without orders prove nothing"
+    assert sum(result.faults for result in results) > 0, "days without faults prove nothing"
 
 
 @pytest.mark.parametrize("seed", [10880, 14368, 60518, 60644])
@@ -30,8 +29,5 @@ def test_a_seed_plays_the_same_day_again() -> None:
     assert first.lines != play(23, tell=True).lines
 
 
-def test_the_days_are_not_idle() -> None:
-    """What the seeds do: without faults and orders they would prove nothing."""
-    results = [play(seed) for seed in range(60)]
-    assert sum(result.orders for result in results) > Decimal("0.7") * len(results)
-    assert sum(result.faults for result in results) > Decimal("0.7") * len(results)
+def test_both_deadlines_are_played() -> None:
+    assert {DEADLINES[seed % 2] for seed in range(SEEDS)} == set(DEADLINES)
