@@ -17,9 +17,9 @@ from common.clock import Clock
 from common.config import Settings
 from common.decimal_json import loads, to_answer
 from common.domain.slots import slot_of
-from common.errors import BadRequest, BotError
+from common.errors import BadRequest, BotError, MissingCredentials
 from common.gcp import logs
-from common.gcp.callers import CallerCheck
+from common.gcp.callers import Caller, CallerCheck
 from common.mexc.http import MexcHttp
 from common.run import NOT_YET, Job, View
 from common.runner import Runner
@@ -108,12 +108,20 @@ class Bot:
             response.headers["Allow"] = "GET, POST"
             return response
         try:
-            call.caller = self.callers.check(request.headers, allowed)
+            call.caller = self._caller(request, allowed)
             return work(call)
         except BotError as error:
             return failed(call, error, self.settings)
         except Exception as error:  # noqa: BLE001 - the edge: a bug is answered, and told without its text
             return failed(call, bug(error), self.settings)
+
+    def _caller(self, request: Request, allowed: Collection[str]) -> Caller:
+        try:
+            return self.callers.check(request.headers, allowed, remote=request.remote_addr)
+        except MissingCredentials:
+            if request.method == "GET" and self.callers.browser(request.headers, request.remote_addr):
+                return Caller("browser", None)
+            raise
 
     def _command(self, call: Call, request: Request) -> Response:
         """One of the operator's commands; each is journalled with who gave it."""

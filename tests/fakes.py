@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from io import BytesIO
 from threading import Lock
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
@@ -12,6 +13,7 @@ import fakeredis
 import redis
 import requests
 from requests.adapters import BaseAdapter
+from urllib3 import HTTPResponse
 
 from local.exchange import (
     ConnectionDropped,
@@ -63,6 +65,19 @@ class Call:
 Answer = Any | Callable[[Call], Any]
 
 
+def response_of(
+    request: requests.PreparedRequest, status: int, body: bytes, headers: Mapping[str, str]
+) -> requests.Response:
+    """What requests makes of an answer whose body has not been read yet."""
+    response = requests.Response()
+    response.status_code = status
+    response.raw = HTTPResponse(BytesIO(body), status=status, preload_content=False)
+    response.headers.update(headers)
+    response.url = request.url or ""
+    response.request = request
+    return response
+
+
 class StubExchange(BaseAdapter):
     """Mounted on a session: answers by path, and remembers every call.
 
@@ -100,14 +115,8 @@ class StubExchange(BaseAdapter):
     def _response(
         request: requests.PreparedRequest, status: int, body: Any, headers: Mapping[str, str]
     ) -> requests.Response:
-        response = requests.Response()
-        response.status_code = status
         text = body if isinstance(body, str) else json.dumps(body)
-        response._content = text.encode()
-        response.headers.update(headers)
-        response.url = request.url or ""
-        response.request = request
-        return response
+        return response_of(request, status, text.encode(), headers)
 
 
 class Several:

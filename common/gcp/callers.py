@@ -2,9 +2,11 @@
 
 `platform`  IAM has checked the token and replaced its signature; the claims that are left are checked.
 `oidc`      signature and claims, against cached certificates.
-`header`    the X-CloudScheduler header is enough: a laptop only.
+`header`    the X-CloudScheduler header is enough, on loopback; a browser there may look without it.
 
-With both a token and the header the token decides: a bad token is never rescued by the header.
+With both a token and the header the token decides: a bad token is never rescued by the header. Of two tokens
+the platform checks the one in X-Serverless-Authorization and hands the other on as it came (platform.md §1.1):
+the one that was checked is the one believed.
 """
 
 import json
@@ -24,6 +26,9 @@ from common.errors import ExchangeUnavailable, ForbiddenCaller, MissingCredentia
 
 ISSUERS = ("https://accounts.google.com", "accounts.google.com")
 REMOVED_SIGNATURE = "SIGNATURE_REMOVED_BY_GOOGLE"
+LOOPBACK = ("127.0.0.1", "::1")
+FAR_FUTURE = 10**11
+"""Seconds since 1970: an expiry beyond the year 5000 is none."""
 SKEW = timedelta(seconds=30)
 CERTS_KEPT = timedelta(hours=1)
 CERTS_RETRY = timedelta(seconds=60)
@@ -56,9 +61,11 @@ class CallerCheck:
         self._clock = clock
         self._certs = Certificates(settings.oidc_certs_url, session, clock)
 
-    def check(self, headers: Headers, allowed: Collection[str]) -> Caller:
+    def check(self, headers: Headers, allowed: Collection[str], *, remote: str | None = None) -> Caller:
         """The caller. Raises MissingCredentials (401), ForbiddenCaller (403), CertificatesUnavailable (503)."""
-        authorization = headers.get("Authorization")
+        if self._mode == "header" and remote not in LOOPBACK:
+            raise ForbiddenCaller("AUTH_MODE=header answers calls from this machine only")
+        authorization = self._authorization(headers)
         if authorization is None:
             if self._mode == "header" and headers.get("X-CloudScheduler"):
                 return Caller("X-CloudScheduler", None)
@@ -72,6 +79,15 @@ class CallerCheck:
         if not isinstance(email, str) or email not in allowed or claims.get("email_verified") is not True:
             raise ForbiddenCaller("the token belongs to an account that may not call this function")
         return Caller("OIDC", email)
+
+    def browser(self, headers: Headers, remote: str | None) -> bool:
+        """Whether somebody at the laptop itself looks with a browser: that needs no token, and runs nothing."""
+        return self._mode == "header" and remote in LOOPBACK and "text/html" in (headers.get("Accept") or "")
+
+    def _authorization(self, headers: Headers) -> str | None:
+        checked, own = headers.get("X-Serverless-Authorization"), headers.get("Authorization")
+        first, second = (checked, own) if self._mode == "platform" else (own, checked)
+        return first if first is not None else second
 
     def _claims(self, token: str) -> Mapping[str, Any]:
         """The claims of a token whose signature holds, or was checked and removed by the platform."""
@@ -101,7 +117,8 @@ class CallerCheck:
             claims: Mapping[str, Any] = jwt.decode(
                 token, certs=certificates, clock_skew_in_seconds=int(SKEW.total_seconds())
             )
-        except ValueError:
+        except (ValueError, TypeError, ArithmeticError, AttributeError):
+            # google-auth does arithmetic on whatever the claims hold: a text, a list, 1e999.
             raise MissingCredentials("the token's signature or lifetime does not hold") from None
         return claims
 
@@ -111,8 +128,9 @@ class CallerCheck:
         if claims.get("aud") not in self._audiences:
             raise MissingCredentials("the token is for another audience")
         expires = claims.get("exp")
-        now = self._clock.now().timestamp()
-        if not (isinstance(expires, int | float) and expires + SKEW.total_seconds() >= now):
+        if isinstance(expires, bool) or not isinstance(expires, int | float) or not 0 < expires < FAR_FUTURE:
+            raise MissingCredentials("the token has no expiry")
+        if expires + SKEW.total_seconds() < self._clock.now().timestamp():
             raise MissingCredentials("the token has expired")
 
 
@@ -128,7 +146,10 @@ def _unverified(token: str) -> Mapping[str, Any]:
 
 
 class Certificates:
-    """The issuer's public certificates, kept for an hour and fetched anew for a key that is not among them."""
+    """The issuer's public certificates, kept for an hour and fetched anew for a key that is not among them.
+
+    A fetch that failed is remembered for a minute: whoever comes meanwhile is answered at once.
+    """
 
     def __init__(self, url: str, session: requests.Session, clock: Clock) -> None:
         self._url = url
@@ -137,16 +158,32 @@ class Certificates:
         self._lock = Lock()
         self._certificates: Mapping[str, str] = {}
         self._fetched_at: float | None = None
+        self._failed_at: float | None = None
 
     def for_key(self, key_id: str) -> Mapping[str, str]:
         """All certificates, fresh enough. Raises CertificatesUnavailable."""
+        if self._known(key_id):
+            return self._certificates  # nobody with a good token waits for another's bad one
         with self._lock:
-            age = None if self._fetched_at is None else self._clock.monotonic() - self._fetched_at
-            limit = CERTS_KEPT if key_id in self._certificates else CERTS_RETRY
-            if age is None or age >= limit.total_seconds():
-                self._certificates = self._fetch()
-                self._fetched_at = self._clock.monotonic()
+            if not self._known(key_id) and not self._within(self._fetched_at, CERTS_RETRY):
+                self._renew()
             return self._certificates
+
+    def _known(self, key_id: str) -> bool:
+        return key_id in self._certificates and self._within(self._fetched_at, CERTS_KEPT)
+
+    def _within(self, moment: float | None, limit: timedelta) -> bool:
+        return moment is not None and self._clock.monotonic() - moment < limit.total_seconds()
+
+    def _renew(self) -> None:
+        if self._within(self._failed_at, CERTS_RETRY):
+            raise CertificatesUnavailable("no certificates (asked less than a minute ago)")
+        try:
+            self._certificates = self._fetch()
+        except CertificatesUnavailable:
+            self._failed_at = self._clock.monotonic()
+            raise
+        self._fetched_at = self._clock.monotonic()
 
     def _fetch(self) -> Mapping[str, str]:
         try:
@@ -156,4 +193,6 @@ class Certificates:
             raise CertificatesUnavailable(f"no certificates ({type(error).__name__})") from None
         if not isinstance(certificates, dict) or not certificates:
             raise CertificatesUnavailable(f"no certificates (HTTP {response.status_code})")
+        if not all(isinstance(text, str) and "-----BEGIN " in text for text in certificates.values()):
+            raise CertificatesUnavailable("no certificates (what was sent is no PEM)")
         return certificates

@@ -145,7 +145,7 @@ class Door:
         self._check = CallerCheck(settings, self.clock, session)
 
     def check(self, headers: Mapping[str, str] | Headers, allowed: tuple[str, ...] = (SCHEDULER,)) -> Caller:
-        return self._check.check(headers, allowed)
+        return self._check.check(headers, allowed, remote="127.0.0.1")
 
     @property
     def fetches(self) -> int:
@@ -238,7 +238,7 @@ def test_a_token_with_a_claim_that_does_not_fit_is_refused(
     assert type(refusal(Door(mode), bearer(GOOD[mode](**differs)))) is error
 
 
-@pytest.mark.parametrize("exp", ["soon", True, [], {}, float("nan"), "NaN"])
+@pytest.mark.parametrize("exp", ["soon", True, [], {}, float("nan"), "NaN", float("inf"), 10**30, -1, 10**11])
 def test_an_expiry_that_is_no_time_is_none(exp: Any) -> None:
     assert type(refusal(Door("platform"), bearer(removed(exp=exp)))) is MissingCredentials
 
@@ -500,6 +500,8 @@ NO_CERTIFICATES: dict[str, Any] = {
     "nothing": "",
     "no certificates": {},
     "a list": [1],
+    "no PEM": {"k1": "not a certificate"},
+    "no text": {"k1": 5},
 }
 
 
@@ -517,7 +519,21 @@ def test_a_server_of_certificates_that_came_back_is_asked_again() -> None:
     door = Door("oidc", certificates=(503, ""))
     refusal(door, bearer(token()))
     door.server.answers["/certs"] = {"k1": signer("google").certificate}
+    refusal(door, bearer(token()))
+    assert door.fetches == 1, "a failed fetch is remembered for a minute"
+    door.clock.move(60)
     assert door.check(bearer(token())) == SCHEDULER_CALL
+
+
+def test_many_bad_tokens_while_the_issuer_is_down_cost_one_fetch_and_no_good_caller_anything() -> None:
+    door = Door("oidc")
+    door.check(bearer(token()))
+    door.server.answers["/certs"] = (503, "")
+    door.clock.move(600)
+    for number in range(60):
+        refusal(door, bearer(token(kid=f"unknown-{number}")))
+        assert door.check(bearer(token())) == SCHEDULER_CALL
+    assert door.fetches == 2
 
 
 def test_a_server_of_certificates_that_is_down_does_not_matter_while_they_are_fresh() -> None:
@@ -583,3 +599,36 @@ def test_a_bad_token_is_never_rescued_by_the_header(
 def test_an_empty_or_foreign_authorization_is_not_rescued_by_the_header_either(header: str) -> None:
     headers = {"Authorization": header, "X-CloudScheduler": "true"}
     assert type(refusal(Door("header"), headers)) is MissingCredentials
+
+
+# Two tokens
+
+
+STRANGER = "stranger@project.iam.gserviceaccount.com"
+
+
+def two(checked: str, own: str) -> dict[str, str]:
+    return {"X-Serverless-Authorization": f"Bearer {checked}", "Authorization": f"Bearer {own}"}
+
+
+def test_on_the_platform_the_token_that_iam_checked_is_the_one_believed() -> None:
+    door = Door("platform")
+    assert door.check({"X-Serverless-Authorization": f"Bearer {removed()}"}) == SCHEDULER_CALL
+    assert door.check(two(removed(), removed(email=STRANGER))) == SCHEDULER_CALL
+    assert type(refusal(door, two(removed(email=STRANGER), removed()))) is ForbiddenCaller
+    assert type(refusal(door, two(token(), removed()))) is MissingCredentials
+
+
+def test_where_the_function_checks_the_signature_itself_its_own_header_is_read() -> None:
+    door = Door("oidc")
+    assert door.check(two(removed(email=STRANGER), token())) == SCHEDULER_CALL
+    assert type(refusal(door, two(token(), token(by="a stranger")))) is MissingCredentials
+    assert door.check({"X-Serverless-Authorization": f"Bearer {token()}"}) == SCHEDULER_CALL
+
+
+@pytest.mark.parametrize("remote", ["10.0.0.7", "203.0.113.9", None, ""])
+def test_a_laptop_that_is_called_from_elsewhere_lets_nobody_in(remote: str | None) -> None:
+    check = CallerCheck(Settings.from_env({**ENV, **MODES["header"]}), FakeClock(NOW), new_session())
+    with pytest.raises(ForbiddenCaller):
+        check.check({"X-CloudScheduler": "true"}, (), remote=remote)
+    assert not check.browser({"Accept": "text/html"}, remote)

@@ -25,6 +25,7 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
+from requests.adapters import BaseAdapter
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError
@@ -50,7 +51,7 @@ from common.meter import Meter, Reply
 from common.mexc.http import MexcHttp, Params, encode, new_session, sign
 from tests.builders import PROPERTY
 from tests.conftest import SHARED
-from tests.fakes import NOON, Call, FakeClock, Several, StubExchange
+from tests.fakes import NOON, Call, FakeClock, Several, StubExchange, response_of
 
 BASE = "https://exchange.test"
 KEY, SECRET = "mx0test", "test-secret"
@@ -395,6 +396,48 @@ def test_the_calls_of_a_resync_have_time_outs_too() -> None:
     line = Line({"order": Several(REFUSED_CLOCK, {}), "time": {"serverTime": milliseconds(NOON)}}, seconds=2)
     line.write("order")
     assert time_outs(line) == [(2, 2)] * 3
+
+
+class Dripping(BaseAdapter):
+    """An answer that comes byte by byte, a second each, and does not end; `size` bytes at a time."""
+
+    def __init__(self, clock: FakeClock, size: int, seconds: float) -> None:
+        super().__init__()
+        self._clock, self._size, self._seconds = clock, size, seconds
+        self.reads = 0
+
+    def read1(self, *_: Any, **__: Any) -> bytes:
+        self.reads += 1
+        self._clock.move(self._seconds)
+        return b" " * self._size
+
+    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
+        response = response_of(request, 200, b"", {})
+        response.raw = self
+        return response
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+@pytest.mark.parametrize(("size", "seconds", "reads"), [(1, 1.0, 9), (1024 * 1024, 0.0, 17)])
+@pytest.mark.parametrize("act", ["read", "write"])
+def test_an_answer_that_does_not_end_is_bounded_in_time_and_size(
+    act: str, size: int, seconds: float, reads: int
+) -> None:
+    clock = FakeClock()
+    dripping = Dripping(clock, size, seconds)
+    session = new_session()
+    session.mount("https://", dripping)
+    http = MexcHttp(session, BASE, clock, SecretStr(KEY), SecretStr(SECRET), 8, random.Random(1))
+    deadline, meter = Deadline(clock, 8.5), Meter()
+    if act == "write":
+        with pytest.raises(OutcomeUnknown):
+            http.write("POST", "order", "/api/v3/order", ORDER, deadline, meter)
+    else:
+        with pytest.raises(ExchangeUnavailable):
+            http.read("depth", "/api/v3/depth", [], deadline, meter)
+    assert dripping.reads == (3 * reads if act == "read" and not seconds else reads)
 
 
 @pytest.mark.parametrize("act", ["read", "write"])

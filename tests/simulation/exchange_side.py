@@ -17,6 +17,7 @@ from local.exchange.config import ExchangeConfig
 from local.exchange.exchange import SimulatedExchange
 from local.exchange.orders import Order
 from local.exchange.price_path import Bar
+from tests.fakes import response_of
 from tests.simulation.faults import Fault
 from tests.simulation.process import Process
 
@@ -132,17 +133,17 @@ class Line(BaseAdapter):
         process.wait(self._latency())
         fault = process.meet(step, "after")
         if fault is None:
-            return _answer(request, response.status, response.body, dict(response.headers))
+            return response_of(request, response.status, response.body, dict(response.headers))
         if fault.kind == "garbled":
-            return _answer(request, response.status, response.body[: len(response.body) // 2], {})
+            return response_of(request, response.status, response.body[: len(response.body) // 2], {})
         return self._not_now(request, fault, timeout)
 
     def _not_now(self, request: requests.PreparedRequest, fault: Fault, timeout: Any) -> requests.Response:
         match fault.kind:
             case "busy":
-                return _answer(request, 503, json.dumps(_BUSY).encode(), {})
+                return response_of(request, 503, json.dumps(_BUSY).encode(), {})
             case "throttled":
-                return _answer(request, 429, b'{"code":429}', {"Retry-After": "1"})
+                return response_of(request, 429, b'{"code":429}', {"Retry-After": "1"})
             case "unreachable":
                 self._process.wait(timeout.connect_timeout)
                 raise requests.ConnectTimeout("connection timed out")
@@ -156,15 +157,3 @@ class Line(BaseAdapter):
     def _carry_out_late(self, request: requests.PreparedRequest) -> None:
         """The request was on its way all the time; nobody waits for the answer any more."""
         self._desk.carry_out(request)
-
-
-def _answer(
-    request: requests.PreparedRequest, status: int, body: bytes, headers: dict[str, str]
-) -> requests.Response:
-    response = requests.Response()
-    response.status_code = status
-    response._content = body
-    response.headers.update(headers)
-    response.url = request.url or ""
-    response.request = request
-    return response
