@@ -20,6 +20,7 @@ from local.refused import Refused
 COMMANDS = {
     "run": "play a day, and tell what came of it",
     "serve": "stay up in real time, on a port",
+    "candles": "fetch candles from the exchange into a file",
 }
 
 

@@ -12,11 +12,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from common.clock import milliseconds
-
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 OURS = ("open_time_ms", "open", "high", "low", "close", "volume")
 _TIMES = (
     "open_time_ms",
@@ -90,7 +89,7 @@ def milliseconds_of(text: str) -> int:
         if not any(mark in text for mark in "-/:"):
             number = int(Decimal(text.strip()))
         else:
-            return milliseconds(_date(text.strip()))
+            return (_date(text.strip()) - EPOCH) // timedelta(milliseconds=1)
     if number < _MILLISECONDS[0]:
         return number * 1000
     if number < _MILLISECONDS[1]:

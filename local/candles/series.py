@@ -9,10 +9,14 @@ from decimal import Decimal
 from itertools import pairwise
 from operator import sub
 
-from common.clock import from_milliseconds
+from local.candles.formats import EPOCH
 
 _SAFE = 15
 """Decimal digits that a binary double always gives back as they were written."""
+
+
+def _moment(at_ms: int) -> datetime:
+    return EPOCH + timedelta(milliseconds=at_ms)
 
 
 @dataclass(slots=True)
@@ -96,15 +100,15 @@ class Candles:
 
     @property
     def start(self) -> datetime:
-        return from_milliseconds(self.times[0])
+        return _moment(self.times[0])
 
     @property
     def end(self) -> datetime:
         """The close of the last candle."""
-        return from_milliseconds(self.times[-1]) + timedelta(milliseconds=self.width_ms)
+        return _moment(self.times[-1]) + timedelta(milliseconds=self.width_ms)
 
     def holes(self) -> Iterator[tuple[datetime, datetime]]:
         """Every gap: the close before it and the opening after it."""
         for before, after in pairwise(self.times):
             if after - before > self.width_ms:
-                yield from_milliseconds(before + self.width_ms), from_milliseconds(after)
+                yield _moment(before + self.width_ms), _moment(after)
