@@ -37,6 +37,7 @@ def intent_document(intent: OrderIntent) -> Document:
 def entry_document(entry: JournalEntry) -> Document:
     return intent_document(entry.intent) | {
         "state": entry.state.value,
+        "mid_price": entry.intent.mid_price,
         "planned_at": entry.planned_at,
         "sent_at": entry.sent_at,
         "updated_at": entry.updated_at,
@@ -59,6 +60,7 @@ def entry_of(document: Any, key: str) -> JournalEntry:
             amount(document["quantity"]),
             amount_or_none(document["limit_price"]),
             amount(document["notional"]),
+            amount_or_none(document.get("mid_price")),
         )
         return JournalEntry(
             intent,

@@ -285,6 +285,7 @@ def _sized(
         quantity,
         None if style is OrderStyle.MARKET else limit_price,
         floor_to(quantity * limit_price, rules.price_increment),
+        book.mid_price,
     )
     slippage = ZERO if style is OrderStyle.MAKER or quantity <= 0 else book.slippage(side, quantity, mark)
     guards = [

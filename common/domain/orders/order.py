@@ -84,7 +84,10 @@ class OrderStyle(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OrderIntent:
-    """What was decided to be ordered; `limit_price` is None for a market order, `notional` in the quote asset."""
+    """What was decided to be ordered; `limit_price` is None for a market order, `notional` in the quote asset.
+
+    `mid_price` is the order book's when it was decided (contract.md §13), None where an older record has none.
+    """
 
     client_order_id: str
     slot: datetime
@@ -93,6 +96,7 @@ class OrderIntent:
     quantity: Decimal
     limit_price: Decimal | None
     notional: Decimal
+    mid_price: Decimal | None = None
 
 
 class IntentState(StrEnum):

@@ -16,7 +16,7 @@ from common.domain.instrument import Side, TradingRules
 from common.domain.order_book import Level, OrderBook
 from common.domain.orders.order import OrderIntent, OrderStyle, client_order_id
 from common.domain.portfolio import Balance, Holdings
-from tests.builders import POLICY, PROPERTY, QRL, amounts, d, holdings, rules
+from tests.builders import POLICY, PROPERTY, QRL, amounts, d, ds, holdings, rules
 from tests.fakes import NOON
 
 Rows = list[tuple[str, str]]
@@ -101,7 +101,7 @@ def test_when_no_guard_speaks_the_whole_quantity_becomes_an_order_of_this_slot()
     assert result.refusals == ()
     intent = ordered(result)
     assert intent == OrderIntent(
-        client_order_id("QRLUSDT", NOON, Side.SELL), NOON, Side.SELL, OrderStyle.IOC, d(100), d("0.999"), d("99.9")
+        client_order_id("QRLUSDT", NOON, Side.SELL), NOON, Side.SELL, OrderStyle.IOC, *ds(100, "0.999", "99.9", 1)
     )
 
 
