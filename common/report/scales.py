@@ -134,7 +134,7 @@ class Time:
 
 
 _DIGITS = ((1, 2, 5), (1, 3), (1,))
-_STEPS = tuple(timedelta(minutes=each) for each in (5, 15, 30, 60, 180, 360, 720, 1440, 2880, 10080, 20160))
+_STEPS = tuple(timedelta(minutes=each) for each in (5, 15, 30, 60, 180, 360, 720, 1440, 2880, 4320, 10080, 20160))
 
 
 def _clock_or_day(at: datetime, step: timedelta) -> str:

@@ -105,16 +105,18 @@ def area(upper: Sequence[Point], lower: Sequence[Point], kind: str) -> Markup:
     return tag("path", class_=f"area {kind}", d=f"{path([*thinned(upper), *reversed(thinned(lower))])}Z")
 
 
-def grid(scale: Scale, most: int = 5, unit: str = "") -> Markup:
-    """Horizontal lines with their values above them, at the left; the topmost with its unit."""
+def grid(scale: Scale, most: int = 5) -> Markup:
+    """Horizontal lines at the ticks, to lie under everything else."""
+    ys = [_number(tick.at) for tick in scale.ticks(most)]
+    return tag("g", *(tag("line", x1="0", x2="100%", y1=y, y2=y) for y in ys), class_="grid")
+
+
+def heights(scale: Scale, most: int = 5, unit: str = "") -> Markup:
+    """What the lines of the grid stand for, above them at the left; the topmost with its unit."""
     ticks = sorted(scale.ticks(most), key=lambda tick: tick.at)
-    parts: list[Child] = []
-    for index, tick in enumerate(ticks):
-        y = _number(tick.at)
-        parts.append(tag("line", x1="0", x2="100%", y1=y, y2=y))
-        words = f"{tick.label} {unit}".strip() if index == 0 else tick.label
-        parts.append(tag("text", words, x="0", y=_number(tick.at - 4)))
-    return tag("g", *parts, class_="grid")
+    texts = [tick.label if index else f"{tick.label} {unit}".strip() for index, tick in enumerate(ticks)]
+    placed = zip(ticks, texts, strict=True)
+    return tag("g", *(tag("text", text, x="0", y=_number(tick.at - 4)) for tick, text in placed), class_="grid")
 
 
 def axis(scale: Scale, height: int, most: int = 5) -> Markup:

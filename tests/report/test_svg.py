@@ -55,7 +55,7 @@ def test_paths_go_through_their_points() -> None:
 
 
 def test_a_grid_names_its_unit_once_at_the_top() -> None:
-    texts = [each.text for each in parsed(svg.grid(Linear(d(0), d(40), 100, 0), 4, "USDT")).iter("text")]
+    texts = [each.text for each in parsed(svg.heights(Linear(d(0), d(40), 100, 0), 4, "USDT")).iter("text")]
     assert texts == ["40 USDT", "30", "20", "10", "0"]
 
 

@@ -1,0 +1,213 @@
+"""What the report says, in words: the one sentence, what happens next, and the ten lines (contract.md §14)."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from common.decimals import ONE, ZERO, exact, quotient
+from common.report.values import INTERVALS, Document, Values
+from common.report.words import age, clock, money, one_line, percent, price, quantity, span
+from common.store.stored import moment, moment_or_none
+
+NOTHING_YET = "Nothing to compare with holding yet: no run has seen the account and its fills"
+
+
+def sentence(values: Values) -> str:
+    """Whether the bot was worth it: against holding, since when, what it cost, and up to which price."""
+    told = values.cost.get("attribution") or values.cost.get("benchmark")
+    if not told:
+        return NOTHING_YET
+    difference = told["difference"]
+    lasted = span(values.now - moment(told["since"]))
+    text = (
+        f"{money(difference, signed=True)} {values.quote} against holding in {lasted}, costs {money(costs(told))}"
+    )
+    standing = _standing(values, difference)
+    return f"{text}; {standing}" if standing else text
+
+
+def costs(told: Document) -> Decimal:
+    """What trading took: slippage and fees, as a positive amount of the quote asset."""
+    taken: Decimal = -(told["slippage"] + told["fees"]) if "slippage" in told else told["fees"]
+    return taken
+
+
+def _standing(values: Values, difference: Decimal) -> str | None:
+    """On which side of the break-even price it is ahead; None where no price changes that."""
+    even = values.attribution.break_even() if values.attribution else None
+    if even is None:
+        return None
+    word = "while" if difference >= 0 else "once"
+    return f"ahead {word} the price is {'below' if even.ahead_below else 'above'} {price(even.price)}"
+
+
+def why(values: Values) -> str:
+    """The last plan in a sentence: what it does, or which check holds it back."""
+    plan = values.plan
+    if plan is None:
+        return "no plan has been made yet"
+    if plan["action"] != "HOLD":
+        amount = values.of_quote(plan, "notional")
+        text = f"{plan['action']} {quantity(plan['quantity'])} {values.base} ({money(amount)} {values.quote})"
+        return f"{text}: {one_line(plan['reason'])}"
+    failed = next((check for check in plan.get("checks", ()) if not check["passed"]), None)
+    reason = one_line(plan["reason"])
+    explanation = one_line(failed["explanation"]) if failed else ""
+    return f"HOLD: {reason}" + (f" ({explanation})" if explanation and explanation not in reason else "")
+
+
+def triggers(values: Values) -> list[str]:
+    """At which prices it trades next, and how much."""
+    found = (values.plan or {}).get("next_triggers") or {}
+    lines = []
+    for name, verb, side in (("buy_below", "Buys", "at or below"), ("sell_above", "Sells", "at or above")):
+        if trigger := found.get(name):
+            lines.append(f"{verb} {quantity(trigger['quantity'])} {values.base} {side} {price(trigger['price'])}")
+    return lines
+
+
+@exact
+def deposit(values: Values) -> str | None:
+    """Where a deposit of a tenth of the value would go: first to what is short."""
+    plan, weight = values.plan, values.weight
+    total = values.of_quote(plan, "total_value") if plan else None
+    if plan is None or weight is None or not total:
+        return None
+    amount = ONE.scaleb((total / 10).adjusted())
+    lacking = plan["target_ratio"] * (total + amount) - weight * total
+    into_base = min(max(lacking, ZERO), amount)
+    bought = quotient(into_base, plan["price"])
+    return (
+        f"Of a deposit of {money(amount)} {values.quote}, {money(into_base)} would buy {quantity(bought)} "
+        f"{values.base} and {money(amount - into_base)} would stay"
+    )
+
+
+def next_step(intent: Document, now: datetime) -> str:
+    """What will resolve an open intent, and when."""
+    sent_at = moment_or_none(intent.get("sent_at"))
+    if intent["state"] == "PLANNED":
+        return "the next run asks the exchange for it; what is not known there was never sent, and is closed"
+    if intent["state"] == "RESTING":
+        return "it rests in the order book; the next run asks for it, books what it filled and cancels the rest"
+    if sent_at is not None and now - sent_at < timedelta(seconds=60):
+        return "it may not be visible yet; the next run later than 60 s after it was sent decides"
+    return "the next run asks the exchange for it by this id; nothing else is sent until the exchange tells its end"
+
+
+def intent_line(intent: Document, values: Values) -> str:
+    """An open intent: id, what it is, its age, where it stands and what comes next."""
+    since = values.age(intent, "sent_at" if intent.get("sent_at") else "planned_at")
+    reason = f" ({one_line(intent['reason'])})" if intent.get("reason") else ""
+    return (
+        f"{intent['client_order_id']}: {intent['side']} {quantity(intent['quantity'])} {values.base}, "
+        f"{age(since)}, {intent['state']}{reason}: {next_step(intent, values.now)}"
+    )
+
+
+def trading(values: Values) -> str:
+    """Whether it trades, and if not why."""
+    if pause := values.paused:
+        until = moment_or_none(pause.get("until"))
+        end = f"until {clock(until)}" if until else "until it is resumed"
+        return f"paused {end} by {one_line(pause['set_by'])}: {one_line(pause['reason'])}"
+    return {
+        "live": "on",
+        "test": "off: EXECUTION_MODE=test, orders are checked by the exchange and not placed",
+    }.get(values.mode, "off: EXECUTION_MODE=plan, plans are made and nothing is ordered")
+
+
+def mix(values: Values) -> str:
+    plan, weight = values.plan, values.weight
+    if plan is None or weight is None:
+        return "not known yet"
+    return (
+        f"{percent(weight)} {values.base} (target {percent(plan['target_ratio'])}), "
+        f"{money(values.of_quote(plan, 'total_value'))} {values.quote} at {price(plan['price'])}"
+    )
+
+
+def runs(values: Values) -> Iterator[tuple[str, str, bool]]:
+    """Each scheduled job: how its last run ended and when, and whether that is as it should be."""
+    for name, interval in INTERVALS.items():
+        run = values.runs.get(name)
+        if run is None:
+            yield name, "has never run", False
+            continue
+        seconds = values.age(run)
+        late = seconds is None or seconds > 3 * interval + 60
+        reason = f" ({one_line(run['reason'], 120)})" if run.get("reason") else ""
+        told = f"{run['status']}{reason}, {age(seconds)}{', LATE' if late else ''}"
+        yield name, told, not late and run["status"] in ("success", "skipped")
+
+
+def lines(values: Values) -> list[str]:
+    """The state in ten lines or a few more, the most urgent first."""
+    told = [f"trading    {trading(values)}"]
+    intents = [intent_line(intent, values) for intent in values.open_intents]
+    told += [f"{'open' if first else '':<11}{text}" for first, text in _first(intents or ["no order is open"])]
+    told.append(f"plan       {why(values)}, {age(values.age(values.plan))}")
+    told.append(f"next       {'; '.join(triggers(values)) or 'no price is known at which it would trade'}")
+    told.append(f"mix        {mix(values)}")
+    told.append(f"worth      {sentence(values)}")
+    told += [f"{'runs' if first else '':<11}{text}" for first, text in _first(_run_lines(values))]
+    orders = (values.activity or {}).get("orders", 0)
+    most = f" of {values.most_orders}" if values.most_orders is not None else ""
+    told.append(f"today      {orders}{most} orders; {missed_sentence(values)}; {ledger_sentence(values)}")
+    told += [f"unreadable {one_line(text)}" for text in values.unreadable]
+    return told
+
+
+def _first(texts: list[str]) -> list[tuple[bool, str]]:
+    return [(index == 0, text) for index, text in enumerate(texts)]
+
+
+def _run_lines(values: Values) -> list[str]:
+    found = list(runs(values))
+    texts = [f"{name} {told}" for name, told, _ in found]
+    return ["; ".join(texts[:2]), "; ".join(texts[2:])]
+
+
+def ledger_sentence(values: Values) -> str:
+    off = values.drift_quantity
+    if not values.cost:
+        return "no ledger yet"
+    if not off:
+        return "the ledger agrees with the account"
+    return f"the account holds {quantity(off)} {values.base} that the ledger does not explain"
+
+
+def missed_sentence(values: Values) -> str:
+    expected, missed = missed_slots(values.reports, values.now)
+    return f"{len(missed)} of {expected} slots missed" if expected else "no slot was due yet"
+
+
+def missed_slots(
+    reports: Any, now: datetime, every: timedelta = timedelta(minutes=15), within: timedelta = timedelta(days=1)
+) -> tuple[int, list[datetime]]:
+    """How many slots were due since the oldest report within that time, and those of which none tells.
+
+    The slot that is under way does not count until its time is over.
+    """
+    seen = set()
+    for report in reports:
+        at = moment(report["timestamp"])
+        if now - at <= within:
+            seen.add(_slot_of(report, at, every))
+    if not seen:
+        return 0, []
+    due, at = [], min(seen)
+    while at <= now - every or at in seen:
+        due.append(at)
+        at += every
+    return len(due), [slot for slot in due if slot not in seen]
+
+
+def _slot_of(report: Document, at: datetime, every: timedelta) -> datetime:
+    """The slot a report belongs to: that of its plan, else the one its time falls in."""
+    name = (report.get("rebalance") or {}).get("slot")
+    if isinstance(name, str):
+        at = datetime.strptime(f"{name}+0000", "%Y%m%dT%H%MZ%z")
+    origin = datetime(2001, 1, 1, tzinfo=at.tzinfo)
+    return origin + (at - origin) // every * every

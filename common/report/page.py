@@ -1,0 +1,247 @@
+"""The report as one page: the sentence first, then what is next, the pictures, the numbers (contract.md §14)."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from statistics import median
+
+from common.decimals import quotient
+from common.domain.performance.equity import Point
+from common.report import content, pictures
+from common.report.html import NOTHING, Child, Markup, document, join, table, tag
+from common.report.style import SCRIPT, STYLE
+from common.report.values import Document, Values
+from common.report.words import age, clock, money, one_line, percent, price, quantity
+from common.store.stored import moment
+
+DAYS_FROM = timedelta(days=8)
+"""From this age on the long pictures are drawn by days, before by slots."""
+
+
+def render(values: Values, refresh_seconds: int | None = None) -> str:
+    """The whole page as text; with `refresh_seconds` the browser loads it anew by itself."""
+    title = f"{values.instrument.pair}: {content.sentence(values)}"
+    body = join([_head(values), tag("main", *_sections(values)), _foot(values)])
+    return document(title, body, STYLE, SCRIPT, refresh_seconds)
+
+
+def _head(values: Values) -> Markup:
+    shown = tag("b", values.instrument.pair), " constant mix \u00b7 ", _time(values.now)
+    return tag(
+        "header",
+        tag("p", *shown, class_="eyebrow"),
+        tag("h1", content.sentence(values)),
+        tag("p", f"Trading is {content.trading(values)}.", class_="lead"),
+        *(tag("p", f"Cannot be read: {one_line(text)}", class_="alert") for text in values.unreadable),
+    )
+
+
+def _sections(values: Values) -> list[Markup]:
+    points = long_points(values)
+    return [
+        _next(values),
+        *([_section("Value against holding", pictures.value(values, points))] if len(points) > 1 else []),
+        *(
+            [_section("The mix, and when it traded", pictures.weights(values, values.slots))]
+            if len(values.slots) > 1
+            else []
+        ),
+        _attribution(values),
+        _costs(values),
+        *([_section("Drawdown", pictures.drawdown(points))] if len(points) > 1 else []),
+        tag("div", _profit(values), _runs(values), class_="pair"),
+        _open(values),
+    ]
+
+
+def long_points(values: Values) -> Sequence[Point]:
+    """The points of the long pictures: days and the newest slot, or the slots of a young account."""
+    if len(values.days) < 2 or values.days[-1].at - values.days[0].at < DAYS_FROM:
+        return values.slots
+    newest = [point for point in values.slots[-1:] if point.at > values.days[-1].at]
+    return [*values.days, *newest]
+
+
+def _section(title: str, *children: Child) -> Markup:
+    return tag("section", tag("h2", title), *children)
+
+
+def _next(values: Values) -> Markup:
+    ages = {
+        "account": values.age(values.balances),
+        "price": values.age(values.price),
+        "cost": values.age(values.cost, "updated_at"),
+        "plan": values.age(values.plan),
+    }
+    lines = [
+        f"The mix is {content.mix(values)}.",
+        *(f"{line}." for line in content.triggers(values)),
+        *(f"{line}." for line in [content.deposit(values)] if line),
+        f"Age of what is known: {', '.join(f'{name} {age(seconds)}' for name, seconds in ages.items())}.",
+    ]
+    return _section(
+        "What happens next",
+        tag("p", f"The last plan: {content.why(values)}."),
+        tag("ul", *(tag("li", line) for line in lines), class_="plain"),
+    )
+
+
+def _attribution(values: Values) -> Markup:
+    lines = values.cost.get("attribution")
+    if not lines:
+        return NOTHING
+    notes = [f"At {price(lines['mark_price'])} {values.quote}, since {clock(moment(lines['since']))}."]
+    if lines["fees_in_other_assets"]:
+        notes.append(
+            f"Fees in other assets, outside the value: {money(lines['fees_in_other_assets'])} {values.quote}."
+        )
+    if lines["fills_without_mid"]:
+        notes.append(f"Of {lines['fills_without_mid']} fills the mid is not known: their slippage counts as none.")
+    return _section(
+        "Where the difference comes from",
+        tag("p", " ".join(notes), class_="note"),
+        pictures.attribution(values, lines),
+    )
+
+
+def _costs(values: Values) -> Markup:
+    """What trading costs, as measured, and what the band in force makes of it."""
+    policy = (values.plan or {}).get("policy")
+    if not policy:
+        return NOTHING
+    cost = policy["cost"]
+    names = {"fee": "taker fee", "half_spread": "half spread", "impact": "impact"}
+    parts = [f"{words} {percent(cost[name], 3)}" for name, words in names.items() if cost.get(name) is not None]
+    facts: list[tuple[str, Child]] = [
+        ("One way", f"{percent(cost['one_way'], 3)} ({', '.join(parts) or 'assumed'})")
+    ]
+    if cost.get("at_notional") is not None:
+        facts.append(("At an order of", f"{money(cost['at_notional'])} {values.quote}"))
+    facts.append(("From", f"{one_line(cost['source'])}: {cost['books']} order books, {cost['fills']} fills"))
+    rows = [
+        [
+            f"{percent(level['trigger'], 2)}",
+            percent(level["destination"], 2),
+            one_line(level["style"]),
+            price(level["buy_below"]) if level.get("buy_below") is not None else "never",
+            price(level["sell_above"]) if level.get("sell_above") is not None else "never",
+        ]
+        for level in policy["levels"]
+    ]
+    heads = ["Trades at a drift of", "back to", "by", "buys below", "sells above"]
+    return _section(
+        "What trading costs",
+        _facts(facts),
+        *([tag("p", one_line(policy["advice"]))] if policy.get("advice") else []),
+        table("The levels in force", heads, rows),
+    )
+
+
+def _facts(facts: Sequence[tuple[str, Child]]) -> Markup:
+    return tag("dl", *(tag(kind, text) for pair in facts for kind, text in zip(("dt", "dd"), pair, strict=True)))
+
+
+def _profit(values: Values) -> Markup:
+    """P&L by average cost and first in, first out, side by side."""
+    cost = values.cost
+    if cost.get("avg_cost") is None:
+        return _section("Profit and loss", tag("p", "No position of known cost.", class_="soft"))
+    fifo = cost.get("fifo") or {}
+    names = {
+        "avg_cost": "Average cost",
+        "total_invested": "Invested",
+        "unrealized_pnl": "Unrealized",
+        "realized_pnl": "Realized",
+    }
+    rows = [[words, _amount(name, cost.get(name)), _amount(name, fifo.get(name))] for name, words in names.items()]
+    quantities = [cost.get(f"{values.base.lower()}_balance"), fifo.get("quantity")]
+    rows.insert(0, [f"{values.base} of known cost", *(quantity(q) if q is not None else "" for q in quantities)])
+    notes = [f"{content.ledger_sentence(values)[:1].upper()}{content.ledger_sentence(values)[1:]}."]
+    if unknown := cost.get("unknown_cost_quantity"):
+        notes.append(f"Of {quantity(unknown)} {values.base} the cost is not known; they take no part.")
+    return _section(
+        "Profit and loss",
+        table(f"At {price(cost['current_price'])}, {values.quote}", ["", "Average cost", "FIFO"], rows),
+        tag("p", " ".join(notes), class_="note"),
+    )
+
+
+def _amount(name: str, value: Decimal | None) -> str:
+    if value is None:
+        return ""
+    return price(value) if name == "avg_cost" else money(value, signed=name.endswith("pnl"))
+
+
+def _runs(values: Values) -> Markup:
+    """Every scheduled job's last run; of the 15-minute job success, missed slots and durations."""
+    rows: list[Sequence[Child]] = []
+    for name, told, good in content.runs(values):
+        rows.append([name.replace("_", " "), told if good else tag("span", told, class_="alert")])
+    reports = [report for report in values.reports if values.now - moment(report["timestamp"]) <= timedelta(days=7)]
+    lines = [f"{content.missed_sentence(values).capitalize()} in the last day."]
+    if reports:
+        statuses = Counter(one_line(report["status"]) for report in reports)
+        share = quotient(Decimal(statuses["success"]), Decimal(len(reports)))
+        durations = sorted(report["duration_ms"] for report in reports)
+        lines.append(
+            f"Of the last {len(reports)} runs of the 15-minute job {statuses['success']} succeeded "
+            f"({percent(share)}); they took {median(durations):.0f} ms at the median, {durations[-1]} ms at most."
+        )
+    return _section(
+        "Runs",
+        table("The last run of each job", ["Job", "How it ended"], rows, texts=2),
+        *(tag("p", line, class_="note") for line in lines),
+    )
+
+
+def _open(values: Values) -> Markup:
+    """Open intents, refusals of the last day, what operators did."""
+    intents = [tag("li", content.intent_line(intent, values), class_="alert") for intent in values.open_intents]
+    refusals = [
+        tag("li", f"{one_line(text)} \u2014 {count} times")
+        for text, count in refused(values.reports, values.now).most_common(8)
+    ]
+    commands = [
+        tag(
+            "li",
+            f"{clock(moment(given['timestamp']))}: {one_line(given['command'])} by {one_line(given['by'])}",
+            _given(given),
+        )
+        for given in values.commands[:5]
+    ]
+    parts: list[Child] = []
+    for title, items, none in (
+        ("Open orders", intents, "None: every order is known to its end."),
+        ("Refused in the last day", refusals, "Nothing."),
+        ("Commands", commands, "None was given."),
+    ):
+        parts.append(tag("h3", title))
+        parts.append(tag("ul", *items, class_="plain") if items else tag("p", none, class_="soft"))
+    return _section("What is open", *parts)
+
+
+def _given(command: Document) -> str:
+    return f" ({one_line(command['reason'])})" if command.get("reason") else ""
+
+
+def refused(reports: Sequence[Document], now: datetime) -> Counter[str]:
+    """Why guards refused to trade in the last day, and how often."""
+    found: Counter[str] = Counter()
+    for report in reports:
+        if now - moment(report["timestamp"]) <= timedelta(days=1):
+            found.update(str(text) for text in (report.get("rebalance") or {}).get("refusals") or ())
+    return found
+
+
+def _foot(values: Values) -> Markup:
+    revision = f"Revision {values.revision}. " if values.revision else ""
+    return tag(
+        "footer",
+        f"{revision}Settings {values.settings_hash}. "
+        "Every number comes from the exchange\u2019s own answers as they are stored; times are UTC.",
+    )
+
+
+def _time(at: datetime) -> Markup:
+    return tag("time", clock(at), datetime=at.isoformat())

@@ -1,0 +1,231 @@
+"""The pictures of the page, each with its legend, its description and the table of its numbers."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from common.decimals import ZERO
+from common.domain.performance.attribution import SUMMANDS
+from common.domain.performance.equity import Point
+from common.report import series, svg
+from common.report.html import Markup, figure, legend, table
+from common.report.scales import Linear, Log, Time
+from common.report.values import Document, Values
+from common.report.words import clock, exactly, money, percent, price
+from common.store.stored import moment_or_none
+
+ROWS = 30
+"""Rows of a picture's table, at most: the last point of each of so many equal parts."""
+TOP = 18.0
+"""Where the greatest value is drawn, in pixels from above: its label stands over it."""
+LINES = {
+    "start_mix": "Start mix",
+    "direction": "Direction",
+    "harvest_locked": "Harvest, locked in",
+    "open_leg": "Open leg",
+    "slippage": "Slippage",
+    "fees": "Fees",
+    "fee_coin_move": "Fee coin\u2019s move",
+    "operator_trades": "Operator\u2019s own trades",
+}
+MEANINGS = {
+    "start_mix": "what splitting the start at the target weight made",
+    "direction": "what keeping the mix lost or won because the price ended elsewhere",
+    "harvest_locked": "what trading back and forth has banked, up to the last fill",
+    "open_leg": "what the price has done to the mix since the last fill",
+    "slippage": "fills against the middle of the order book at the decision",
+    "fees": "what the exchange took",
+    "fee_coin_move": "what fees taken in the base asset have been worth since",
+    "operator_trades": "what the operator bought and sold by hand",
+}
+
+
+def value(values: Values, points: Sequence[Point]) -> Markup:
+    """Value against holding, all base and all quote, on a scale of ratios, flows marked."""
+    height = 260
+    base, quote = series.all_base(points), series.all_quote(points)
+    real, held = [point.value for point in points], [point.held_value for point in points]
+    across, down = _time(points), Log.over([*real, *held, *base, *quote], height, TOP)
+    lines = {"quote": quote, "base": base, "held": held, "bot": real}
+    drawn = [svg.line(_joined(points, amounts, across, down), kind) for kind, amounts in lines.items()]
+    flows = [
+        svg.upright(
+            across(flow.at), height, "flow", f"{money(flow.value, signed=True)} {values.quote}, {clock(flow.at)}"
+        )
+        for flow in series.flows(points)
+    ]
+    last, ahead = points[-1], real[-1] - held[-1]
+    told = (
+        f"From {clock(points[0].at)} to {clock(last.at)}: the account went from {money(real[0])} to "
+        f"{money(real[-1])} {values.quote}; holding would be worth {money(held[-1])}, "
+        f"{money(abs(ahead))} {'less' if ahead >= 0 else 'more'}."
+    )
+    picture = svg.picture(
+        "value",
+        "Value against holding",
+        told,
+        height + svg.BELOW,
+        svg.grid(down),
+        svg.axis(across, height),
+        *flows,
+        svg.canvas(height, *drawn),
+        svg.heights(down, unit=values.quote),
+    )
+    names = {"bot": "the bot", "held": "holding", "base": f"all {values.base}", "quote": f"all {values.quote}"}
+    marks = [("flow", "deposit or withdrawal")] if flows else []
+    kept = series.sampled(list(zip(points, base, quote, strict=True)), ROWS)
+    rows = [
+        [clock(p.at), price(p.mid), money(p.value), money(p.held_value), money(b), money(q)] for p, b, q in kept
+    ]
+    heads = ["Time", "Mid price", "The bot", "Holding", f"All {values.base}", f"All {values.quote}"]
+    return figure(picture, table(f"Value over time, {values.quote}", heads, rows), legend(*names.items(), *marks))
+
+
+def weights(values: Values, points: Sequence[Point]) -> Markup:
+    """The base asset's share over time, the target, the levels of the plan in force, and what was ordered."""
+    height = 200
+    shares = [series.weight(point) for point in points]
+    plan = values.plan or {}
+    target = plan.get("target_ratio")
+    levels = _levels(plan)
+    edges = [target + side * trigger for trigger in levels for side in (1, -1)] if target is not None else []
+    near = [edge for edge in edges if 0 < edge < 1]
+    across, down = (
+        _time(points),
+        Linear.over([*shares, *([target] if target is not None else []), *near], height, TOP),
+    )
+    orders = [
+        (at, order)
+        for order in values.orders
+        if order["filled_quantity"] > 0
+        and (at := moment_or_none(order.get("sent_at"))) is not None
+        and points[0].at <= at <= points[-1].at
+    ]
+    marks = [
+        svg.marker(
+            across(at),
+            down(_nearest(points, shares, at)),
+            "up" if order["side"] == "BUY" else "down",
+            order["side"].lower(),
+            f"{order['side']} {money(order['filled_notional'])} {values.quote}, {clock(at)}",
+        )
+        for at, order in orders[-400:]
+    ]
+    rules = [svg.rule(down(edge), "level") for edge in near]
+    if target is not None:
+        rules.append(svg.rule(down(target), "target", f"target {percent(target)}"))
+    told = (
+        f"The share of {values.base} lay between {percent(min(shares))} and {percent(max(shares))} and is "
+        f"{percent(shares[-1])} now; {len(orders)} orders were filled in this time."
+    )
+    picture = svg.picture(
+        "weight",
+        f"Share of {values.base} in the value",
+        told,
+        height + svg.BELOW,
+        svg.grid(_Percents(down), 4),
+        svg.axis(across, height),
+        *rules,
+        svg.canvas(height, svg.line(_joined(points, shares, across, down), "bot")),
+        svg.heights(_Percents(down), 4),
+        *marks,
+    )
+    kept = series.sampled(list(zip(points, shares, strict=True)), ROWS)
+    rows = [[clock(point.at), percent(share, 2), price(point.mid)] for point, share in kept]
+    keys = [("bot", f"share of {values.base}"), ("level", "trade levels now")]
+    if marks:
+        keys += [("buy", "bought"), ("sell", "sold")]
+    return figure(picture, table("Weight over time", ["Time", "Weight", "Mid price"], rows), legend(*keys))
+
+
+def _levels(plan: Document) -> list[Decimal]:
+    """The triggers in force, as fractions of the value."""
+    policy, settings = plan.get("policy"), plan.get("settings")
+    if policy:
+        return [level["trigger"] for level in policy["levels"]]
+    return [settings["threshold_pct"]] if settings else []
+
+
+class _Percents:
+    """A scale of fractions whose ticks are read in percent."""
+
+    def __init__(self, scale: Linear) -> None:
+        self._scale = scale
+
+    def ticks(self, most: int = 5) -> list[Any]:
+        hundred = Linear(self._scale.low * 100, self._scale.high * 100, self._scale.start, self._scale.end)
+        return [type(tick)(tick.at, f"{tick.label}\u202f%") for tick in hundred.ticks(most)]
+
+
+def attribution(values: Values, lines: Document) -> Markup:
+    """The difference to holding line by line, as bars that end in the sum."""
+    shown = [name for name in SUMMANDS if name in lines]
+    amounts = [(LINES[name], lines[name]) for name in shown if lines[name] or name != "operator_trades"]
+    stands, ends = ZERO, [ZERO]
+    for _, amount in amounts:
+        stands += amount
+        ends.append(stands)
+    scale = Linear.over(ends, 4, svg.WIDTH - 4, room=ZERO)
+    drawn = svg.waterfall(
+        amounts, "Against holding", scale, lambda amount: f"{money(amount, signed=True)} {values.quote}"
+    )
+    told = "; ".join(f"{name} {money(amount, signed=True)}" for name, amount in amounts)
+    picture = svg.picture(
+        "attribution",
+        "Where the difference comes from",
+        f"{told}; together {money(lines['difference'], signed=True)} {values.quote}.",
+        svg.ROW * (len(amounts) + 1),
+        drawn,
+    )
+    rows: list[list[str]] = [[LINES[name], MEANINGS[name], exactly(lines[name])] for name in shown]
+    rows.append(["Against holding", "the sum, to the last digit", exactly(lines["difference"])])
+    return figure(picture, table(f"Every line, {values.quote}", ["Line", "What it is", "Amount"], rows, texts=2))
+
+
+def drawdown(points: Sequence[Point]) -> Markup:
+    """How far the account stood below its highest, flows apart."""
+    height = 130
+    depths = series.drawdowns(points)
+    across, down = _time(points), Linear(min([*depths, Decimal("-0.001")]), ZERO, height - 4.0, TOP)
+    line = _joined(points, depths, across, down)
+    top = [(line[0][0], down(ZERO)), (line[-1][0], down(ZERO))]
+    worst = min(range(len(depths)), key=lambda index: depths[index])
+    told = (
+        f"The deepest fall was {percent(-depths[worst])}, on {clock(points[worst].at)}; "
+        f"it stands {percent(-depths[-1])} below its highest now."
+    )
+    picture = svg.picture(
+        "drawdown",
+        "Drawdown",
+        told,
+        height + svg.BELOW,
+        svg.grid(_Percents(down), 3),
+        svg.axis(across, height),
+        svg.canvas(height, svg.area(top, line, "loss"), svg.line(line, "held")),
+        svg.heights(_Percents(down), 3),
+    )
+    kept = series.sampled(list(zip(points, depths, strict=True)), ROWS)
+    rows = [[clock(point.at), percent(depth, 2)] for point, depth in kept]
+    return figure(picture, table("Below the highest so far", ["Time", "Drawdown"], rows))
+
+
+def _time(points: Sequence[Point]) -> Time:
+    return Time(points[0].at, points[-1].at, 0, svg.WIDTH)
+
+
+def _joined(
+    points: Sequence[Point], amounts: Sequence[Decimal], across: Time, down: Linear | Log
+) -> list[svg.Point]:
+    """Coordinates of one line; what a scale of ratios cannot show (zero) is left out."""
+    pairs = zip(points, amounts, strict=True)
+    return [(across(point.at), down(amount)) for point, amount in pairs if amount > 0 or isinstance(down, Linear)]
+
+
+def _nearest(points: Sequence[Point], shares: Sequence[Decimal], at: datetime) -> Decimal:
+    """The weight at the last point no later than `at`."""
+    low, high = 0, len(points) - 1
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if points[middle].at <= at else (low, middle - 1)
+    return shares[low]

@@ -1,0 +1,151 @@
+"""All that the report rests on, read in one trip: documents as they are stored, and points of the equity curve."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from hashlib import sha256
+from typing import Any
+
+from common.config import Settings
+from common.decimals import ZERO, quotient
+from common.domain.instrument import Instrument
+from common.domain.performance.attribution import Attribution
+from common.domain.performance.equity import Point
+from common.run import View
+from common.store.keys import Keys
+from common.store.order_records import fields_of
+from common.store.store import Read
+from common.store.stored import moment_or_none
+
+Document = Mapping[str, Any]
+INTERVALS = {"balance": 180, "price": 60, "cost": 300, "fifteen_min_job": 900}
+"""Seconds between two slots of each unpaused job."""
+REPORTS = 672
+"""Reports of the 15-minute job that are looked at: those of a week."""
+
+PLACES = (
+    "auth_",
+    "google_",
+    "https_",
+    "journal_",
+    "k_",
+    "log_",
+    "mexc_",
+    "oidc_",
+    "operator_",
+    "redis_",
+    "scheduler_",
+)
+"""How the settings begin that say where things are and who may call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """What was read, and when; a document that is not there is None or empty, never made up."""
+
+    instrument: Instrument
+    now: datetime
+    mode: str = "plan"
+    revision: str | None = None
+    settings_hash: str = ""
+    cost: Document = field(default_factory=dict)
+    plan: Document | None = None
+    balances: Document | None = None
+    price: Document | None = None
+    activity: Document | None = None
+    most_orders: int | None = None
+    pause: Document | None = None
+    open_intents: Sequence[Document] = ()
+    orders: Sequence[Document] = ()
+    commands: Sequence[Document] = ()
+    runs: Mapping[str, Document | None] = field(default_factory=dict)
+    reports: Sequence[Document] = ()
+    attribution: Attribution | None = None
+    slots: Sequence[Point] = ()
+    days: Sequence[Point] = ()
+    unreadable: Sequence[str] = ()
+
+    @property
+    def base(self) -> str:
+        return self.instrument.base
+
+    @property
+    def quote(self) -> str:
+        return self.instrument.quote
+
+    def of_quote(self, document: Document, name: str) -> Any:
+        """A field whose name ends in the quote asset, such as total_value_usdt."""
+        return document.get(f"{name}_{self.quote.lower()}")
+
+    def age(self, document: Document | None, name: str = "timestamp") -> int | None:
+        """Whole seconds since a document's own time; None when there is none."""
+        at = moment_or_none((document or {}).get(name))
+        return None if at is None else max(int((self.now - at).total_seconds()), 0)
+
+    @property
+    def paused(self) -> Document | None:
+        """The pause that is in force."""
+        until = moment_or_none((self.pause or {}).get("until"))
+        return self.pause if self.pause and (until is None or until > self.now) else None
+
+    @property
+    def weight(self) -> Decimal | None:
+        """The base asset's share of the value at the last plan."""
+        total = self.of_quote(self.plan, "total_value") if self.plan else None
+        if self.plan is None or not total:
+            return None
+        return quotient(self.plan[f"{self.base.lower()}_value_{self.quote.lower()}"], total)
+
+    @property
+    def drift_quantity(self) -> Decimal:
+        """Base asset that the account holds beyond the ledger."""
+        off: Decimal = self.cost.get("drift_quantity") or ZERO
+        return off
+
+
+def reads(keys: Keys) -> Mapping[str, Read]:
+    return {
+        "cost": ("HGETALL", keys.cost),
+        "plan": ("GET", keys.plan_last),
+        "balances": ("GET", keys.account_balance),
+        "price": ("GET", keys.price_latest),
+        "activity": ("GET", keys.activity),
+        "pause": ("GET", keys.pause),
+        "open_intents": ("HGETALL", keys.orders_open),
+        "orders": ("HGETALL", keys.orders_journal),
+        "commands": ("LRANGE", keys.commands, "0", "9"),
+        "reports": ("LRANGE", keys.report_history("fifteen_min_job"), "0", str(REPORTS - 1)),
+        **{f"run {name}": ("GET", keys.report_last(name)) for name in (*INTERVALS, "rebalance")},
+    }
+
+
+def gather(view: View) -> Values:
+    """Read everything; what is corrupt is left out and named in `unreadable`."""
+    found, unreadable = view.store.survey(reads(view.keys), view.meter)
+    settings = view.settings
+    return Values(
+        instrument=settings.instrument,
+        now=view.now,
+        mode=settings.execution_mode,
+        settings_hash=settings_hash(settings),
+        most_orders=settings.max_orders_per_day,
+        cost=found["cost"] or {},
+        plan=found["plan"],
+        balances=found["balances"],
+        price=found["price"],
+        activity=found["activity"],
+        pause=found["pause"],
+        open_intents=fields_of(found["open_intents"]),
+        orders=fields_of(found["orders"]),
+        commands=found["commands"] or [],
+        reports=found["reports"] or [],
+        runs={name: found[f"run {name}"] for name in (*INTERVALS, "rebalance")},
+        unreadable=unreadable,
+    )
+
+
+def settings_hash(settings: Settings) -> str:
+    """Eight letters that differ when a setting that bears on decisions does; who calls and where is left out."""
+    names = [name for name in type(settings).model_fields if not name.startswith(PLACES)]
+    return sha256(settings.model_dump_json(include=set(names)).encode()).hexdigest()[:8]

@@ -1,0 +1,65 @@
+"""Amounts, prices, shares, times and ages as people read them."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from common.decimals import plain, tidy
+from common.report.scales import MONTHS, grouped
+
+
+def money(value: Decimal, *, signed: bool = False) -> str:
+    """An amount of the quote asset: two decimals, four below a tenth."""
+    return grouped(value, 4 if 0 < abs(value) < Decimal("0.1") else 2, signed=signed)
+
+
+def exactly(value: Decimal) -> str:
+    """Every digit there is, with a true minus and no needless zeros."""
+    return plain(tidy(value)).replace("-", "\u2212")
+
+
+def price(value: Decimal) -> str:
+    """Two decimals; below one, four figures that count."""
+    return grouped(value, 3 - value.adjusted() if value and abs(value) < 1 else 2)
+
+
+def quantity(value: Decimal) -> str:
+    """An amount of the base asset: as many decimals as its size calls for."""
+    return grouped(value, 2 if abs(value) >= 100 else 4)
+
+
+def percent(fraction: Decimal, digits: int = 1, *, signed: bool = False) -> str:
+    return f"{grouped(fraction * 100, digits, signed=signed)}\u202f%"
+
+
+def points(fraction: Decimal, digits: int = 1) -> str:
+    """A difference of weights: 1.2 points."""
+    return f"{grouped(fraction * 100, digits)} points"
+
+
+def age(seconds: int | None) -> str:
+    """How long ago, in the one unit that says enough."""
+    if seconds is None:
+        return "never"
+    return f"{span(timedelta(seconds=seconds))} ago"
+
+
+def span(length: timedelta) -> str:
+    seconds = int(length.total_seconds())
+    for unit, size in (("day", 86_400), ("hour", 3600), ("minute", 60)):
+        if seconds >= 2 * size or (unit == "day" and seconds >= size):
+            count = seconds // size
+            return f"{count} {unit}{'' if count == 1 else 's'}"
+    return f"{seconds} s"
+
+
+def clock(at: datetime) -> str:
+    """2 Jan 2026, 12:15 UTC."""
+    at = at.astimezone(UTC)
+    return f"{at.day} {MONTHS[at.month - 1]} {at.year}, {at:%H:%M} UTC"
+
+
+def one_line(text: Any, most: int = 300) -> str:
+    """A text of others on one line, cut where it is too long."""
+    words = " ".join(str(text).split())
+    return words if len(words) <= most else f"{words[: most - 1]}\u2026"

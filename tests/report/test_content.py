@@ -1,0 +1,162 @@
+"""What the report says: the sentence, what is next, and the ten lines an operator reads first."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from common.domain.performance.attribution import Attribution
+from common.report import content
+from common.report.values import Values, settings_hash
+from common.report.words import money, price
+from tests.builders import QRL, d
+from tests.conftest import MakeBot
+from tests.fakes import NOON
+from tests.report.values import SLOT, report, values
+
+SOME = values(days=20, slots=40)
+
+
+def worked() -> Attribution:
+    """The worked example of contract.md §13."""
+    state = Attribution.begin(NOON - timedelta(days=31), d(100), d(100), d(1), d("0.5"))
+    state = state.fill(d(-25), d("-49.85"), d(2), quote_fee=d("0.024925"))
+    state = state.flow(d(0), d(50), d("1.5"))
+    return state.fill(d(62), d("62.186"), d(1), base_fee=d("0.031"))
+
+
+def told(state: Attribution, at: str) -> Values:
+    lines = state.at(d(at))
+    document = {name: getattr(lines, name) for name in type(lines).__slots__} | {"since": lines.since.isoformat()}
+    return Values(QRL, NOON, cost={"attribution": document}, attribution=state)
+
+
+def test_the_sentence_says_what_it_brought_what_it_cost_and_up_to_which_price() -> None:
+    assert content.sentence(told(worked(), "1.1")) == (
+        "+28.30 USDT against holding in 31 days, costs 0.39; ahead while the price is above 0.3344"
+    )
+    sold = Attribution.begin(NOON - timedelta(hours=5), d(100), d(100), d(1), d("0.5")).fill(d(-25), d(-50), d(2))
+    assert content.sentence(told(sold, "1.5")) == (
+        "+12.50 USDT against holding in 5 hours, costs 0.00; ahead while the price is below 2.00"
+    )
+    assert content.sentence(told(sold, "3")).startswith("\u221225.00 USDT against holding in 5 hours")
+    assert content.sentence(told(sold, "3")).endswith("ahead once the price is below 2.00")
+
+
+def test_without_trades_the_sentence_names_no_price() -> None:
+    still = Attribution.begin(NOON - timedelta(minutes=7), d(100), d(100), d(1), d("0.5"))
+    assert content.sentence(told(still, "1.2")) == "0.00 USDT against holding in 7 minutes, costs 0.00"
+    assert content.sentence(Values(QRL, NOON)) == content.NOTHING_YET
+
+
+def test_small_amounts_and_prices_keep_the_figures_that_count() -> None:
+    assert [money(d(text)) for text in ("0.0312", "0.5", "1234.5", "0")] == [
+        "0.0312",
+        "0.50",
+        "1\u202f234.50",
+        "0.00",
+    ]
+    assert [price(d(text)) for text in ("0.0205", "1.83", "0.33", "61234.5")] == [
+        "0.02050",
+        "1.83",
+        "0.3300",
+        "61\u202f234.50",
+    ]
+
+
+def test_the_last_plan_says_which_check_holds_it() -> None:
+    assert content.why(SOME) == (
+        "HOLD: Within threshold (the mix is off by 1.31 % of the value; less than 5.00 % is not traded)"
+    )
+    sell = {
+        **(SOME.plan or {}),
+        "action": "SELL",
+        "reason": "QRL above target",
+        "quantity": d(25),
+        "notional_usdt": d(50),
+    }
+    assert content.why(replace(SOME, plan=sell)) == "SELL 25.0000 QRL (50.00 USDT): QRL above target"
+    assert content.why(replace(SOME, plan=None)) == "no plan has been made yet"
+
+
+@pytest.mark.parametrize(
+    ("weight", "into"),
+    [("0.45", "100.00"), ("0.5", "50.00"), ("0.54", "10.00"), ("0.6", "0.00")],
+)
+def test_a_deposit_goes_first_to_what_is_short(weight: str, into: str) -> None:
+    total = d(1000)
+    plan = {**(SOME.plan or {}), "price": d(2), "total_value_usdt": total, "qrl_value_usdt": total * d(weight)}
+    assert f"Of a deposit of 100.00 USDT, {into} would buy" in (content.deposit(replace(SOME, plan=plan)) or "")
+
+
+def intent(**more: Any) -> dict[str, Any]:
+    return {
+        "client_order_id": "rb202601021200B0123456789abcd",
+        "side": "BUY",
+        "quantity": d("12.5"),
+        "state": "UNKNOWN",
+        "planned_at": (NOON - timedelta(minutes=3)).isoformat(),
+        "sent_at": (NOON - timedelta(minutes=3)).isoformat(),
+        "reason": "not visible yet",
+        **more,
+    }
+
+
+def test_an_open_order_is_told_with_its_age_its_state_and_what_resolves_it() -> None:
+    line = content.intent_line(intent(), Values(QRL, NOON))
+    assert line == (
+        "rb202601021200B0123456789abcd: BUY 12.5000 QRL, 3 minutes ago, UNKNOWN (not visible yet): the next run "
+        "asks the exchange for it by this id; nothing else is sent until the exchange tells its end"
+    )
+    assert "never sent" in content.next_step(intent(state="PLANNED", sent_at=None), NOON)
+    assert "order book" in content.next_step(intent(state="RESTING"), NOON)
+    assert "60 s" in content.next_step(intent(sent_at=NOON.isoformat()), NOON)
+
+
+def test_slots_without_a_report_are_missed_but_not_the_one_under_way() -> None:
+    reports = [report(NOON - n * SLOT) for n in (1, 2, 5, 6)]
+    due, missed = content.missed_slots(reports, NOON + timedelta(minutes=3))
+    assert (due, missed) == (6, [NOON - 4 * SLOT, NOON - 3 * SLOT])
+    assert content.missed_slots(reports, NOON + SLOT)[1][-1] == NOON
+    assert content.missed_slots([], NOON) == (0, [])
+    late = report(NOON - 3 * SLOT, timestamp=(NOON - 2 * SLOT).isoformat())
+    assert content.missed_slots([*reports, late], NOON)[1] == [NOON - 4 * SLOT]
+
+
+def test_the_lines_are_about_ten_and_start_with_whether_it_trades() -> None:
+    lines = content.lines(SOME)
+    assert 8 <= len(lines) <= 11
+    assert lines[0] == "trading    on"
+    assert lines[1] == "open       no order is open"
+    paused = {"reason": "look\n into it", "set_by": "me@example.org", "until": None}
+    stopped = content.lines(
+        replace(SOME, pause=paused, open_intents=[intent(), intent()], unreadable=["k is no JSON"])
+    )
+    assert stopped[0] == "trading    paused until it is resumed by me@example.org: look into it"
+    assert [line[:11].strip() for line in stopped[1:3]] == ["open", ""]
+    assert stopped[-1] == "unreadable k is no JSON"
+
+
+def test_a_pause_whose_time_has_come_is_none() -> None:
+    over = {"reason": "r", "set_by": "me", "until": (SOME.now - timedelta(seconds=1)).isoformat()}
+    assert content.trading(replace(SOME, pause=over)) == "on"
+    assert "EXECUTION_MODE=plan" in content.trading(replace(SOME, mode="plan"))
+
+
+def test_a_run_that_is_late_or_failed_stands_out() -> None:
+    old = (SOME.now - timedelta(minutes=30)).isoformat()
+    runs = {
+        "price": {"status": "success", "timestamp": old},
+        "cost": {"status": "error", "reason": "x", "timestamp": old},
+    }
+    told = {name: (text, good) for name, text, good in content.runs(replace(SOME, runs=runs))}
+    assert told["price"] == ("success, 30 minutes ago, LATE", False)
+    assert told["cost"] == ("error (x), 30 minutes ago, LATE", False)
+    assert told["balance"] == ("has never run", False)
+
+
+def test_the_hash_of_the_settings_follows_what_bears_on_decisions_only(make_bot: MakeBot) -> None:
+    plain = settings_hash(make_bot().settings)
+    assert settings_hash(make_bot(MEXC_SECRET_KEY="other", REDIS_KEY_PREFIX="dev:").settings) == plain
+    assert settings_hash(make_bot(THRESHOLD_PCT="0.02").settings) != plain
