@@ -13,6 +13,7 @@ BotError
 │   └── LeaseLost             the run took longer than its lease: nothing stored    HTTP 503
 ├── LeaseHeld                 another run is at it: nothing to do                   HTTP 200
 ├── StaleData                 hold: what the decision rests on is too old           HTTP 200
+├── ClockOff                  hold: our clock is over a minute off, a human sets it HTTP 503
 └── ExchangeError
     ├── ExchangeUnavailable   network, time-out, 5xx on a read: the next run        HTTP 503
     │   └── RateLimited       the same, after `retry_after` seconds                 HTTP 503
@@ -89,6 +90,11 @@ class LeaseHeld(BotError):
 class StaleData(BotError):
     code = "stale_data"
     http_status = 200
+
+
+class ClockOff(BotError):
+    code = "clock_off"
+    http_status = 503
 
 
 class ExchangeError(BotError):

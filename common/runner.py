@@ -86,9 +86,9 @@ class Runner:
         """What the job is given; its time is read after the lease was waited for."""
         return Run(
             settings=self.settings,
-            clock=self.clock,
+            clock=self.http.clock,
             slot=slot,
-            now=self.clock.now(),
+            now=self.http.clock.now(),
             exchange=self.exchange(call, deadline),
             store=self.store,
             cache=self.cache,

@@ -15,8 +15,8 @@ from common.mexc.client import FILLS_PAGE, Answer, Mexc
 from common.mexc.wave import Wave
 
 log = logging.getLogger(__name__)
-_AHEAD = timedelta(seconds=2)
-"""The exchange's clock may be ahead of ours: the window reaches a little into the future."""
+_AHEAD = timedelta(seconds=15)
+"""Our clock may be ten seconds slow before the exchange refuses it: the window reaches into the future."""
 _SECOND, _MILLISECOND = timedelta(seconds=1), timedelta(milliseconds=1)
 
 

@@ -20,7 +20,7 @@ def run(run: Run) -> Outcome:
     with run.stage("gather"):
         answer = run.exchange.account()
     account, instrument = answer.value, run.instrument
-    store_account(run, account)
+    store_account(run, account, answer.reply.received_at)
     run.batch.raw(answer.reply)
     log.info("[Cloud Task] Stored raw account_info response")
     held = sum(1 for balance in account.balances.values() if balance.total)

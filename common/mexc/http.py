@@ -9,6 +9,7 @@ import hmac
 import random
 import re
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -32,6 +33,7 @@ from common.errors import (
 )
 from common.meter import Meter, Reply
 from common.mexc.errors import error_for, is_error
+from common.mexc.exchange_clock import ExchangeClock
 
 ATTEMPTS = 3
 CLOCK_MARGIN_MS = 300
@@ -85,12 +87,12 @@ class MexcHttp:
     ) -> None:
         self._session = session
         self._base_url = base_url
-        self._clock = clock
+        self.clock = ExchangeClock(clock)
+        self._own_clock = clock
         self._api_key = api_key
         self._secret_key = secret_key
         self._timeout = timeout
         self._rng = rng
-        self._offset_ms = 0
 
     def read(
         self,
@@ -111,7 +113,7 @@ class MexcHttp:
                 pause = self._pause(error, attempt)
                 if attempt == ATTEMPTS or pause is None or pause >= deadline.remaining:
                     raise
-                self._clock.sleep(pause)
+                self.clock.sleep(pause)
         raise AssertionError("the last attempt returns or raises")
 
     def write(
@@ -149,19 +151,19 @@ class MexcHttp:
     def _signed(self, pairs: list[tuple[str, str | int]], window_ms: int) -> str:
         if self._secret_key is None:
             raise ConfigurationError("MEXC_API_KEY and MEXC_SECRET_KEY are not set")
-        stamp = milliseconds(self._clock.now()) + self._offset_ms - CLOCK_MARGIN_MS
+        stamp = milliseconds(self.clock.now()) - CLOCK_MARGIN_MS
         message = encode([*pairs, ("recvWindow", window_ms), ("timestamp", stamp)])
         return f"{message}&signature={sign(self._secret_key.get_secret_value(), message)}"
 
     def _resync(self, deadline: Deadline, meter: Meter) -> None:
-        """Measure the exchange's clock against ours: server − (t0 + t1) / 2."""
-        before = milliseconds(self._clock.now())
+        """Measure the exchange's clock against ours: server − (t0 + t1) / 2. Raises ClockOff beyond a minute."""
+        before = milliseconds(self._own_clock.now())
         payload = self._send("GET", "time", "/api/v3/time", "", deadline, meter).payload
-        after = milliseconds(self._clock.now())
+        after = milliseconds(self._own_clock.now())
         server = payload.get("serverTime") if isinstance(payload, dict) else None
         if not isinstance(server, int):
             raise UnreadablePayload("time: serverTime is missing")
-        self._offset_ms = server - (before + after) // 2
+        self.clock.measured(timedelta(milliseconds=server - (before + after) // 2))
 
     def _send(self, method: str, endpoint: str, path: str, query: str, deadline: Deadline, meter: Meter) -> Reply:
         write = method != "GET"
@@ -176,7 +178,7 @@ class MexcHttp:
             request.prepare(method, url, {**self._session.headers, **key})
             options: dict[str, Any] = {"timeout": timeout, "allow_redirects": False, "stream": True}
             response = self._session.send(request, **options)
-            body = self._body(response, self._clock.monotonic() + seconds)
+            body = self._body(response, self.clock.monotonic() + seconds)
         except (requests.RequestException, HTTPError) as error:
             # The text of a requests exception carries the signed URL: only its kind may leave this place.
             kind = type(error).__name__
@@ -186,7 +188,7 @@ class MexcHttp:
         payload, problem = _parse(body)
         if problem or is_error(response.status_code, payload):
             raise self._error(endpoint, response.status_code, response.headers, payload, problem, write)
-        return Reply(endpoint, payload, body.decode(), self._clock.now())
+        return Reply(endpoint, payload, body.decode(), self.clock.now())
 
     def _body(self, response: requests.Response, until: float) -> bytes:
         """The whole body. A time-out bounds each read of the socket only: what drips or never ends is cut here.
@@ -198,7 +200,7 @@ class MexcHttp:
         while part := response.raw.read1(READ_AT_ONCE, decode_content=True):
             parts.append(part)
             size += len(part)
-            if size > BODY_LIMIT or self._clock.monotonic() > until:
+            if size > BODY_LIMIT or self.clock.monotonic() > until:
                 response.close()
                 raise requests.ReadTimeout("the answer does not end")
         return b"".join(parts)

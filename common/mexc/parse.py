@@ -4,6 +4,7 @@ Every function takes the parsed JSON of one answer and raises UnreadablePayload,
 field and the fault, when it is not what the exchange documents. Nothing unreadable becomes a zero.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -109,7 +110,11 @@ class Candle:
 
 
 def read_account(payload: object) -> Account:
+    """Raises when an asset is listed twice, in whatever spelling: nobody can say which row is true."""
     wire = _read("account", WireAccount.model_validate, payload)
+    listed = Counter(balance.asset.strip().upper() for balance in wire.balances)
+    if twice := [asset for asset, rows in listed.items() if rows > 1]:
+        raise UnreadablePayload(f"account: balances: {twice[0]:.20} is listed {listed[twice[0]]} times")
     return Account(
         {b.asset: Balance(b.free, b.locked) for b in wire.balances},
         wire.canTrade,

@@ -46,6 +46,8 @@ SEND_WITHIN_SECONDS = 2.0
 """Longest time between recording SENT and sending: a process that was stopped in between does not send."""
 TIME_TO_SEND_SECONDS = 15.0
 """What must be left of the run for an order to be sent and followed up."""
+CLOCKS_APART = timedelta(seconds=15)
+"""By how much windows of fills reach further: a clock ten seconds slow is not refused yet."""
 TIME_TO_FINISH_SECONDS = 6.0
 """What is kept of the run for fills, balances and the report."""
 
@@ -259,10 +261,10 @@ def fills_of(run: Run, entry: JournalEntry) -> tuple[Fill, ...]:
     """The order's fills, waited for a little: they may lag its final state (exchange.md §5)."""
     if entry.order_id is None or entry.filled_quantity <= 0:
         return ()
-    start = (entry.sent_at or entry.planned_at) - timedelta(seconds=5)
+    start = (entry.sent_at or entry.planned_at) - CLOCKS_APART
     pause = 0.5
     while True:
-        answer = run.exchange.my_trades(start, run.clock.now() + timedelta(seconds=5), entry.order_id)
+        answer = run.exchange.my_trades(start, run.clock.now() + CLOCKS_APART, entry.order_id)
         found = tuple(fill for fill in answer.value if fill.order_id == entry.order_id)
         complete = sum((fill.quantity for fill in found), ZERO) >= entry.filled_quantity
         if complete or run.deadline.remaining - TIME_TO_FINISH_SECONDS / 2 < pause:

@@ -17,7 +17,7 @@ from common.store.order_records import continuity_document, continuity_of
 log = logging.getLogger(__name__)
 LOOKED_BACK = timedelta(days=6)
 """How far back orders are asked for: the exchange tells them for seven days."""
-_AHEAD = timedelta(seconds=5)
+_AHEAD = timedelta(seconds=15)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from common.domain.orders.order import (
 from common.errors import ExchangeError, UnknownOrder
 from common.run import Run
 from common.store.order_records import activity_document, continuity_document, entry_of, fields_of
-from common.trading.execution import cancelled, close, current_activity, found, journal
+from common.trading.execution import CLOCKS_APART, cancelled, close, current_activity, found, journal
 from common.trading.failover import aftermath, changed_over
 
 log = logging.getLogger(__name__)
@@ -94,7 +94,7 @@ def _not_found(run: Run, entry: JournalEntry) -> JournalEntry:
     """No order of that id: not yet visible or, after long enough and without a trace in the fills, never placed."""
     now, sent_at = run.clock.now(), entry.sent_at or entry.planned_at
     until = min(now, sent_at + FILLED_WITHIN)
-    traces = run.exchange.my_trades(sent_at - timedelta(seconds=5), until + timedelta(seconds=5)).value
+    traces = run.exchange.my_trades(sent_at - CLOCKS_APART, until + CLOCKS_APART).value
     for order_id in _unknown_orders(run, [fill.order_id for fill in traces]):
         order = _behind(run, order_id, [fill for fill in traces if fill.order_id == order_id], entry.intent)
         if order.client_order_id == entry.intent.client_order_id:

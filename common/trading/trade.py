@@ -57,7 +57,7 @@ def _balances_after(run: Run, seen: Snapshot, fills: tuple[Fill, ...]) -> tuple[
             break
         run.clock.sleep(pause)
     run.batch.raw(answer.reply)
-    store_account(run, answer.value)
+    store_account(run, answer.value, answer.reply.received_at)
     if not agree:
         log.warning("the account does not show the order's fills yet")
     return holdings, agree

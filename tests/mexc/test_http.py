@@ -33,6 +33,7 @@ from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError
 from common.clock import Deadline, milliseconds
 from common.errors import (
     AccessRefused,
+    ClockOff,
     ClockRefused,
     ConfigurationError,
     ExchangeError,
@@ -349,6 +350,23 @@ def test_a_clock_that_was_set_stays_set_for_later_calls() -> None:
     line.read("account", signed=True)
     assert line.sent == ["account", "time", "account", "account"]
     assert int(line.exchange.calls[-1].params["timestamp"]) == milliseconds(NOON) - 30_000 - 300
+
+
+def test_what_a_run_stamps_is_the_exchanges_time_once_it_is_known() -> None:
+    line = Line({"account": Several(REFUSED_CLOCK, {}), "time": {"serverTime": milliseconds(NOON) + 30_000}})
+    assert line.http.clock.now() == NOON
+    assert line.read("account", signed=True).received_at == line.http.clock.now() == NOON + timedelta(seconds=30)
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(-36_000, "36000 s ahead of"), (61, "61 s behind")])
+def test_a_clock_more_than_a_minute_off_stops_with_a_reason(seconds: int, told: str) -> None:
+    """And is not taken for the exchange's: a clock that jumps back goes on where it was."""
+    time = {"serverTime": milliseconds(NOON) + seconds * 1000}
+    line = Line({"account": Several(REFUSED_CLOCK, {}), "time": time})
+    with pytest.raises(ClockOff, match=told):
+        line.read("account", signed=True)
+    assert line.http.clock.now() == NOON
+    assert line.read("account", signed=True).payload == {}
 
 
 def test_a_write_is_not_repeated_when_the_exchange_does_not_tell_its_time() -> None:

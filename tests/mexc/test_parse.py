@@ -841,3 +841,9 @@ def test_no_payload_whatever_is_more_than_unreadable(payload: Any) -> None:
     for read, _ in VERDICTS.values():
         with suppress(UnreadablePayload):
             read(payload)
+
+
+@pytest.mark.parametrize("again", ["QRL", "qrl", " QRL"])
+def test_an_asset_that_is_listed_twice_is_no_balance(again: str) -> None:
+    with pytest.raises(UnreadablePayload, match="listed 2 times"):
+        wire.read_account(account_payload(("QRL", "100", "0"), ("USDT", "1", "0"), (again, "5", "0")))
