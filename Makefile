@@ -33,15 +33,15 @@ test: check pytest ## all checks and all tests
 pytest: $(READY) ## the tests alone: TESTS=path
 	$(BIN)/python -m pytest -n auto $(TESTS)
 
-run: $(READY) ## play a day: CANDLES=file, LIVE=1, SEED=n, HOURS=n, EXCHANGE=https://api.mexc.com, REDIS_URL=...
+run: $(READY) ## play a day: CANDLES=file, LIVE=1, SEED=n, HOURS=n, SPREAD=0.002, DEPTH=5000, EXCHANGE=https://api.mexc.com, REDIS_URL=...
 	@$(BIN)/python -m local run $(if $(CANDLES),--candles $(CANDLES)) $(if $(SEED),--seed $(SEED)) \
 	  $(if $(EXCHANGE),--exchange $(EXCHANGE)) $(if $(HOURS),--hours $(HOURS)) $(if $(LIVE),--live) \
-	  $(if $(LIVE_FOR_REAL),--live-for-real)
+	  $(if $(SPREAD),--spread $(SPREAD)) $(if $(DEPTH),--depth $(DEPTH)) $(if $(LIVE_FOR_REAL),--live-for-real)
 
 serve: $(READY) ## stay up in real time, on http://127.0.0.1:8080
 	@$(BIN)/python -m local serve $(if $(CANDLES),--candles $(CANDLES)) $(if $(SEED),--seed $(SEED)) \
 	  $(if $(EXCHANGE),--exchange $(EXCHANGE)) $(if $(PORT),--port $(PORT)) $(if $(LIVE),--live) \
-	  $(if $(LIVE_FOR_REAL),--live-for-real)
+	  $(if $(SPREAD),--spread $(SPREAD)) $(if $(DEPTH),--depth $(DEPTH)) $(if $(LIVE_FOR_REAL),--live-for-real)
 
 bench: $(READY) ## measure calls, round trips and time against what cannot be avoided
 	@$(BIN)/python -m bench

@@ -35,6 +35,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=7, help="of the price path and the order book")
     parser.add_argument("--price", default=START_PRICE, help="price at the start; a candle file is scaled to it")
+    parser.add_argument("--spread", help="of the simulated book, a fraction of the price (0.001)")
+    parser.add_argument("--depth", help="of each side of the simulated book, in the quote asset (2000)")
     parser.add_argument("--live", action="store_true", help="place orders, in the simulated exchange")
     parser.add_argument("--exchange", metavar="URL", help="read this exchange instead of the simulated one")
     parser.add_argument(
@@ -96,6 +98,9 @@ def _simulation(arguments: argparse.Namespace, console: Console, start: datetime
         begin = start or first_minute(arguments)
         options += ["--candles", str(arguments.candles), "--candles-from", begin.isoformat()]
         console.print(f"prices: {arguments.candles.name}, scaled so that the first is {arguments.price} USDT")
+    for name in ("spread", "depth"):
+        if value := getattr(arguments, name):
+            options += [f"--{name}", value]
     for asset, amount in HOLDING.items():
         options += ["--balance", f"{asset}={amount}"]
     with simulated_exchange(options) as exchange:

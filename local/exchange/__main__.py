@@ -13,7 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from local.exchange.amounts import read_plain
-from local.exchange.config import API_KEY, SECRET_KEY, CandleReplay, ExchangeConfig, RateLimit
+from local.exchange.config import API_KEY, SECRET_KEY, BookShape, CandleReplay, ExchangeConfig, RateLimit
 from local.exchange.exchange import SimulatedExchange
 from local.exchange.server import serve
 
@@ -40,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _config(options: argparse.Namespace) -> ExchangeConfig:
     balances = dict(options.balance) if options.balance else None
     limit = RateLimit(weight=options.rate_limit or None)
+    shape = {"spread": options.spread, "notional_per_side": options.depth}
+    shape = {name: value for name, value in shape.items() if value is not None}
     config = ExchangeConfig(
         symbol=options.symbol,
         start_ms=options.start,
@@ -48,6 +50,7 @@ def _config(options: argparse.Namespace) -> ExchangeConfig:
         api_key=options.api_key,
         secret_key=options.secret_key,
         rate_limit=limit,
+        book=replace(BookShape(), **shape),
     )
     if options.candles is None:
         return config
@@ -67,6 +70,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--candles", type=Path, metavar="FILE", help="replay instead of the random walk")
     add("--candles-from", type=_moment, metavar="ISO", help="candle time that falls on the start")
     add("--candles-volume", choices=("base", "quote"), default="base", help="what the volume column counts")
+    add("--spread", type=_amount, metavar="FRACTION", help="between best bid and best ask, a share of the price")
+    add("--depth", type=_amount, metavar="QUOTE", help="what each side of the book holds, in the quote asset")
     add("--balance", type=_balance, action="append", metavar="ASSET=AMOUNT", help="may be repeated")
     add("--api-key", default=API_KEY)
     add("--secret-key", default=SECRET_KEY)

@@ -105,6 +105,8 @@ class BookShape:
     quiet_share: Decimal = Decimal("0.1")
     # What our own fills took stays away for that long: the same depth is not sold twice at once.
     refill_ms: int = 1_000
+    # The most that others take of what is traded through a resting order; how much is drawn for each minute.
+    queue_ahead: Decimal = Decimal(1)
     # The order of levels is not promised by the exchange; True mixes it.
     shuffled: bool = False
 
@@ -196,6 +198,8 @@ class ExchangeConfig:
             raise ValueError(f"{MX_SYMBOL} is always there as the second symbol")
         if self.start_price is not None and self.start_price <= 0:
             raise ValueError("start_price must be positive")
+        if not 0 <= self.book.spread < 1:
+            raise ValueError("spread: a fraction of the price, below 1")
         if self.rules is not None and self.rules.symbol != self.symbol:
             raise ValueError(f"rules are of {self.rules.symbol}, not of {self.symbol}")
 

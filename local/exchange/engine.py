@@ -123,8 +123,9 @@ class Engine:
     def advance(self, now_ms: int) -> None:
         """Let time pass: fill resting orders that the price path reached since the last call.
 
-        A resting order meets one book a minute, around the best price of that minute, however often or seldom
-        this is called.
+        A resting order is filled when the price goes beyond it, never when it is only touched; at most once a
+        minute, by the best price of that minute, however often or seldom this is called. How much reaches it is
+        a matter of its place in the queue.
         """
         since_ms, self._advanced_ms = self._advanced_ms, max(self._advanced_ms, now_ms)
         if not self._open or now_ms < since_ms:
@@ -139,10 +140,8 @@ class Engine:
 
     def _reachable(self, market: Market, since_ms: int, now_ms: int) -> bool:
         low, high = market.extremes(since_ms, now_ms)
-        half = market.shape.spread / 2
-        ask, bid = low * (ONE + half), high * (ONE - half)
         return any(
-            order.crosses(ask if order.side == "BUY" else bid)
+            low < order.price if order.side == "BUY" else high > order.price
             for order in self._open.values()
             if order.symbol == market.symbol
         )
@@ -152,22 +151,23 @@ class Engine:
         waiting = [o for o in self.open_orders() if o.symbol == market.symbol and o.offered_minute != minute]
         if not waiting:
             return
-        low, high = market.extremes(since_ms, now_ms)
-        # Sized as at the beginning of the minute, so that the moment of asking does not matter.
-        book_ms = minute * MINUTE_MS
-        books = market.book_around(low, book_ms).asks, market.book_around(high, book_ms).bids
-        for levels, side, sign in zip(books, ("BUY", "SELL"), (-1, 1), strict=True):
-            # Best priced first, then oldest; together they get no more than the book holds.
-            given = ZERO
-            for order in sorted((o for o in waiting if o.side == side), key=lambda o: sign * o.price):
-                offered = sum((level.quantity for level in levels if order.crosses(level.price)), ZERO)
-                quantity = min(order.remaining, offered - given)
-                if quantity <= 0:
-                    continue
-                given += quantity
-                order.offered_minute = minute
-                self._fill(order, order.price, quantity, now_ms, maker=True)
-                self._settle(order, now_ms, done=order.remaining == 0)
+        extremes = dict(zip(("BUY", "SELL"), market.extremes(since_ms, now_ms), strict=True))
+        # Best priced first, then oldest; together they get no more than was traded through them.
+        given = {"BUY": ZERO, "SELL": ZERO}
+        for order in sorted(waiting, key=lambda o: -o.price if o.side == "BUY" else o.price):
+            # Sized as at the beginning of the minute, so that the moment of asking does not matter.
+            through = market.traded_through(order.side, order.price, extremes[order.side], minute * MINUTE_MS)
+            if not through:
+                continue
+            ahead = market.queue_ahead(order.order_id, minute)
+            offered = floor_to(through * (ONE - ahead), market.rules.quantity_step) - given[order.side]
+            quantity = min(order.remaining, offered)
+            if quantity <= 0:
+                continue
+            given[order.side] += quantity
+            order.offered_minute = minute
+            self._fill(order, order.price, quantity, now_ms, maker=True)
+            self._settle(order, now_ms, done=order.remaining == 0)
 
     def _made(self, new: NewOrder, order_id: str, effects: Effects, now_ms: int) -> Order:
         market = self.markets[new.symbol]

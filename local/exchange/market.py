@@ -170,6 +170,22 @@ class Market:
                     levels.append(Level(price, quantity))
         return Book(tuple(bids), tuple(asks))
 
+    def traded_through(self, side: Side, price: Decimal, extreme: Decimal, at_ms: int) -> Decimal:
+        """What changed hands beyond a resting order's price when the market went to `extreme`; zero on a touch.
+
+        As much as a book of that second holds between the two: the further, the more.
+        """
+        beyond = price - extreme if side == "BUY" else extreme - price
+        if beyond <= 0:
+            return ZERO
+        levels = self.book_around(extreme, at_ms).opposite(side)
+        return sum((each.quantity for each in levels if abs(each.price - levels[0].price) < beyond), ZERO)
+
+    def queue_ahead(self, order_id: str, minute: int) -> Decimal:
+        """The share of what is traded through an order in a minute that goes to others: nothing to all of it."""
+        luck = random.Random(f"{self._seed}|queue|{order_id}|{minute}").randrange(5)
+        return self._shape.queue_ahead * luck / 4
+
     def take(self, side: Side, quantity: Decimal, now_ms: int) -> None:
         """Remember what an order of that side took, so that it is not offered again at once."""
         self._taken.append(_Taken(now_ms + self._shape.refill_ms, side, quantity))

@@ -190,6 +190,36 @@ def test_a_resting_order_larger_than_the_book_is_filled_in_parts_one_book_a_minu
     assert order(client, ack)["status"] == "FILLED"
 
 
+def test_a_resting_order_is_filled_when_the_price_goes_through_it_and_not_when_it_is_touched() -> None:
+    for side, limit, touched, through in (
+        ("BUY", "0.0198", "0.0198", "0.019799"),
+        ("SELL", "0.0202", "0.0202", "0.020201"),
+    ):
+        client, clock = market(book=BookShape(queue_ahead=Decimal(0)))
+        ack = place(client, side, "LIMIT_MAKER", "100", limit)
+        for price, status in ((touched, "NEW"), (through, "FILLED")):
+            clock.advance(MINUTE)
+            client.sim("POST", "price", price=price)
+            assert order(client, ack)["status"] == status, (side, price)
+        assert my_trades(client)[0]["price"] == limit
+
+
+def test_how_much_reaches_a_resting_order_is_luck_of_the_seed_and_never_more_than_was_traded_through_it() -> None:
+    def filled(seed: int, through: str) -> Decimal:
+        client, clock = standing(NOON, seed=seed, balances={"USDT": Decimal(5_000)})
+        client.sim("POST", "price", price="0.02")
+        ack = place(client, "BUY", "LIMIT_MAKER", "150000", "0.0199")
+        clock.advance(MINUTE)
+        client.sim("POST", "price", price=through)
+        return Decimal(order(client, ack)["executedQty"])
+
+    just, far = ([filled(seed, price) for seed in range(40)] for price in ("0.019899", "0.0198"))
+    assert [filled(seed, "0.0198") for seed in range(3)] == far[:3]
+    assert 4 <= far.count(Decimal(0)) <= 14, "in one minute of five all of it goes to others"
+    assert max(just) < Decimal("0.5") * max(far), "one level of the book, and all three"
+    assert all(a <= b for a, b in zip(just, far, strict=True))
+
+
 def test_how_often_the_exchange_is_asked_does_not_change_when_resting_orders_fill() -> None:
     ends = []
     for step in (30 * MINUTE, MINUTE, 20_000):

@@ -119,6 +119,7 @@ def test_closing_the_server_ends_connections_that_stay_open() -> None:
 
 def test_the_command_line_says_where_it_listens_and_starts_at_the_time_and_price_asked_for() -> None:
     arguments = ["--start", "2026-03-01T12:00", "--frozen", "--price", "0.5", "--balance", "QRL=7.5"]
+    arguments += ["--spread", "0.01", "--depth", "90"]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-m", "local.exchange", *arguments]
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
@@ -128,6 +129,7 @@ def test_the_command_line_says_where_it_listens_and_starts_at_the_time_and_price
         time = ask(connection, "/api/v3/time")
         price = ask(connection, "/api/v3/ticker/price?symbol=QRLUSDT")
         state = ask(connection, "/sim/state")[1]
+        _, depth = ask(connection, "/api/v3/depth?symbol=QRLUSDT")
         connection.close()
         process.send_signal(signal.SIGTERM)
         rest = process.stdout.read()
@@ -135,6 +137,8 @@ def test_the_command_line_says_where_it_listens_and_starts_at_the_time_and_price
     assert time == (200, {"serverTime": NOON})
     assert price == (200, {"symbol": "QRLUSDT", "price": "0.500000"})
     assert state["balances"] == {"QRL": {"free": "7.5", "locked": "0"}}
+    assert (depth["bids"][0][0], depth["asks"][0][0]) == ("0.497500", "0.502500")
+    assert 54 < sum(Decimal(price) * Decimal(quantity) for price, quantity in depth["asks"]) < 126
     assert (process.returncode, rest) == (0, "")
 
 
