@@ -46,6 +46,7 @@ ENV = {
     "ORDER_COOLDOWN_SECONDS": "0",
     "MAX_ORDERS_PER_DAY": "1000",
 }
+LOOPBACK = {"REMOTE_ADDR": "127.0.0.1"}
 
 
 @contextmanager
@@ -186,7 +187,9 @@ class World:
         if slot is not None:
             headers.append(("X-CloudScheduler-ScheduleTime", slot.isoformat()))
         self.tell(process.name, f"▶ slot {slot:%H:%M}" if slot else "▶ by hand")
-        request = Request(EnvironBuilder(method="POST", headers=Headers(headers)).get_environ())
+        request = Request(
+            EnvironBuilder(method="POST", headers=Headers(headers), environ_base=LOOPBACK).get_environ()
+        )
         try:
             response = process.bot.handle(JOBS[job], request)
         except Crash:
@@ -203,7 +206,9 @@ class World:
         process = self.process("ops")
         self.tell(process.name, f"▶ {body}")
         headers = {"X-CloudScheduler": "true"}
-        request = Request(EnvironBuilder(method="POST", headers=Headers(headers), json=body).get_environ())
+        request = Request(
+            EnvironBuilder(method="POST", headers=Headers(headers), json=body, environ_base=LOOPBACK).get_environ()
+        )
         try:
             response = process.bot.handle_ops(request)
         except Crash:
