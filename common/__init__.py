@@ -4,8 +4,8 @@ Imports go one way, and a test keeps it:
     ground <- domain <- config <- mexc, store, gcp <- run <- books <- trading <- jobs <- ops, report
     <- answers <- runner <- service <- runtime
 
-The ground is errors, clock, meter, decimals and decimal_json. Rooms between the same two arrows know nothing of
-each other.
+The ground is errors, clock, meter, decimals, decimal_json and redact. Rooms between the same two arrows know
+nothing of each other.
 """
 
 import gc

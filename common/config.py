@@ -247,6 +247,15 @@ class Settings(BaseModel):
         return problems
 
     @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every secret value, for the gate that keeps them out of all texts."""
+        url = _address(self.redis_url.get_secret_value()) if self.redis_url else None
+        hidden = (self.mexc_api_key, self.mexc_secret_key, self.redis_password)
+        proxy = _address(self.https_proxy) if self.https_proxy else None
+        found = [secret.get_secret_value() for secret in hidden if secret]
+        return (*found, *(parts.password for parts in (url, proxy) if parts and parts.password))
+
+    @property
     def on_platform(self) -> bool:
         return self.k_service is not None
 

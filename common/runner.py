@@ -21,6 +21,7 @@ from common.errors import BotError, LeaseHeld, StoreError
 from common.gcp import logs
 from common.mexc.client import Mexc
 from common.mexc.http import MexcHttp
+from common.redact import Redact
 from common.run import Job, Outcome, Run
 from common.store.batch import Batch
 from common.store.cache import MarketCache
@@ -45,6 +46,7 @@ class Runner:
     cache: MarketCache
     pool: Executor
     rng: random.Random
+    redact: Redact
     unsettled: dict[str, JournalEntry] = field(default_factory=dict)
     _policy_checked: bool = False
 
@@ -75,6 +77,9 @@ class Runner:
     def run_id(self) -> str:
         return f"{self.rng.getrandbits(64):016x}"
 
+    def batch(self, call: Call, run_id: str) -> Batch:
+        return Batch(self.store.keys, run_id, call.job.task, self.redact)
+
     def deadline(self) -> Deadline:
         return Deadline(self.clock, self.settings.run_deadline_seconds)
 
@@ -95,7 +100,7 @@ class Runner:
             pool=self.pool,
             deadline=deadline,
             meter=call.meter,
-            batch=Batch(self.store.keys, token.rsplit(":", 1)[1], call.job.task),
+            batch=self.batch(call, token.rsplit(":", 1)[1]),
             lease=lease,
             values=begun.values,
             stages=call.stages,
@@ -156,13 +161,13 @@ class Runner:
 
     def _record_failure(self, call: Call, slot: Slot, lease: Lease, error: BotError) -> None:
         """Give the lease back, and leave word of the failure for whoever looks; nothing else is stored."""
-        batch = Batch(self.store.keys, "failed", call.job.task)
+        batch = self.batch(call, "failed")
         summary = _summary(call, slot, "error", str(error)) | {"error": {"code": error.code}}
         batch.document(self.store.keys.report_last(call.job.name), summary)
         try:
             lease.commit(batch)
-        except StoreError as lost:
-            log.warning("the failure could not be recorded: %s", lost)
+        except (StoreError, ValueError) as lost:  # ValueError: a text that UTF-8 cannot hold
+            log.warning("the failure could not be recorded: %s", lost if isinstance(lost, StoreError) else "text")
 
     def _duplicate(self, call: Call, text: str) -> Response:
         finished(call, self.settings, "skipped", "duplicate delivery", {})

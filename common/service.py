@@ -21,9 +21,9 @@ from common.errors import BadRequest, BotError, MissingCredentials
 from common.gcp import logs
 from common.gcp.callers import Caller, CallerCheck
 from common.mexc.http import MexcHttp
+from common.redact import redactor
 from common.run import NOT_YET, Job, View
 from common.runner import Runner
-from common.store.batch import Batch
 from common.store.cache import MarketCache
 from common.store.keys import RAW_ENDPOINTS, Keys
 from common.store.store import Store
@@ -58,7 +58,8 @@ class Bot:
             rng,
         )
         cache = MarketCache.from_settings(client, settings)
-        self.runner = Runner(settings, clock, http, self.store, cache, pool, rng)
+        self.redact = redactor(settings.secrets)
+        self.runner = Runner(settings, clock, http, self.store, cache, pool, rng, self.redact)
 
     def handle(self, job: Job, request: Request) -> Response:
         """Answer one request to a scheduled job: POST runs it, GET shows what is stored."""
@@ -103,6 +104,15 @@ class Bot:
             self.settings.google_cloud_project,
         )
         logs.set_context(trace | {"task": job.task})
+        response = self._worked(call, request, allowed, work)
+        text = response.get_data(as_text=True)
+        if (shown := self.redact(text)) is not text:
+            response.set_data(shown)
+        return response
+
+    def _worked(
+        self, call: Call, request: Request, allowed: Collection[str], work: Callable[[Call], Response]
+    ) -> Response:
         if request.method not in ("GET", "POST"):
             response = answer(call, 405, error_body("method_not_allowed", f"{request.method} is not served"))
             response.headers["Allow"] = "GET, POST"
@@ -135,7 +145,7 @@ class Bot:
             settings=self.settings,
             store=self.store,
             meter=call.meter,
-            batch=Batch(self.store.keys, self.runner.run_id(), call.job.task),
+            batch=self.runner.batch(call, self.runner.run_id()),
         )
         name = body.get("command")
         command = commands.COMMANDS.get(name) if isinstance(name, str) else None

@@ -18,7 +18,7 @@ from tests.conftest import ROOT
 
 COMMON = ROOT / "common"
 FUNCTIONS = {"balance", "price", "cost", "fifteen_min_job", "rebalance", "ops"}
-GROUND = {"errors", "clock", "meter", "decimals", "decimal_json"}
+GROUND = {"errors", "clock", "meter", "decimals", "decimal_json", "redact"}
 LAYERS = (
     ("ground",),
     ("domain",),

@@ -18,10 +18,12 @@ from typing import Any, TextIO
 
 from common.config import Settings
 from common.decimal_json import loads, to_answer
+from common.redact import UNSIGNED, Redact, redactor
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 _context: ContextVar[Mapping[str, Any]] = ContextVar("log_context", default=_NOTHING)
-log = logging.getLogger("common.run")
+log = logging.getLogger("common.events")
+"""Whatever the level: metrics and the journal are made from these lines alone."""
 
 
 def set_context(fields: Mapping[str, Any]) -> None:
@@ -58,6 +60,10 @@ def _message(record: logging.LogRecord) -> str:
 
 
 class JsonFormatter(logging.Formatter):
+    def __init__(self, redact: Redact = UNSIGNED) -> None:
+        super().__init__()
+        self._redact = redact
+
     def format(self, record: logging.LogRecord) -> str:
         line = {
             "severity": record.levelname,
@@ -68,16 +74,20 @@ class JsonFormatter(logging.Formatter):
             **getattr(record, "fields", {}),
         }
         text, more = to_answer(line), getattr(record, "json_text", "{}")
-        return text if more == "{}" else f"{text[:-1]},{more[1:]}"
+        return self._redact(text if more == "{}" else f"{text[:-1]},{more[1:]}")
 
 
 class TextFormatter(logging.Formatter):
+    def __init__(self, redact: Redact = UNSIGNED) -> None:
+        super().__init__()
+        self._redact = redact
+
     def format(self, record: logging.LogRecord) -> str:
         fields = getattr(record, "fields", {}) | loads(getattr(record, "json_text", "{}"))
         shown = {k: v for k, v in fields.items() if k != "event" and isinstance(v, str | int | Decimal)}
         told = " ".join(f"{k}={to_answer(v)}" for k, v in shown.items())
         time = self.formatTime(record, "%H:%M:%S")
-        return f"{time} {record.levelname} {_message(record)} {told}".rstrip()
+        return self._redact(f"{time} {record.levelname} {_message(record)} {told}".rstrip())
 
 
 class StdoutHandler(logging.StreamHandler[TextIO]):
@@ -97,16 +107,18 @@ class StdoutHandler(logging.StreamHandler[TextIO]):
 
 def set_up(settings: Settings) -> None:
     """Own the root logger: one handler, our level, our format."""
+    redact = redactor(settings.secrets)
     if not settings.on_platform and settings.log_ship_project:
-        _own(_shipping_handler(settings.log_ship_project), settings.log_level)
+        _own(_shipping_handler(settings.log_ship_project, redact), settings.log_level)
     else:
-        set_up_plainly(settings.on_platform, settings.log_level)
+        set_up_plainly(settings.on_platform, settings.log_level, redact)
 
 
-def set_up_plainly(on_platform: bool, level: str = "INFO") -> None:
+def set_up_plainly(on_platform: bool, level: str = "INFO", redact: Redact = UNSIGNED) -> None:
     """The same without settings, so that it can be told what is wrong with them."""
     handler = StdoutHandler()
-    handler.setFormatter(JsonFormatter() if on_platform else TextFormatter())
+    form = JsonFormatter if on_platform else TextFormatter
+    handler.setFormatter(form(redact))
     _own(handler, level)
 
 
@@ -114,21 +126,22 @@ def _own(handler: logging.Handler, level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    log.setLevel(logging.INFO)
     for noisy in ("urllib3", "google", "werkzeug"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
-def _shipping_handler(project: str) -> logging.Handler:
+def _shipping_handler(project: str, redact: Redact) -> logging.Handler:
     """Off the platform: lines go to Cloud Logging by its client (imported here only: it costs half a second)."""
     from google.cloud.logging import Client
 
-    return shipping(Client(project=project))
+    return shipping(Client(project=project), redact)
 
 
-def shipping(client: Any, **more: Any) -> logging.Handler:
+def shipping(client: Any, redact: Redact = UNSIGNED, **more: Any) -> logging.Handler:
     """The library's handler for our lines: it sends a line that is a JSON object as a structured payload."""
     from google.cloud.logging.handlers import CloudLoggingHandler
 
     handler: logging.Handler = CloudLoggingHandler(client, **more)
-    handler.setFormatter(JsonFormatter())
+    handler.setFormatter(JsonFormatter(redact))
     return handler

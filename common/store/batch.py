@@ -7,27 +7,30 @@ from typing import Any
 from common.clock import milliseconds
 from common.decimal_json import to_hash, to_redis
 from common.meter import Reply
+from common.redact import UNSIGNED, Redact
 from common.store.keys import HISTORY_LIMIT, PRICE_CACHE_SECONDS, RUN_MARK_SECONDS, Keys
 
 
 class Batch:
     """Writes that are queued, to go to Redis together or not at all."""
 
-    def __init__(self, keys: Keys, run_id: str, task: str) -> None:
+    def __init__(self, keys: Keys, run_id: str, task: str, redact: Redact = UNSIGNED) -> None:
+        """`redact` takes out of every text what may not be stored (common/redact.py)."""
         self.keys = keys
         self._run_id = run_id
         self._task = task
+        self._redact = redact
         self._count = 0
         self.writes: list[Callable[[Any], object]] = []
 
     def fork(self) -> "Batch":
         """An empty batch of the same run: a leg that fails is dropped with all it queued."""
-        child = Batch(self.keys, f"{self._run_id}.{len(self.writes)}", self._task)
+        child = Batch(self.keys, f"{self._run_id}.{len(self.writes)}", self._task, self._redact)
         return child
 
     def next(self) -> "Batch":
         """An empty batch that goes on where this one ends."""
-        batch = Batch(self.keys, self._run_id, self._task)
+        batch = Batch(self.keys, self._run_id, self._task, self._redact)
         batch._count = self._count
         return batch
 
@@ -43,19 +46,20 @@ class Batch:
             f'{{"response":{reply.text},"timestamp":{stamp},'
             f'"datetime":"{reply.received_at.isoformat()}","metadata":{to_redis(metadata)}}}'
         )
-        self.set(self.keys.raw_latest(reply.endpoint), document)
-        self.append(self.keys.raw_history(reply.endpoint), document, stamp)
+        text = self._redact(document)
+        self._set(self.keys.raw_latest(reply.endpoint), text)
+        self._append(self.keys.raw_history(reply.endpoint), text, stamp)
 
     def document(self, key: str, document: Any) -> None:
         self.set(key, to_redis(document))
 
     def document_once(self, key: str, document: Any) -> None:
         """Stored only when the key is not there yet."""
-        text = to_redis(document)
+        text = self._redact(to_redis(document))
         self.writes.append(lambda pipe: pipe.set(key, text, nx=True))
 
     def hash(self, key: str, fields: Mapping[str, Any]) -> None:
-        texts = to_hash(fields)
+        texts = {name: self._redact(text) for name, text in to_hash(fields).items()}
         self.writes.append(lambda pipe: pipe.hset(key, mapping=texts))
 
     def hash_delete(self, key: str, field: str) -> None:
@@ -63,10 +67,10 @@ class Batch:
 
     def price(self, price: Mapping[str, Any], at: datetime) -> None:
         """The latest price for good, the cached one for 30 s, and a point of the history."""
-        text = to_redis(price)
-        self.set(self.keys.price_latest, text)
-        self.set(self.keys.price_cached, text, seconds=PRICE_CACHE_SECONDS)
-        self.append(self.keys.price_history, text, milliseconds(at))
+        text = self._redact(to_redis(price))
+        self._set(self.keys.price_latest, text)
+        self._set(self.keys.price_cached, text, seconds=PRICE_CACHE_SECONDS)
+        self._append(self.keys.price_history, text, milliseconds(at))
 
     def plan(self, plan: Mapping[str, Any]) -> None:
         self._latest(self.keys.plan_last, self.keys.plan_history, plan)
@@ -76,17 +80,20 @@ class Batch:
 
     def _latest(self, key: str, history: str, document: Any) -> None:
         """The last of its kind, and the newest of a trimmed history."""
-        text = to_redis(document)
-        self.set(key, text)
+        text = self._redact(to_redis(document))
+        self._set(key, text)
         self._push(history, text)
 
     def members(self, key: str, documents: Sequence[tuple[int, Any]]) -> None:
         """Into a sorted set that is never trimmed; the same member twice is one."""
         if documents:
-            scores = {to_redis(document): score for score, document in documents}
+            scores = {self._redact(to_redis(document)): score for score, document in documents}
             self.writes.append(lambda pipe: pipe.zadd(key, scores))
 
     def set(self, key: str, text: str, seconds: int | None = None) -> None:
+        self._set(key, self._redact(text), seconds)
+
+    def _set(self, key: str, text: str, seconds: int | None = None) -> None:
         self.writes.append(lambda pipe: pipe.set(key, text, ex=seconds))
 
     def delete(self, key: str) -> None:
@@ -94,12 +101,15 @@ class Batch:
 
     def append(self, key: str, text: str, score: int) -> None:
         """Into a trimmed history, a sorted set by milliseconds."""
+        self._append(key, self._redact(text), score)
+
+    def _append(self, key: str, text: str, score: int) -> None:
         self.writes.append(lambda pipe: pipe.zadd(key, {text: score}))
         self.writes.append(lambda pipe: pipe.zremrangebyrank(key, 0, -HISTORY_LIMIT - 1))
 
     def push_document(self, key: str, document: Any) -> None:
         """Onto a trimmed history, a list, newest first."""
-        self._push(key, to_redis(document))
+        self._push(key, self._redact(to_redis(document)))
 
     def _push(self, key: str, text: str) -> None:
         self.writes.append(lambda pipe: pipe.lpush(key, text))
