@@ -4,6 +4,8 @@ Imports: errors, domain. The README's table of settings is made from `Settings.m
 keeps the two alike.
 """
 
+import re
+import string
 from collections.abc import Mapping
 from datetime import date, timedelta
 from decimal import Decimal
@@ -31,6 +33,8 @@ from common.domain.orders.order import OrderStyle
 from common.errors import BotError, ConfigurationError
 
 GOOGLE_CERTS_URL = "https://www.googleapis.com/oauth2/v1/certs"
+INVISIBLE = string.whitespace + "\u00a0\u200b\u200c\u200d\u2060\ufeff"
+"""What comes along when a secret or an address is pasted, and is never part of it."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -51,9 +55,12 @@ def _address(url: str) -> SplitResult | None:
 
 
 def _names(value: object) -> object:
-    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    return tuple(name for part in value.split(",") if (name := part.strip(INVISIBLE)))
 
 
+_PRINTABLE = re.compile(r"[!-~]+")
 Number = Annotated[Decimal, BeforeValidator(_decimal)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 Fraction = Annotated[Decimal, BeforeValidator(_decimal), Field(ge=0, lt=1)]
@@ -178,6 +185,21 @@ class Settings(BaseModel):
         Instrument.from_symbol(symbol)
         return symbol
 
+    @field_validator("mexc_api_key", "mexc_secret_key")
+    @classmethod
+    def _fits_a_header(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret and not _PRINTABLE.fullmatch(secret.get_secret_value()):
+            raise ValueError("must be printable ASCII without blanks")
+        return secret
+
+    @field_validator("scheduler_service_account", "operator_accounts", "oidc_audience")
+    @classmethod
+    def _one_word_each(cls, value: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+        names = value if isinstance(value, tuple) else (value or "x",)
+        if not all(_PRINTABLE.fullmatch(name) for name in names):
+            raise ValueError("must be printable ASCII without blanks")
+        return value
+
     @field_validator("mexc_base_url", "oidc_certs_url")
     @classmethod
     def _https_or_loopback(cls, url: str) -> str:
@@ -224,7 +246,8 @@ class Settings(BaseModel):
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
         """Read the settings. Raises ConfigurationError that names every offending variable, and no value."""
-        values: dict[str, Any] = {name: value for name, value in environ.items() if value != ""}
+        stripped = {name: value.strip(INVISIBLE) for name, value in environ.items()}
+        values: dict[str, Any] = {name: value for name, value in stripped.items() if value != ""}
         values.setdefault("AUTH_MODE", "platform" if values.get("K_SERVICE") else "oidc")
         try:
             return cls.model_validate(values)

@@ -50,7 +50,15 @@ def redis_client(settings: Settings) -> "redis.Redis":
             "ssl_check_hostname": False,
         }
     if settings.redis_url is not None:
-        return redis.Redis.from_url(settings.redis_url.get_secret_value(), **options)
+        try:
+            client = redis.Redis.from_url(settings.redis_url.get_secret_value(), **options)
+            pool = client.connection_pool
+            pool.connection_class(
+                **pool.connection_kwargs
+            )  # an option nobody knows shows here, not at the first call
+        except (ValueError, TypeError, redis.RedisError):
+            raise ConfigurationError("REDIS_URL: an option behind its ? is unknown or cannot be read") from None
+        return client
     password = settings.redis_password
     return redis.Redis(
         host=settings.redis_host or "",

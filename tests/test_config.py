@@ -15,6 +15,7 @@ from common.domain.decision.policy import Policy
 from common.domain.instrument import Instrument
 from common.domain.orders.order import OrderStyle
 from common.errors import ConfigurationError
+from common.runtime import redis_client
 from tests.builders import PROPERTY, d
 
 LAPTOP = {"REDIS_URL": "redis://127.0.0.1:6379/0", "AUTH_MODE": "header"}
@@ -407,3 +408,42 @@ def test_a_name_that_is_nearly_a_setting_is_told_with_the_one_it_resembles() -> 
     }
     others = ("PATH", "K_REVISION", "FUNCTION_TARGET", "LOG_EXECUTION_ID", "HTTP_PROXY", "target_ratio")
     assert nearly_settings(dict.fromkeys([*misspelt, *others, *LAPTOP], "50")) == misspelt
+
+
+@pytest.mark.parametrize("around", [" {}", "{}\n", "\t{}\r\n", "\u200b{}\u200b", "\ufeff{}", "\u00a0{} "])
+def test_what_comes_along_when_a_value_is_pasted_is_no_part_of_it(around: str) -> None:
+    pasted = {
+        "MEXC_API_KEY": "mx0key",
+        "MEXC_SECRET_KEY": "secret",
+        "SCHEDULER_SERVICE_ACCOUNT": "scheduler@project.iam.gserviceaccount.com",
+        "OPERATOR_ACCOUNTS": "a@example.com",
+        "OIDC_AUDIENCE": "https://a.run.app",
+        "MEXC_BASE_URL": "https://api.mexc.com",
+    }
+    read = Settings.from_env(LAPTOP | {name: around.format(value) for name, value in pasted.items()})
+    assert read.mexc_api_key is not None
+    assert read.mexc_secret_key is not None
+    assert (read.mexc_api_key.get_secret_value(), read.mexc_secret_key.get_secret_value()) == ("mx0key", "secret")
+    assert read.scheduler_service_account == pasted["SCHEDULER_SERVICE_ACCOUNT"]
+    assert (read.operator_accounts, read.oidc_audience) == (("a@example.com",), ("https://a.run.app",))
+    assert read.mexc_base_url == "https://api.mexc.com"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["MEXC_API_KEY", "MEXC_SECRET_KEY", "SCHEDULER_SERVICE_ACCOUNT", "OPERATOR_ACCOUNTS", "OIDC_AUDIENCE"],
+)
+@pytest.mark.parametrize("odd", ["a b", "a\u200bb", "a\nb", "caf\u00e9"])
+def test_what_no_header_can_hold_is_refused_by_its_name(name: str, odd: str) -> None:
+    keys = {"MEXC_API_KEY": "key", "MEXC_SECRET_KEY": "secret"}
+    with pytest.raises(ConfigurationError, match=name) as raised:
+        Settings.from_env({**LAPTOP, **keys, name: odd})
+    assert odd not in str(raised.value)
+
+
+@pytest.mark.parametrize("query", ["socket_timeout=abc", "no_such_option=1", "db=x"])
+def test_an_option_of_the_redis_url_that_cannot_be_read_is_a_configuration_error(query: str) -> None:
+    settings = Settings.from_env({"REDIS_URL": f"redis://:hidden-word@h/0?{query}", "AUTH_MODE": "header"})
+    with pytest.raises(ConfigurationError, match="REDIS_URL") as raised:
+        redis_client(settings)
+    assert "hidden-word" not in str(raised.value)
