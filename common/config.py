@@ -1,6 +1,6 @@
 """Every setting of the bot, read once from the environment; all offenders are named in one error.
 
-Imports: errors, domain. The README's table of settings is made from `Settings.model_fields`, and a test
+Imports: errors, domain. The table in docs/settings.md is made from `Settings.model_fields`, and a test
 keeps the two alike.
 """
 
@@ -68,7 +68,7 @@ Seconds = Annotated[int, Field(ge=1, le=31_536_000)]
 
 
 class Settings(BaseModel):
-    """One process's settings. Fields are the environment's names in lower case; contract.md §8 and the README."""
+    """One process's settings. Fields are the environment's names in lower case; contract.md §8."""
 
     model_config = ConfigDict(
         frozen=True,
