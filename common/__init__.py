@@ -1,7 +1,7 @@
 """The bot, shared by the six functions.
 
 Imports go one way, and a test keeps it:
-    ground <- domain <- config <- mexc, store, gcp <- run <- books <- trading <- jobs <- ops, report
+    ground <- domain <- config <- mexc, store, gcp <- run <- books <- trading <- jobs <- report <- ops
     <- answers <- runner <- service <- runtime
 
 The ground is errors, clock, meter, decimals, decimal_json and redact. Rooms between the same two arrows know

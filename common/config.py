@@ -178,6 +178,9 @@ class Settings(BaseModel):
     )
     google_cloud_project: str | None = Field(None, description="Project, for the trace in log lines")
     k_service: str | None = Field(None, description="Set by the platform itself; never by hand")
+    k_revision: str | None = Field(
+        None, description="Set by the platform: which deployment this is, for the report"
+    )
 
     @field_validator("symbol")
     @classmethod

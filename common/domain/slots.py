@@ -1,10 +1,14 @@
 """Which scheduled time a call belongs to, and whether that may be believed (platform.md §2.2)."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+QUARTER = timedelta(minutes=15)
+"""Between two slots of the 15-minute job."""
 EARLY = timedelta(seconds=2)
 LATE = timedelta(days=1)
+_NAME = "%Y%m%dT%H%MZ"
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +21,7 @@ class Slot:
     @property
     def name(self) -> str:
         """Sortable and readable: 20260102T0315Z."""
-        return self.at.strftime("%Y%m%dT%H%MZ")
+        return self.at.strftime(_NAME)
 
 
 def slot_of(schedule_time: str | None, now: datetime) -> Slot:
@@ -37,3 +41,27 @@ def slot_of(schedule_time: str | None, now: datetime) -> Slot:
     if moment.tzinfo is None or not -EARLY <= now - moment <= LATE:
         return by_hand
     return Slot(moment.astimezone(UTC).replace(second=0, microsecond=0), scheduled=True)
+
+
+def slot_named(name: str) -> datetime:
+    """The time of a slot by its name. Raises ValueError."""
+    return datetime.strptime(name, _NAME).replace(tzinfo=UTC)
+
+
+def missed(seen: Collection[datetime], now: datetime, every: timedelta = QUARTER) -> tuple[int, list[datetime]]:
+    """How many slots were due since the first that was seen, and those that were not seen.
+
+    `seen` are times of runs, each of the slot it falls in. The slot under way is not due until its time is over.
+    """
+    began = {_beginning(at, every) for at in seen}
+    if not began:
+        return 0, []
+    first = min(began)
+    last = max(max(began), _beginning(now, every) - every)
+    due = [first + index * every for index in range((last - first) // every + 1)]
+    return len(due), [slot for slot in due if slot not in began]
+
+
+def _beginning(at: datetime, every: timedelta) -> datetime:
+    origin = datetime(2001, 1, 1, tzinfo=UTC)
+    return origin + (at - origin) // every * every

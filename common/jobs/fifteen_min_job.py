@@ -16,7 +16,7 @@ from common.store.batch import Batch
 from common.store.keys import CacheKeys, Keys
 from common.store.records import Document, holdings_of
 from common.store.store import Read
-from common.trading import planning, resolution, snapshot, trade
+from common.trading import attention, planning, resolution, snapshot, trade
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ COST_FAILED = "Stale data: the cost update of this run failed"
 
 
 def reads(keys: Keys, cache: CacheKeys) -> Mapping[str, Read]:
-    return snapshot.reads(keys, cache)
+    return {**snapshot.reads(keys, cache), "earlier": ("LRANGE", keys.report_history("fifteen_min_job"), "0", "1")}
 
 
 def containers(keys: Keys) -> Mapping[str, str]:
@@ -58,6 +58,7 @@ def run(run: Run) -> Outcome:
     if not run.settings.has_keys:
         leg = {"status": "skipped", "reason": NO_KEYS}
         return Outcome("skipped", {"cost_update": leg, "rebalance": leg, "order": None}, NO_KEYS)
+    attention.say_missed("15-min-job", run.slot.at, run.values["earlier"] or ())
     with run.stage("gather"):
         inputs = _gather(run)
     with run.stage("cost_update"):
@@ -142,6 +143,9 @@ def _outcome(run: Run, costs: CostLeg, plan: PlanLeg, order: Document | None) ->
         "order": order,
     }
     told = planning.logged(document, order, run) if document else {}
+    if document:
+        earlier, mode = run.values["earlier"] or (), run.settings.execution_mode
+        told |= attention.told(document, order, earlier, mode)
     if errors:
         told["error_code"] = errors[0].code
     http_status = 200

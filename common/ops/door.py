@@ -7,6 +7,9 @@ from typing import Any
 from common.errors import BadRequest
 from common.mexc.client import Mexc
 from common.ops import state, verify
+from common.report import content, html, page
+from common.report.style import SCRIPT, STYLE
+from common.report.values import gather
 from common.run import Job, Outcome, Run, View
 
 JOBS = state.JOBS
@@ -22,16 +25,38 @@ class Page:
 
 
 Shown = Callable[[View, Mexc], Mapping[str, Any] | Page]
+
+
+def report(view: View, _: Mexc) -> Page:
+    """The report as a page of its own (contract.md §14)."""
+    return Page(page.render(gather(view)), "text/html", PAGE_HEADERS)
+
+
+def status(view: View, _: Mexc) -> Page:
+    """The state in ten lines of text."""
+    return Page("\n".join(content.lines(gather(view))) + "\n", "text/plain", {"Cache-Control": "no-store"})
+
+
+PAGE_HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": f"{html.policy(STYLE, SCRIPT)}; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
 VIEWS: Mapping[str, Shown] = {
     "": lambda view, _: state.state(view),
     "verify": verify.verify,
+    "report": report,
+    "status": status,
 }
 
 
 def view(path: str, accept: str | None) -> Shown | None:
-    """The view at a path, None where there is none; `accept` is the header of that name."""
-    del accept
-    return VIEWS.get(path)
+    """The view at a path, None where there is none; `accept` is the header of that name.
+
+    A browser that asks for the state gets the page.
+    """
+    return VIEWS["report"] if path == "" and "text/html" in (accept or "") else VIEWS.get(path)
 
 
 def _no_run(_: Run) -> Outcome:

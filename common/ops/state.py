@@ -6,6 +6,7 @@ from typing import Any
 
 from common.errors import StoreCorrupt
 from common.jobs import balance, cost, fifteen_min_job, price, rebalance
+from common.report import content
 from common.run import Job, View, age_seconds
 from common.store.order_records import pause_document, pause_of
 from common.store.store import Read
@@ -27,6 +28,7 @@ def state(view: View) -> Mapping[str, Any]:
         "activity": ("GET", keys.activity),
         "pause": ("GET", keys.pause),
         "commands": ("LRANGE", keys.commands, "0", "9"),
+        "reports": ("LRANGE", keys.report_history("fifteen_min_job"), "0", "95"),
     }
     found, unreadable = view.store.survey(reads, view.meter)
     pause = None
@@ -44,8 +46,15 @@ def state(view: View) -> Mapping[str, Any]:
         "orders": found["activity"],
         "pause": pause_document(pause) | {"active": pause.active(view.now)} if pause else None,
         "commands": found["commands"],
+        "missed_slots": _missed(found["reports"], view.now),
         **({"unreadable": unreadable} if unreadable else {}),
     }
+
+
+def _missed(reports: Any, now: datetime) -> Mapping[str, Any]:
+    """Slots of the 15-minute job in the last day: how many were due, and those without a report."""
+    expected, missed = content.missed_slots(reports or (), now)
+    return {"expected": expected, "missed": missed}
 
 
 def _run(report: Any, now: datetime) -> Any:

@@ -3,21 +3,30 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 from common.config import Settings
+from common.decimals import ZERO, quotient
 from common.domain.instrument import Instrument
+from common.domain.slots import QUARTER
 from common.errors import BotError
 from common.mexc.client import Mexc
 from common.ops.state import JOBS
+from common.report import content
+from common.report.values import INTERVALS, Values, gather
+from common.report.words import percent
 from common.run import View, age_seconds
-from common.store.order_records import pause_of
+from common.store.order_records import continuity_of, pause_of
 from common.store.records import assets
 from common.store.store import Read
+from common.trading import attention
+from common.trading.resolution import NOT_PLACED_AFTER
 
-INTERVALS = {"balance": 180, "price": 60, "cost": 300, "fifteen_min_job": 900}
-"""Seconds between two slots of each unpaused job."""
 CLOCK_LIMIT_MS = 800
+DRIFT_LIMIT = Decimal("0.01")
+"""The share of the coins that may be unexplained before somebody must look."""
 LIMITS = ("CORE_HOLDING", "ORDER_COOLDOWN_SECONDS", "USDT_RESERVE")
 """What limits orders beside MAX_* and MIN_*."""
 
@@ -33,7 +42,14 @@ class Finding:
 
 def verify(view: View, exchange: Mexc) -> Mapping[str, Any]:
     """Every finding, and whether none of them is bad."""
-    findings = [*_store(view), *_runs(view), *_exchange(view, exchange), _limits(view.settings)]
+    values = gather(view)
+    findings = [
+        *_store(view),
+        *_runs(view),
+        *_trading(view, values),
+        *_exchange(view, exchange),
+        _limits(view.settings),
+    ]
     return {
         "healthy": all(finding.ok is not False for finding in findings),
         "findings": [{"name": f.name, "ok": f.ok, "explanation": f.explanation} for f in findings],
@@ -61,7 +77,9 @@ def _store(view: View) -> Iterator[Finding]:
     ttls = view.store.ttls(permanent, view.meter)
     missing = [key for key, ttl in ttls.items() if ttl == -2]
     mortal = [key for key, ttl in ttls.items() if ttl >= 0]
-    yield Finding("keys_present", not missing, f"missing: {', '.join(missing)}" if missing else "all are there")
+    remedy = " \u2192 restore" if {keys.ledger, keys.inception} & set(missing) else ""
+    told = f"missing: {', '.join(missing)}{remedy}" if missing else "all are there"
+    yield Finding("keys_present", not missing, told)
     yield Finding(
         "permanent_without_ttl", not mortal, f"with a TTL: {', '.join(mortal)}" if mortal else "none has a TTL"
     )
@@ -93,7 +111,7 @@ def _position_fields(instrument: Instrument) -> tuple[str, ...]:
 def _runs(view: View) -> Iterator[Finding]:
     """Every scheduled job ran within three of its intervals, and how it ended; the kill switch."""
     reads: dict[str, Read] = {name: ("GET", view.keys.report_last(name)) for name in JOBS}
-    reads |= {"pause": ("GET", view.keys.pause), "open": ("HGETALL", view.keys.orders_open)}
+    reads["pause"] = ("GET", view.keys.pause)
     found = view.store.read(reads, view.meter)
     for name, interval in INTERVALS.items():
         yield _run(name, found[name], interval, view.now)
@@ -102,8 +120,53 @@ def _runs(view: View) -> Iterator[Finding]:
     yield Finding(
         "kill_switch", not paused, f"paused by {pause.set_by}: {pause.reason}" if paused and pause else "off"
     )
-    count = len(found["open"] or {})
-    yield Finding("open_intents", count == 0, f"{count} intents are unresolved")
+
+
+def _trading(view: View, values: Values) -> Iterator[Finding]:
+    """Orders in doubt and what resolves each, a Redis that is new, the ledger's drift, slots lost or in vain."""
+    yield Finding(
+        "readable", not values.unreadable, "; ".join(values.unreadable) or "all that is stored can be read"
+    )
+    intents = [content.intent_line(entry, values) for entry in values.open_intents]
+    intents += [text for text in values.unreadable if view.keys.orders_open in text]
+    told = "; ".join(intents) if intents else "every order is known to its end"
+    yield Finding("open_intents", not intents, told)
+    yield _continuity(view)
+    yield _drift(values)
+    expected, missed = content.missed_slots(values.reports, values.now)
+    rows = sum(1 for before, after in pairwise(missed) if after - before == QUARTER)
+    listed = ", ".join(f"{slot:%H:%M}" for slot in missed[:8]) + (", \u2026" if len(missed) > 8 else "")
+    told = f"{len(missed)} of {expected} slots of the last day have no report" + (f": {listed}" if missed else "")
+    yield Finding("missed_slots", not rows, told)
+    count = attention.in_vain(values.reports) if values.mode == "live" else 0
+    told = f"the last {count} slots wanted to trade and filled nothing: {content.why(values)}"
+    yield Finding(
+        "wanted_to_trade", count < attention.IN_VAIN, told if count else "no slot wanted to trade and could not"
+    )
+
+
+def _continuity(view: View) -> Finding:
+    """Whether orders may be missing that this Redis has not heard of yet."""
+    key = view.keys.continuity
+    known = continuity_of(view.store.read({"continuity": ("GET", key)}, view.meter)["continuity"], key)
+    if known is None or known.searched:
+        return Finding("redis_continuity", True, "this Redis knows every order it can know")
+    until = known.since + NOT_PLACED_AFTER
+    told = f"this Redis was first seen at {known.since:%H:%M:%S}: no order leaves before {until:%H:%M:%S}, when "
+    return Finding(
+        "redis_continuity", None, f"{told}the next run asks the exchange for all orders of the last days"
+    )
+
+
+def _drift(values: Values) -> Finding:
+    """Coins that no fill explains: some come and go by hand, many mean that fills are missing."""
+    off, held = values.drift_quantity, values.cost.get("account_quantity") or ZERO
+    told = content.ledger_sentence(values)
+    if not off:
+        return Finding("ledger_drift", True, told)
+    share = quotient(abs(off), max(held, abs(off)))
+    told += f" ({percent(share, 2)} of them): a deposit or a withdrawal if you made one, else fills are missing"
+    return Finding("ledger_drift", share <= DRIFT_LIMIT, f"{told} \u2192 restore" if share > DRIFT_LIMIT else told)
 
 
 def _run(name: str, report: Any, interval: int, now: datetime) -> Finding:

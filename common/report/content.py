@@ -1,11 +1,12 @@
 """What the report says, in words: the one sentence, what happens next, and the ten lines (contract.md §14)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 from common.decimals import ONE, ZERO, exact, quotient
+from common.domain.orders.order import JournalEntry
+from common.domain.slots import missed, slot_named
 from common.report.values import INTERVALS, Document, Values
 from common.report.words import age, clock, money, one_line, percent, price, quantity, span
 from common.store.stored import moment, moment_or_none
@@ -84,25 +85,24 @@ def deposit(values: Values) -> str | None:
     )
 
 
-def next_step(intent: Document, now: datetime) -> str:
+def next_step(entry: JournalEntry, now: datetime) -> str:
     """What will resolve an open intent, and when."""
-    sent_at = moment_or_none(intent.get("sent_at"))
-    if intent["state"] == "PLANNED":
+    if entry.state.value == "PLANNED":
         return "the next run asks the exchange for it; what is not known there was never sent, and is closed"
-    if intent["state"] == "RESTING":
+    if entry.state.value == "RESTING":
         return "it rests in the order book; the next run asks for it, books what it filled and cancels the rest"
-    if sent_at is not None and now - sent_at < timedelta(seconds=60):
+    if entry.sent_at is not None and now - entry.sent_at < timedelta(seconds=60):
         return "it may not be visible yet; the next run later than 60 s after it was sent decides"
     return "the next run asks the exchange for it by this id; nothing else is sent until the exchange tells its end"
 
 
-def intent_line(intent: Document, values: Values) -> str:
+def intent_line(entry: JournalEntry, values: Values) -> str:
     """An open intent: id, what it is, its age, where it stands and what comes next."""
-    since = values.age(intent, "sent_at" if intent.get("sent_at") else "planned_at")
-    reason = f" ({one_line(intent['reason'])})" if intent.get("reason") else ""
+    intent, reason = entry.intent, f" ({one_line(entry.reason)})" if entry.reason else ""
+    since = age(values.since(entry.sent_at or entry.planned_at))
     return (
-        f"{intent['client_order_id']}: {intent['side']} {quantity(intent['quantity'])} {values.base}, "
-        f"{age(since)}, {intent['state']}{reason}: {next_step(intent, values.now)}"
+        f"{one_line(intent.client_order_id)}: {intent.side.value} {quantity(intent.quantity)} {values.base}, "
+        f"{since}, {entry.state.value}{reason}: {next_step(entry, values.now)}"
     )
 
 
@@ -179,35 +179,17 @@ def ledger_sentence(values: Values) -> str:
 
 
 def missed_sentence(values: Values) -> str:
-    expected, missed = missed_slots(values.reports, values.now)
-    return f"{len(missed)} of {expected} slots missed" if expected else "no slot was due yet"
+    expected, gone = missed_slots(values.reports, values.now)
+    return f"{len(gone)} of {expected} slots missed" if expected else "no slot was due yet"
 
 
-def missed_slots(
-    reports: Any, now: datetime, every: timedelta = timedelta(minutes=15), within: timedelta = timedelta(days=1)
-) -> tuple[int, list[datetime]]:
-    """How many slots were due since the oldest report within that time, and those of which none tells.
-
-    The slot that is under way does not count until its time is over.
-    """
-    seen = set()
-    for report in reports:
-        at = moment(report["timestamp"])
-        if now - at <= within:
-            seen.add(_slot_of(report, at, every))
-    if not seen:
-        return 0, []
-    due, at = [], min(seen)
-    while at <= now - every or at in seen:
-        due.append(at)
-        at += every
-    return len(due), [slot for slot in due if slot not in seen]
+def missed_slots(reports: Iterable[Document], now: datetime) -> tuple[int, list[datetime]]:
+    """How many slots of the last day were due, since the first with a report, and those without one."""
+    seen = [ran_for(report) for report in reports if now - moment(report["timestamp"]) <= timedelta(days=1)]
+    return missed(seen, now)
 
 
-def _slot_of(report: Document, at: datetime, every: timedelta) -> datetime:
-    """The slot a report belongs to: that of its plan, else the one its time falls in."""
+def ran_for(report: Document) -> datetime:
+    """The slot a report belongs to: that of its plan, else the time it was made."""
     name = (report.get("rebalance") or {}).get("slot")
-    if isinstance(name, str):
-        at = datetime.strptime(f"{name}+0000", "%Y%m%dT%H%MZ%z")
-    origin = datetime(2001, 1, 1, tzinfo=at.tzinfo)
-    return origin + (at - origin) // every * every
+    return slot_named(name) if isinstance(name, str) else moment(report["timestamp"])

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from common.decimals import ZERO
+from common.domain.instrument import Side
 from common.domain.performance.attribution import SUMMANDS
 from common.domain.performance.equity import Point
 from common.report import series, svg
@@ -13,7 +14,6 @@ from common.report.html import Markup, figure, legend, table
 from common.report.scales import Linear, Log, Time
 from common.report.values import Document, Values
 from common.report.words import clock, exactly, money, percent, price
-from common.store.stored import moment_or_none
 
 ROWS = 30
 """Rows of a picture's table, at most: the last point of each of so many equal parts."""
@@ -95,22 +95,21 @@ def weights(values: Values, points: Sequence[Point]) -> Markup:
         _time(points),
         Linear.over([*shares, *([target] if target is not None else []), *near], height, TOP),
     )
-    orders = [
-        (at, order)
-        for order in values.orders
-        if order["filled_quantity"] > 0
-        and (at := moment_or_none(order.get("sent_at"))) is not None
-        and points[0].at <= at <= points[-1].at
+    filled = [
+        (entry.sent_at, entry)
+        for entry in values.orders
+        if entry.filled_quantity > 0 and entry.sent_at and points[0].at <= entry.sent_at <= points[-1].at
     ]
+    orders = sorted(filled, key=lambda pair: pair[0])
     marks = [
         svg.marker(
             across(at),
             down(_nearest(points, shares, at)),
-            "up" if order["side"] == "BUY" else "down",
-            order["side"].lower(),
-            f"{order['side']} {money(order['filled_notional'])} {values.quote}, {clock(at)}",
+            "up" if entry.intent.side is Side.BUY else "down",
+            entry.intent.side.lower(),
+            f"{entry.intent.side} {money(entry.filled_notional)} {values.quote}, {clock(at)}",
         )
-        for at, order in orders[-400:]
+        for at, entry in orders[-400:]
     ]
     rules = [svg.rule(down(edge), "level") for edge in near]
     if target is not None:

@@ -10,11 +10,13 @@ from typing import Any
 from common.config import Settings
 from common.decimals import ZERO, quotient
 from common.domain.instrument import Instrument
+from common.domain.orders.order import JournalEntry
 from common.domain.performance.attribution import Attribution
 from common.domain.performance.equity import Point
+from common.errors import StoreCorrupt
 from common.run import View
 from common.store.keys import Keys
-from common.store.order_records import fields_of
+from common.store.order_records import entry_of
 from common.store.store import Read
 from common.store.stored import moment_or_none
 
@@ -56,8 +58,8 @@ class Values:
     activity: Document | None = None
     most_orders: int | None = None
     pause: Document | None = None
-    open_intents: Sequence[Document] = ()
-    orders: Sequence[Document] = ()
+    open_intents: Sequence[JournalEntry] = ()
+    orders: Sequence[JournalEntry] = ()
     commands: Sequence[Document] = ()
     runs: Mapping[str, Document | None] = field(default_factory=dict)
     reports: Sequence[Document] = ()
@@ -80,7 +82,10 @@ class Values:
 
     def age(self, document: Document | None, name: str = "timestamp") -> int | None:
         """Whole seconds since a document's own time; None when there is none."""
-        at = moment_or_none((document or {}).get(name))
+        return self.since(moment_or_none((document or {}).get(name)))
+
+    def since(self, at: datetime | None) -> int | None:
+        """Whole seconds since a moment; None when there is none."""
         return None if at is None else max(int((self.now - at).total_seconds()), 0)
 
     @property
@@ -128,6 +133,7 @@ def gather(view: View) -> Values:
         instrument=settings.instrument,
         now=view.now,
         mode=settings.execution_mode,
+        revision=settings.k_revision,
         settings_hash=settings_hash(settings),
         most_orders=settings.max_orders_per_day,
         cost=found["cost"] or {},
@@ -136,13 +142,24 @@ def gather(view: View) -> Values:
         price=found["price"],
         activity=found["activity"],
         pause=found["pause"],
-        open_intents=fields_of(found["open_intents"]),
-        orders=fields_of(found["orders"]),
+        open_intents=_entries(found["open_intents"], view.keys.orders_open, unreadable),
+        orders=_entries(found["orders"], view.keys.orders_journal, unreadable),
         commands=found["commands"] or [],
         reports=found["reports"] or [],
         runs={name: found[f"run {name}"] for name in (*INTERVALS, "rebalance")},
         unreadable=unreadable,
     )
+
+
+def _entries(documents: Mapping[str, Any] | None, key: str, unreadable: list[str]) -> list[JournalEntry]:
+    """The intents of a hash; one that cannot be read is named."""
+    entries = []
+    for name, document in (documents or {}).items():
+        try:
+            entries.append(entry_of(document, key))
+        except StoreCorrupt as error:
+            unreadable.append(f"{name} in {error}")
+    return entries
 
 
 def settings_hash(settings: Settings) -> str:

@@ -59,9 +59,9 @@ def aftermath(run: Run, visible_after: timedelta) -> Aftermath:
     if known.searched:
         return Aftermath()
     if now - known.since < visible_after:
-        since = f"{known.since:%H:%M:%S}"
+        since, until = f"{known.since:%H:%M:%S}", f"{known.since + visible_after:%H:%M:%S}"
         return Aftermath(
-            doubt=f"this Redis was first seen at {since}: orders it does not know need not be visible yet"
+            doubt=f"this Redis was first seen at {since}: orders it does not know need not be visible until {until}"
         )
     orders = run.exchange.orders_between(now - LOOKED_BACK, now + _AHEAD).value
     ours = tuple(order for order in orders if is_ours(order.client_order_id))

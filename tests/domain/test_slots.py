@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.domain.slots import Slot, slot_of
+from common.domain.slots import Slot, missed, slot_named, slot_of
 from tests.builders import PROPERTY
 from tests.fakes import NOON
 
@@ -93,3 +93,12 @@ def test_every_time_within_a_day_is_believed_and_cut_to_its_minute(seconds: int)
     assert slot.scheduled
     assert (slot.at.second, slot.at.microsecond) == (0, 0)
     assert timedelta(0) <= (NOON - timedelta(seconds=seconds)) - slot.at < timedelta(minutes=1)
+
+
+def test_slots_that_were_not_seen_are_missed_but_not_the_one_under_way() -> None:
+    at = NOON
+    seen = [at, at + timedelta(minutes=16), at + timedelta(minutes=59)]
+    assert missed(seen, at + timedelta(minutes=70)) == (4, [at + timedelta(minutes=30)])
+    assert missed(seen, at + timedelta(minutes=75)) == (5, [at + timedelta(minutes=30), at + timedelta(minutes=60)])
+    assert missed([], at) == (0, [])
+    assert slot_named(Slot(at, scheduled=True).name) == at

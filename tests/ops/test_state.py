@@ -404,3 +404,32 @@ def test_without_a_token_nobody_comes_in(make_bot: MakeBot) -> None:
     make_bot(**PLATFORM)
     with Flask("ops").test_request_context("/", headers={"X-CloudScheduler": "true"}) as context:
         assert serve_ops(context.request).status_code == 401
+
+
+def test_the_report_is_a_page_and_a_browser_that_asks_for_the_state_gets_it(functions: Functions) -> None:
+    functions.post("fifteen_min_job", slot=SLOT)
+    asked = {"X-CloudScheduler": "true", "Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    page, browsed = look(functions, "report"), functions.client("ops").get("/", headers=asked)
+    assert page.mimetype == browsed.mimetype == "text/html"
+    assert page.get_data() == browsed.get_data()
+    assert page.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert page.headers["Cache-Control"] == "no-store"
+    assert look(functions).mimetype == "application/json"
+
+
+def test_the_status_is_ten_lines_of_text(functions: Functions) -> None:
+    functions.post("fifteen_min_job", slot=SLOT)
+    told = look(functions, "status")
+    assert told.mimetype == "text/plain"
+    lines = told.get_data(as_text=True).splitlines()
+    assert 8 <= len(lines) <= 11
+    assert lines[0].startswith("trading    off: EXECUTION_MODE=plan")
+    assert "fifteen_min_job success, 0 s ago" in "\n".join(lines)
+
+
+def test_the_state_counts_missed_slots(functions: Functions, clock: FakeClock) -> None:
+    assert look(functions).json["data"]["missed_slots"] == {"expected": 0, "missed": []}
+    functions.post("fifteen_min_job", slot=SLOT)
+    clock.move(31 * 60)
+    told = look(functions).json["data"]["missed_slots"]
+    assert told == {"expected": 2, "missed": ["2026-01-02T12:15:00+00:00"]}

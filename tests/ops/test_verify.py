@@ -1,14 +1,18 @@
 """The check after a deployment: healthy when all is well, and each thing that can silently be wrong."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import redis
 
 from common.clock import milliseconds
+from common.decimal_json import to_redis
+from common.domain.orders.order import Continuity
 from common.store.keys import Keys
+from common.store.order_records import continuity_document
 from tests.builders import account_payload, exchange_info_payload, fill_payload
-from tests.conftest import SLOT, Functions, MakeBot
+from tests.conftest import SLOT, Functions, Live, MakeBot
 from tests.fakes import NOON, FakeClock, StubExchange
 
 KEYS = Keys("", "QRLUSDT")
@@ -138,7 +142,7 @@ def test_a_pause_and_an_open_intent_are_named(deployed: Functions, store_client:
     body = {"command": "pause", "reason": "holiday"}
     deployed.client("ops").post("/", headers={"X-CloudScheduler": "true"}, json=body)
     store_client.hset(KEYS.orders_open, "rb", "{}")
-    assert set(bad(deployed)) == {"kill_switch", "open_intents"}
+    assert set(bad(deployed)) == {"kill_switch", "open_intents", "readable"}
 
 
 def test_a_pause_that_is_over_is_no_finding(deployed: Functions, clock: FakeClock) -> None:
@@ -213,3 +217,67 @@ def test_without_a_key_what_it_may_do_is_left_open(make_bot: MakeBot, bare_funct
     findings = {f["name"]: f["ok"] for f in report(bare_functions)["findings"]}
     assert findings["key"] is None
     assert "key_reads_account" not in findings
+
+
+def test_each_open_intent_is_named_with_what_will_resolve_it(live: Live, bare_functions: Functions) -> None:
+    live.run()
+    live.desk.market.set_price("0.022")
+    live.call("price")
+    live.desk.on["POST order"] = lambda call: (500, "")
+    live.run(15)
+    told = bad(bare_functions)["open_intents"]
+    assert live.name(15) in told
+    assert "the next run" in told
+
+
+def test_slots_that_wanted_to_trade_in_vain_are_told_after_three(live: Live, bare_functions: Functions) -> None:
+    live.start(MAX_ORDERS_PER_DAY="0")
+    for minutes in (0, 15):
+        live.run(minutes)
+    assert "wanted_to_trade" not in bad(bare_functions)
+    live.run(30)
+    told = bad(bare_functions)["wanted_to_trade"]
+    assert told.startswith(
+        "the last 3 slots wanted to trade and filled nothing: HOLD: Order refused: 0 orders were sent"
+    )
+
+
+def test_coins_that_no_fill_explains_are_told_with_their_share(deployed: Functions, exchange: StubExchange) -> None:
+    exchange.answers["account"] = account_payload(("QRL", "1075.5", "0"), ("USDT", "500.25", "10"))
+    deployed.post("balance")
+    deployed.post("cost")
+    told = bad(deployed)["ledger_drift"]
+    assert told.startswith("the account holds 75.0000 QRL that the ledger does not explain (6.97\u202f% of them)")
+    assert told.endswith("\u2192 restore")
+
+
+def test_a_lost_ledger_is_told_with_the_way_back(deployed: Functions, store_client: "redis.Redis") -> None:
+    store_client.delete(KEYS.ledger)
+    assert bad(deployed)["keys_present"].endswith("\u2192 restore")
+
+
+def test_two_slots_in_a_row_without_a_report_are_told_and_logged(
+    functions: Functions, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    def told() -> tuple[bool, str]:
+        (finding,) = (f for f in report(functions)["findings"] if f["name"] == "missed_slots")
+        return finding["ok"], finding["explanation"]
+
+    for minutes in (0, 15, 45, 90):
+        clock.move((NOON + timedelta(minutes=minutes) - clock.now()).total_seconds())
+        functions.post("fifteen_min_job", slot=clock.now().isoformat())
+        if minutes == 45:
+            assert told() == (True, "1 of 4 slots of the last day have no report: 12:30")
+    assert told() == (False, "3 of 7 slots of the last day have no report: 12:30, 13:00, 13:15")
+    (line,) = [r.__dict__["fields"] for r in caplog.records if r.getMessage() == "slots.missed"]
+    assert (line["count"], f"{line['first']:%H:%M}") == (2, "13:00")
+
+
+def test_a_redis_that_is_new_says_until_when_it_is_waited_for(live: Live, bare_functions: Functions) -> None:
+    live.run()
+    known = Continuity("another", live.clock.now(), searched=False)
+    live.client.set(KEYS.continuity, to_redis(continuity_document(known)))
+    (finding,) = (f for f in report(bare_functions)["findings"] if f["name"] == "redis_continuity")
+    assert finding["ok"] is None
+    until = live.clock.now() + timedelta(seconds=60)
+    assert f"no order leaves before {until:%H:%M:%S}" in finding["explanation"]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from common.domain.orders.order import IntentState, JournalEntry
 from common.domain.performance.attribution import Attribution
 from common.report import content
 from common.report.values import Values, settings_hash
@@ -13,7 +14,7 @@ from common.report.words import money, price
 from tests.builders import QRL, d
 from tests.conftest import MakeBot
 from tests.fakes import NOON
-from tests.report.values import SLOT, report, values
+from tests.report.values import SLOT, order, report, values
 
 SOME = values(days=20, slots=40)
 
@@ -90,28 +91,20 @@ def test_a_deposit_goes_first_to_what_is_short(weight: str, into: str) -> None:
     assert f"Of a deposit of 100.00 USDT, {into} would buy" in (content.deposit(replace(SOME, plan=plan)) or "")
 
 
-def intent(**more: Any) -> dict[str, Any]:
-    return {
-        "client_order_id": "rb202601021200B0123456789abcd",
-        "side": "BUY",
-        "quantity": d("12.5"),
-        "state": "UNKNOWN",
-        "planned_at": (NOON - timedelta(minutes=3)).isoformat(),
-        "sent_at": (NOON - timedelta(minutes=3)).isoformat(),
-        "reason": "not visible yet",
-        **more,
-    }
+def intent(**more: Any) -> JournalEntry:
+    """An order to buy 12.5 QRL that was sent three minutes ago and has not been seen since."""
+    told = {"state": IntentState.UNKNOWN, "reason": "not visible yet", "filled_quantity": d(0)}
+    return order(NOON - timedelta(minutes=3), d("12.5"), d("0.02"), **(told | more))
 
 
 def test_an_open_order_is_told_with_its_age_its_state_and_what_resolves_it() -> None:
-    line = content.intent_line(intent(), Values(QRL, NOON))
-    assert line == (
-        "rb202601021200B0123456789abcd: BUY 12.5000 QRL, 3 minutes ago, UNKNOWN (not visible yet): the next run "
-        "asks the exchange for it by this id; nothing else is sent until the exchange tells its end"
+    told = content.intent_line(intent(client_order_id="rb1"), Values(QRL, NOON))
+    assert told == (
+        "rb1: BUY 12.5000 QRL, 3 minutes ago, UNKNOWN (not visible yet): the next run asks the exchange for it "
+        "by this id; nothing else is sent until the exchange tells its end"
     )
-    assert "never sent" in content.next_step(intent(state="PLANNED", sent_at=None), NOON)
-    assert "order book" in content.next_step(intent(state="RESTING"), NOON)
-    assert "60 s" in content.next_step(intent(sent_at=NOON.isoformat()), NOON)
+    assert "never sent" in content.next_step(intent(state=IntentState.PLANNED, sent_at=None), NOON)
+    assert "60 s" in content.next_step(intent(sent_at=NOON), NOON)
 
 
 def test_slots_without_a_report_are_missed_but_not_the_one_under_way() -> None:

@@ -2,10 +2,13 @@
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from common.domain.instrument import Side
+from common.domain.orders.order import IntentState, JournalEntry, OrderIntent, OrderStyle, client_order_id
 from common.domain.performance.attribution import Attribution
 from common.domain.performance.equity import Point, Shares
 from common.report.values import Values
@@ -24,7 +27,7 @@ def path(count: int, seed: int, volatility: str) -> Iterator[Decimal]:
         yield price
 
 
-def equity(count: int, every: timedelta, seed: int, volatility: str) -> tuple[list[Point], list[dict[str, Any]]]:
+def equity(count: int, every: timedelta, seed: int, volatility: str) -> tuple[list[Point], list[JournalEntry]]:
     """Points and orders of a mix that is brought back to the target at 5 points of drift; two flows on the way."""
     at, state, shares = START, None, None
     points, orders = [], []
@@ -49,15 +52,17 @@ def equity(count: int, every: timedelta, seed: int, volatility: str) -> tuple[li
     return points, orders
 
 
-def order(at: datetime, quantity: Decimal, price: Decimal) -> dict[str, Any]:
-    return {
-        "client_order_id": f"rb{at:%Y%m%d%H%M}B0000",
-        "side": "BUY" if quantity > 0 else "SELL",
-        "sent_at": at.isoformat(),
-        "filled_quantity": abs(quantity),
-        "filled_notional": abs(quantity) * price,
-        "state": "FILLED",
+def order(at: datetime, quantity: Decimal, price: Decimal, **more: Any) -> JournalEntry:
+    """An order of signed quantity, filled at `price`."""
+    side, amount = Side.BUY if quantity > 0 else Side.SELL, abs(quantity)
+    name = more.pop("client_order_id", client_order_id("QRLUSDT", at, side))
+    intent = OrderIntent(name, at, side, OrderStyle.IOC, amount, price, amount * price)
+    told: dict[str, Any] = {
+        "filled_quantity": amount,
+        "filled_notional": amount * price,
+        "state": IntentState.FILLED,
     }
+    return replace(JournalEntry.planned(intent, at).sent(at), **(told | more))
 
 
 def report(at: datetime, **more: Any) -> dict[str, Any]:
@@ -130,7 +135,7 @@ def values(days: int = 365, slots: int = 1000, seed: int = 11, **more: Any) -> V
     points, orders = equity(slots, SLOT, seed + 1, "0.014")
     shift = start - START
     points = [Point(p.at + shift, p.mid, p.value, p.held_value, p.shares, p.attribution) for p in points]
-    orders = [each | {"sent_at": (datetime.fromisoformat(each["sent_at"]) + shift).isoformat()} for each in orders]
+    orders = [replace(each, sent_at=each.planned_at + shift) for each in orders]
     last = daily[-1]
     lines = last.attribution.at(last.mid)
     told = {name: getattr(lines, name) for name in type(lines).__slots__} | {"since": lines.since.isoformat()}

@@ -1,0 +1,60 @@
+"""What a run that ended well still wants looked at: an order in doubt, or slots that wanted to trade in vain.
+
+Such a run answers success, for there is nothing to retry. `attention` in its `job.finished` line is what an
+alert goes by.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from common.domain.slots import missed, slot_named
+from common.gcp.logs import event
+from common.store.records import Document
+
+IN_VAIN = 3
+"""So many slots in a row that wanted to trade and filled nothing are no chance any more."""
+UNRESOLVED = "Unresolved order"
+
+
+def wanted(plan: Mapping[str, Any]) -> bool:
+    """Whether the mix asked for an order, whatever stood in the way: it is off by enough to trade."""
+    passed = {check["name"]: check["passed"] for check in plan.get("checks") or ()}
+    return plan.get("action") in ("BUY", "SELL") or bool(passed.get("minimum_notional") and passed.get("threshold"))
+
+
+def traded(order: Mapping[str, Any] | None) -> bool:
+    return order is not None and bool(order.get("filled_quantity"))
+
+
+def in_vain(reports: Sequence[Mapping[str, Any]]) -> int:
+    """How many of the newest reports, newest first, wanted to trade and filled nothing."""
+    count = 0
+    for report in reports:
+        if not wanted(report.get("rebalance") or {}) or traded(report.get("order")):
+            break
+        count += 1
+    return count
+
+
+def told(plan: Document, order: Document | None, earlier: Sequence[Mapping[str, Any]], mode: str) -> Document:
+    """The fields of job.finished; `earlier` are the reports before this run, newest first.
+
+    `attention` is None, `unresolved_order` or `wanted_in_vain`; where nothing is to be sent nothing is in vain.
+    """
+    count = in_vain([{"rebalance": plan, "order": order}, *earlier]) if mode == "live" else 0
+    if str(plan.get("reason")).startswith(UNRESOLVED):
+        return {"attention": "unresolved_order", "slots_in_vain": count}
+    return {"attention": "wanted_in_vain" if count >= IN_VAIN else None, "slots_in_vain": count}
+
+
+def say_missed(task: str, slot: datetime, earlier: Sequence[Mapping[str, Any]]) -> None:
+    """Log `slots.missed` when more than one slot before this one has no report: it did not run, or it failed."""
+    name = (earlier[0].get("rebalance") or {}).get("slot") if earlier else None
+    if not isinstance(name, str):
+        return
+    _, gone = missed([slot_named(name), slot], slot)
+    if len(gone) > 1:
+        fields = {"task": task, "count": len(gone), "first": gone[0], "last": gone[-1]}
+        event("slots.missed", fields, logging.WARNING)
