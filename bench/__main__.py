@@ -1,4 +1,7 @@
-"""`python -m bench [section …]`: measure, and print every figure beside its target. A miss is no error."""
+"""`python -m bench [section …]`: measure, and print every figure beside its target.
+
+A missed target is no error; a section that could not be measured to its end is one, and the others go on.
+"""
 
 import argparse
 import re
@@ -40,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.write:
         _write(PAGE, f"Measured {datetime.now(UTC):%Y-%m-%d} in {seconds:.0f} s: {described}.", measured)
         console.print(f"written to {PAGE.relative_to(ROOT)}")
-    return 0
+    return 1 if any(section.failed for section in measured) else 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -57,6 +60,9 @@ def _measured(name: str, console: Console) -> Section:
         section = measure()
     except NotMeasurable as error:
         return Section(name, title, skipped=[str(error)])
+    except Exception as error:  # noqa: BLE001 - told with its traceback; what else there is to measure goes on
+        console.print_exception()
+        return Section(name, title, failed=f"{type(error).__name__}: {error}")
     console.print(f"[dim]{name}: {time.monotonic() - start:.0f} s[/]")
     return section
 

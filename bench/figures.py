@@ -83,7 +83,7 @@ class Listing:
 
 @dataclass(slots=True)
 class Section:
-    """What one section found; `skipped` says by name what could not be measured."""
+    """What one section found; `skipped` says by name what could not be measured, `failed` what ended it."""
 
     name: str
     title: str
@@ -91,6 +91,7 @@ class Section:
     figures: list[Figure] = field(default_factory=list)
     listings: list[Listing] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
+    failed: str = ""
 
     @property
     def missed(self) -> list[Figure]:

@@ -26,6 +26,7 @@ from bench.stand import (
     settings,
     staged,
 )
+from bench.warm import Floor, floor
 from common.domain.instrument import Instrument
 from common.domain.ledger.position import FifoView, Position
 from common.store.keys import HISTORY_LIMIT, Keys
@@ -47,6 +48,8 @@ class Stage:
     functions: dict[str, Function]
     client: "redis.Redis"
     market: Simulation
+    redis: str
+    """Its address, by way of the delay."""
 
     def warm(self) -> None:
         for function in self.functions.values():
@@ -71,7 +74,7 @@ def stage(bundles: dict[str, Path], market: Simulation) -> Iterator[Stage]:
         client = redis.Redis(host=host, port=int(port), decode_responses=True)
         env = settings(f"redis://{link.address}/0", market.url)
         functions = {name: stack.enter_context(Function(name, path, env)) for name, path in bundles.items()}
-        yield Stage(functions, client, market)
+        yield Stage(functions, client, market, link.address)
 
 
 def measure(rounds: int = 20, fills: int = 100_001, assets: int = 1_000) -> Section:
@@ -105,7 +108,9 @@ def measure(rounds: int = 20, fills: int = 100_001, assets: int = 1_000) -> Sect
             section.figures += _new_fill(traded, empty, rounds, fills)
         with stage(bundles, rich) as full:
             full.warm()
-            section.figures += _compared(f"{assets:,} assets", full, empty, rounds)
+            with floor(rich.url, full.redis) as bare:
+                section.figures += _against_floor(f"{assets:,} assets", full, bare, rounds)
+            full.client.delete(*full.client.scan_iter("floor:*"))
             fill.ledger(full.client, KEYS, fills, HOLDING)
             fill.histories(full.client)
             fill.run_marks(full.client, KEYS)
@@ -152,6 +157,24 @@ def _compared(
             cpu, least_cpu = grown.cpu_ms(job) - before[0], empty.cpu_ms(job) - before[1]
             note = f"{cpu / rounds:.1f} ms, empty {least_cpu / rounds:.1f} ms"
             figures.append(Figure(f"{what}: {job}, processor time", cpu / least_cpu, "×", RATIO, note))
+    return figures
+
+
+def _against_floor(
+    what: str, grown: Stage, bare: Floor, rounds: int, jobs: tuple[str, ...] = ("balance", "fifteen_min_job")
+) -> list[Figure]:
+    """Beside the bare program on the same payload: an account that large costs whoever reads it."""
+    figures = []
+    for job in jobs:
+        bare.run(job)
+        before = grown.cpu_ms(job), bare.cpu_ms()
+        walls, least = in_turns(rounds, grown.functions[job].run, partial(bare.run, job))
+        note = f"{median(walls):.1f} ms, floor {median(least):.1f} ms"
+        figures.append(Figure(f"{what}: {job}, wall time", ratio(walls, least), "×", RATIO, note))
+        if machine.HAS_PROC:
+            cpu, least_cpu = grown.cpu_ms(job) - before[0], bare.cpu_ms() - before[1]
+            note = f"{cpu / rounds:.1f} ms, floor {least_cpu / rounds:.1f} ms"
+            figures.append(Figure(f"{what}: {job}, processor time", cpu / least_cpu, "×", None, note))
     return figures
 
 
@@ -245,8 +268,8 @@ def _largest(client: "redis.Redis", shown: int = 8) -> Listing:
     sizes: dict[str, int] = {}
     for key in names:
         kind = "…:run:{job}:{slot}" if ":run:" in key else key
-        size: Any = client.memory_usage(key)
-        sizes[kind] = sizes.get(kind, 0) + int(size)
+        size: Any = client.memory_usage(key)  # None: its life ended meanwhile
+        sizes[kind] = sizes.get(kind, 0) + int(size or 0)
     largest = sorted(sizes.items(), key=lambda item: -item[1])[:shown]
     rows = [(key, f"{size / machine.MIB:.1f}") for key, size in largest]
     return Listing(f"The largest of {len(names):,} keys in a full store", ("key", "MiB"), rows)

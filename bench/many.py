@@ -127,7 +127,7 @@ def unlike(keys: Sequence[str], names: Sequence[str]) -> list[str]:
 
 
 def contents(client: "redis.Redis") -> dict[str, str]:
-    """Every key with all that it holds, as text."""
+    """Every key with all that it holds, as text; a key whose life ended meanwhile is left out."""
     readers: dict[str, Any] = {
         "string": client.get,
         "hash": client.hgetall,
@@ -135,7 +135,8 @@ def contents(client: "redis.Redis") -> dict[str, str]:
         "zset": lambda key: client.zrange(key, 0, -1),
     }
     names: Any = client.keys("*")
-    return {key: str(readers[str(client.type(key))](key)) for key in names}
+    kinds = {key: str(client.type(key)) for key in names}
+    return {key: str(readers[kind](key)) for key, kind in kinds.items() if kind in readers}
 
 
 def measure(rounds: Mapping[int, int] = ROUNDS) -> Section:

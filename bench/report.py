@@ -34,6 +34,8 @@ def show(console: Console, section: Section) -> None:
         console.print(table)
     for what in section.skipped:
         console.print(f"[yellow]not measured: {escape(what)}[/]")
+    if section.failed:
+        console.print(f"[bold red]FAILED[/] {escape(section.failed)}")
 
 
 def summary(console: Console, sections: Sequence[Section], seconds: float) -> None:
@@ -45,6 +47,9 @@ def summary(console: Console, sections: Sequence[Section], seconds: float) -> No
         console.print(
             f"  [bold red]MISSED[/] {section.name}: {escape(figure.what)}: {figure.shown}, target {figure.target}"
         )
+    for section in sections:
+        if section.failed:
+            console.print(f"  [bold red]FAILED[/] {section.name}: {escape(section.failed)}")
     if missed:
         console.print("  why: docs/performance.md")
 
@@ -64,6 +69,7 @@ def _section(section: Section) -> str:
         parts.append(_table(HEADERS, list(_rows(section.figures))))
     parts += [_listing(listing) for listing in section.listings]
     parts += [f"Not measured: {what}." for what in section.skipped]
+    parts += [f"Failed: {section.failed}."] if section.failed else []
     return "\n\n".join(part for part in parts if part)
 
 

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from threading import Thread
 
 import pytest
+import redis
 from rich.console import Console
 
+from bench import __main__ as bench
 from bench import imports, machine, report, warm
 from bench.figures import Figure, Listing, Section, in_turns, median, percentile, ratio, with_unit
-from bench.many import strangers, unlike
+from bench.many import contents, strangers, unlike
 from bench.proxy import Turns, serve
 from bench.stand import NotMeasurable
 
@@ -181,6 +183,30 @@ def test_keys_of_nobody_and_keys_that_tell_of_another_bot_are_found() -> None:
     assert strangers({"bots:c00xusdt:x": "C01XUSDT"}, names) == ["bots:c00xusdt:x tells of C01XUSDT"]
     assert unlike(["bots:c00xusdt:bot:C00XUSDT:cost", "bots:c01xusdt:bot:C01XUSDT:cost"], names) == []
     assert unlike(["bots:c00xusdt:bot:C00XUSDT:cost"], names) == ["C01XUSDT"]
+
+
+def test_a_key_whose_life_ends_between_two_questions_is_left_out(
+    store_client: "redis.Redis", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store_client.set("here", "1")
+    monkeypatch.setattr(store_client, "keys", lambda pattern: ["here", "gone"])
+    assert contents(store_client) == {"here": "1"}
+
+
+def test_a_section_that_fails_is_told_and_the_others_are_measured(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken() -> Section:
+        raise KeyError("none")
+
+    def whole() -> Section:
+        return Section("whole", "2. Whole", figures=[Figure("a run", 5, "ms", 6)])
+
+    monkeypatch.setattr(bench, "SECTIONS", {"broken": ("1. Broken", broken), "whole": ("2. Whole", whole)})
+    assert bench.main(["broken", "whole"]) == 1
+    printed = capsys.readouterr().out
+    assert "FAILED broken: KeyError: 'none'" in printed
+    assert "1 targets hold, 0 are missed" in printed
 
 
 @pytest.mark.skipif(not machine.HAS_PROC, reason="there is no /proc on this machine")
