@@ -12,6 +12,7 @@ from common.config import Settings
 from common.domain.instrument import Instrument
 from common.domain.orders.order import JournalEntry
 from common.domain.slots import Slot
+from common.gcp.journal import Chain
 from common.meter import Meter
 from common.mexc.client import Mexc
 from common.mexc.wave import Wave
@@ -66,6 +67,8 @@ class Run:
     """Orders that the exchange turned out to have: should Redis have lost them, they are counted again."""
     told: list[datetime] = field(default_factory=list)
     """The slots of all our orders, where the exchange was asked for all: no fewer are counted."""
+    chain: Chain = field(default_factory=Chain)
+    """Where the journal outside Redis stands."""
 
     @property
     def keys(self) -> Keys:
@@ -75,8 +78,15 @@ class Run:
     def instrument(self) -> Instrument:
         return self.settings.instrument
 
+    def seal(self) -> None:
+        """Queue where the journal's chain stands, when lines have come."""
+        if self.chain.grown:
+            self.batch.document(self.keys.journal_head, self.chain.document())
+            self.chain.grown = False
+
     def save(self) -> None:
         """Write what is queued now, and keep the lease: before an act that the writing describes."""
+        self.seal()
         self.lease.commit(self.batch, release=False)
         self.batch = self.batch.next()
 

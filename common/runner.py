@@ -18,7 +18,7 @@ from common.decimal_json import to_answer
 from common.domain.orders.order import JournalEntry
 from common.domain.slots import Slot
 from common.errors import BotError, LeaseHeld, StoreError
-from common.gcp import logs
+from common.gcp import journal, logs
 from common.mexc.client import Mexc
 from common.mexc.http import MexcHttp
 from common.redact import Redact
@@ -30,6 +30,7 @@ from common.store.store import Begun, Store
 
 log = logging.getLogger(__name__)
 LEASE_MARGIN_SECONDS = 10
+HEAD = "journal_head"
 
 
 @dataclass
@@ -105,6 +106,7 @@ class Runner:
             values=begun.values,
             stages=call.stages,
             unsettled=self.unsettled,
+            chain=journal.follow(begun.values.get(HEAD)),
         )
 
     def _begin(self, call: Call, slot: Slot, token: str) -> Begun:
@@ -112,7 +114,7 @@ class Runner:
         job, keys = call.job, self.store.keys
         seconds = self.settings.run_deadline_seconds + LEASE_MARGIN_SECONDS
         mark = keys.run_mark(job.name, slot.name) if slot.scheduled else None
-        reads, types = job.reads(keys, self.cache.keys), job.containers(keys)
+        reads, types = {**job.reads(keys, self.cache.keys), HEAD: ("TEXT", keys.journal_head)}, job.containers(keys)
         patience = Deadline(self.clock, self._lease_wait(job))
         start = self.clock.monotonic()
         while True:
@@ -149,6 +151,7 @@ class Runner:
         text = to_answer(document)
         if slot.scheduled and outcome.http_status == 200:
             batch.run_mark(job.name, slot.name, text)
+        run.seal()
         start = self.clock.monotonic()
         run.lease.commit(batch)
         for name in run.settled:

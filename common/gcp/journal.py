@@ -9,6 +9,7 @@ import re
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -17,6 +18,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from common.decimal_json import from_redis, loads, to_redis
+from common.domain.chain import LINK, Link, Seen
 from common.errors import ConfigurationError, StoreUnreachable, UnreadablePayload
 from common.gcp.logs import event
 
@@ -27,16 +29,69 @@ READERS = 16
 TOLD_EVERY = 1000
 
 
+class Chain:
+    """Where the journal stands: its last line's link, and whether a line has come since that was stored."""
+
+    def __init__(self, last: Link | None = None) -> None:
+        self.last = last
+        self.grown = False
+
+    @classmethod
+    def of(cls, stored: str | None) -> "Chain":
+        """As it was stored; one that cannot be read begins anew, and says so: it must stop nothing."""
+        if stored is None:
+            return cls()
+        try:
+            return cls(_link(loads(stored)))
+        except (ValueError, KeyError, TypeError):
+            log.error("where the journal's chain stood cannot be read: it begins anew")
+            return cls()
+
+    def extended(self, name: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """The link of one more line, as its field."""
+        self.last, self.grown = Link.after(self.last, name, fields), True
+        return self.document()
+
+    def document(self) -> dict[str, Any]:
+        last = self.last
+        return {name: getattr(last, name) for name in Link.__slots__} if last else {}
+
+
+_chain: ContextVar[Chain | None] = ContextVar("journal_chain", default=None)
+
+
+def follow(stored: str | None) -> Chain:
+    """Let the lines of this request go on from where the chain stood."""
+    chain = Chain.of(stored)
+    _chain.set(chain)
+    return chain
+
+
 def note(name: str, fields: Mapping[str, Any]) -> None:
     """Log one journal event. Amounts go as text: Cloud Logging would make binary floats of numbers."""
-    event(f"journal.{name}", {}, json_text=to_redis(fields))
+    text, chain = to_redis(fields), _chain.get()
+    if chain is not None:
+        link = to_redis({LINK: chain.extended(f"journal.{name}", loads(text))})
+        text = f"{text[:-1]},{link[1:]}"
+    event(f"journal.{name}", {}, json_text=text)
+
+
+def _link(document: Any) -> Link:
+    """Raises KeyError, TypeError, ValueError."""
+    number, link_id, previous_id = (document[name] for name in Link.__slots__)
+    if not isinstance(link_id, str) or not isinstance(previous_id, str | None):
+        raise TypeError("a link's hashes are texts")
+    return Link(int(number), link_id, previous_id)
 
 
 class JournalSource(Protocol):
     name: str
 
-    def texts(self) -> Iterator[str]:
-        """The content of every object, oldest name first. Raises StoreUnreachable, ConfigurationError."""
+    def texts(self, newest: int | None = None) -> Iterator[str]:
+        """The content of every object, or the newest so many, oldest name first.
+
+        Raises StoreUnreachable, ConfigurationError.
+        """
 
 
 class Folder:
@@ -44,12 +99,12 @@ class Folder:
         self.name = f"folder {path}"
         self._path = Path(path)
 
-    def texts(self) -> Iterator[str]:
+    def texts(self, newest: int | None = None) -> Iterator[str]:
         if not self._path.is_dir():
             raise ConfigurationError("JOURNAL_FOLDER: there is no such folder")
-        for file in sorted(self._path.rglob("*")):
-            if file.is_file():
-                yield _decoded(file.read_bytes(), self.name)
+        files = sorted(path for path in self._path.rglob("*") if path.is_file())
+        for file in files[-newest:] if newest else files:
+            yield _decoded(file.read_bytes(), self.name)
 
 
 class Bucket:
@@ -75,8 +130,9 @@ class Bucket:
         session.mount("https://", HTTPAdapter(pool_maxsize=READERS))
         return cls(bucket, session)
 
-    def texts(self) -> Iterator[str]:
+    def texts(self, newest: int | None = None) -> Iterator[str]:
         names = sorted(self._names())
+        names = names[-newest:] if newest else names
         with ThreadPoolExecutor(READERS, thread_name_prefix="journal") as pool:
             waiting: deque[Future[str]] = deque()
             try:
@@ -125,21 +181,44 @@ def _decoded(content: bytes, where: str) -> str:
         raise UnreadablePayload(f"{where}: an object is no text") from None
 
 
-def events(source: JournalSource, without: Collection[str] = ()) -> Iterator[tuple[str, Any]]:
+def events(
+    source: JournalSource, without: Collection[str] = (), seen: list[Seen] | None = None, newest: int | None = None
+) -> Iterator[tuple[str, Any]]:
     """Every journal event but those named in `without` as (name, fields), amounts as Decimal.
 
     Lines that are no JSON object are refused: a journal that cannot be read in full restores nothing. What is
-    left out is told by its text and never decoded: nine lines of ten are plans.
+    left out is told by its text and never decoded: nine lines of ten are plans. `seen` takes the links of all
+    lines; `newest` bounds how many objects are read, from the end.
     """
     names = "|".join(re.escape(name) for name in without)
-    left_out = re.compile(rf'"event": ?"(?:{names})"') if names else None
-    for text in source.texts():
+    left_out = re.compile(rf'"event": ?"({names})"') if names else None
+    for text in source.texts(newest):
         for line in text.splitlines():
-            if line.strip() and not (left_out and left_out.search(line)):
-                yield from _event(line, source.name)
+            skipped = left_out.search(line) if left_out else None
+            if skipped:
+                if seen is not None:
+                    seen.append(Seen(skipped[1], _told_link(line), None))
+            elif line.strip():
+                yield from _event(line, source.name, seen)
 
 
-def _event(line: str, where: str) -> Iterator[tuple[str, Any]]:
+_LINK = re.compile(rf'"{LINK}": ?(\{{[^{{}}]*\}})')
+
+
+def _told_link(line: str) -> Link | None:
+    """The link in a line that is not decoded."""
+    found = _LINK.search(line)
+    return _link_or_none(loads(found[1])) if found else None
+
+
+def _link_or_none(document: Any) -> Link | None:
+    try:
+        return _link(document)
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _event(line: str, where: str, seen: list[Seen] | None) -> Iterator[tuple[str, Any]]:
     try:
         entry = loads(line)
     except ValueError:
@@ -147,4 +226,8 @@ def _event(line: str, where: str) -> Iterator[tuple[str, Any]]:
     fields = entry.get("jsonPayload", entry) if isinstance(entry, dict) else {}
     name = fields.get("event") if isinstance(fields, dict) else None
     if isinstance(name, str) and name.startswith("journal."):
+        if seen is not None:
+            link = _link_or_none(fields.get(LINK))
+            seen.append(Seen(name, link, link.fits(name, fields) if link else None))
+        fields.pop(LINK, None)
         yield name, from_redis(to_redis(fields), where)

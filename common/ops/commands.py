@@ -13,7 +13,7 @@ from typing import Any, TypeGuard
 from common.config import Settings
 from common.domain.decision.guards import Pause
 from common.errors import BadRequest, StoreCorrupt
-from common.gcp.journal import note
+from common.gcp.journal import follow, note
 from common.meter import Meter
 from common.ops import restore
 from common.run import Job
@@ -103,8 +103,13 @@ def journal(given: Given, command: Command) -> Mapping[str, Any]:
         if name in given.body:
             value = given.body[name]
             record[name] = value[:TEXT_LIMIT] if isinstance(value, str) else value
+    key, head = given.batch.keys.commands, given.batch.keys.journal_head
+    try:
+        chain = follow(given.store.read({"head": ("TEXT", head)}, given.meter)["head"])
+    except StoreCorrupt:
+        chain = follow(None)
     note("command", record)
-    key = given.batch.keys.commands
+    given.batch.document(head, chain.document())
     try:
         given.store.read({"commands": ("LRANGE", key, "0", "0")}, given.meter)
     except StoreCorrupt as error:

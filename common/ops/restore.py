@@ -19,6 +19,7 @@ from common.books.fills import FillReader, with_fee_values
 from common.clock import milliseconds
 from common.config import Settings
 from common.decimals import plain, tidy
+from common.domain.chain import Checked, Seen, check
 from common.domain.instrument import Instrument
 from common.domain.ledger.ledger import Ledger, drift, unexplained, was_before
 from common.domain.ledger.position import FifoView, Position
@@ -57,11 +58,13 @@ class Journal:
     fills: dict[str, Fill] = field(default_factory=dict)
     entries: dict[str, JournalEntry] = field(default_factory=dict)
     inception: Inception | None = None
+    chain: Checked | None = None
 
     @classmethod
     def read(cls, source: JournalSource, instrument: Instrument) -> "Journal":
         journal = cls(source.name)
-        for name, fields in events(source, without=("journal.plan",)):
+        seen: list[Seen] = []
+        for name, fields in events(source, without=("journal.plan",), seen=seen):
             if name == "journal.fill":
                 fill = fill_of(fields, source.name)
                 journal.fills[fill.fill_id] = fill
@@ -70,6 +73,9 @@ class Journal:
             elif name == "journal.inception":
                 with reading(source.name, "the record of the inception"):
                     journal._begin(inception_of(fields["inception"], instrument, source.name))
+        journal.chain = check(seen, whole=True)
+        if journal.chain.broken:
+            log.error("the journal is not whole: %s", journal.chain.broken)
         return journal
 
     def _begin(self, inception: Inception) -> None:
@@ -167,7 +173,13 @@ def _rebuilt(
         "account_quantity": account_quantity,
         "drift_quantity": tidy(off),
         "proved": off == 0,
+        "journal_chain": _chain_document(journal.chain),
     }
+
+
+def _chain_document(chain: Checked | None) -> Document | None:
+    """How many lines the journal has, how many of them stand outside the chain, and its first break."""
+    return {name: getattr(chain, name) for name in Checked.__slots__} if chain else None
 
 
 def _restore_entries(run: Run, journal: Journal) -> None:

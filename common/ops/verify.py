@@ -1,5 +1,6 @@
 """`verify`: what could silently be wrong after a deployment, looked at from inside (contract.md §2.6)."""
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,10 +10,13 @@ from typing import Any
 
 from common.config import Settings
 from common.decimals import ZERO, quotient
+from common.domain.chain import Seen, check
 from common.domain.instrument import Instrument
 from common.domain.slots import QUARTER
 from common.errors import BotError
+from common.gcp.journal import events
 from common.mexc.client import Mexc
+from common.ops.restore import source_of
 from common.ops.state import JOBS
 from common.report import content
 from common.report.values import INTERVALS, Values, gather
@@ -25,6 +29,8 @@ from common.trading import attention
 from common.trading.resolution import NOT_PLACED_AFTER
 
 CLOCK_LIMIT_MS = 800
+NEWEST_OBJECTS = 50
+"""Objects of the journal that are looked at: about two days of them."""
 DRIFT_LIMIT = Decimal("0.01")
 """The share of the coins that may be unexplained before somebody must look."""
 LIMITS = ("CORE_HOLDING", "ORDER_COOLDOWN_SECONDS", "USDT_RESERVE")
@@ -47,6 +53,7 @@ def verify(view: View, exchange: Mexc) -> Mapping[str, Any]:
         *_store(view),
         *_runs(view),
         *_trading(view, values),
+        _asked("audit_chain", lambda: _chain(view.settings)),
         *_exchange(view, exchange),
         _limits(view.settings),
     ]
@@ -89,6 +96,19 @@ def _store(view: View) -> Iterator[Finding]:
     policy = view.store.eviction_policy()
     told = f"the policy is {policy or 'not told'}; state is safe under noeviction only"
     yield Finding("eviction_policy", None if policy is None else policy == "noeviction", told)
+
+
+def _chain(settings: Settings) -> Finding:
+    """Whether the newest lines of the journal follow one another, none altered, none missing."""
+    source = source_of(settings, None)
+    if source is None:
+        told = "no journal outside Redis is configured here (JOURNAL_BUCKET, JOURNAL_FOLDER): it is not looked at"
+        return Finding("audit_chain", None, told)
+    seen: list[Seen] = []
+    deque(events(source, seen=seen, newest=NEWEST_OBJECTS), maxlen=0)
+    checked = check(seen, whole=False)
+    told = f"{checked.lines} lines, {checked.unlinked} from before the chain; {checked.broken or 'none is missing'}"
+    return Finding("audit_chain", checked.broken is None, told)
 
 
 def _limits(settings: Settings) -> Finding:

@@ -110,6 +110,11 @@ class Keys:
         return self._bot("orders:continuity")
 
     @property
+    def journal_head(self) -> str:
+        """Where the chain of the journal outside Redis stands: the link of its last line."""
+        return self._bot("journal:head")
+
+    @property
     def pause(self) -> str:
         return self._bot("pause")
 

@@ -16,6 +16,7 @@ from tests.fakes import NOON, Call, FakeClock, Line, StubExchange
 JOB = "fifteen_min_job"
 COST, PLAN, PLANS = "bot:QRLUSDT:cost", "bot:QRLUSDT:rebalance:last", "bot:QRLUSDT:rebalance:history"
 REPORT, REPORTS = f"bot:QRLUSDT:report:{JOB}:last", f"bot:QRLUSDT:report:{JOB}:history"
+HEAD = "bot:QRLUSDT:journal:head"
 LEDGER = ("bot:QRLUSDT:ledger", "bot:QRLUSDT:ledger:fills", "bot:QRLUSDT:ledger:lots", "bot:QRLUSDT:inception")
 BOUGHT = fill_payload("BUY", "100", "1", at=NOON - timedelta(days=1))
 REFUSED: dict[str, Any] = {"code": 10072, "msg": "Api key info invalid"}
@@ -194,7 +195,7 @@ def test_a_rebalance_leg_that_fails_half_way_leaves_nothing_of_its_first_half(
     report = run(functions, "partial")
     assert report["rebalance"]["error"]["code"] == "redis_value_corrupt"
     assert store_client.hget(COST, "total_pnl") == "100"
-    left = set(store_client.scan_iter()) - before - {COST, REPORT, REPORTS, *LEDGER}
+    left = set(store_client.scan_iter()) - before - {COST, REPORT, REPORTS, *LEDGER, HEAD}
     assert {key for key in left if not key.startswith("mexc:raw:")} == set()
 
 

@@ -1,9 +1,7 @@
 """After a loss of Redis: the ledger and the order journal come back, or it is said why not."""
 
 import json
-import logging
 import random
-from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -17,7 +15,6 @@ from common.decimal_json import from_redis, to_redis
 from common.domain.instrument import Instrument
 from common.errors import StoreUnreachable
 from common.gcp.journal import Bucket
-from common.gcp.logs import JsonFormatter
 from common.ops import restore as restore_job
 from common.store.keys import Keys
 from common.store.records import fill_document, ledger_of
@@ -29,31 +26,6 @@ KEYS = Keys("", "QRLUSDT")
 LOST = (KEYS.ledger, KEYS.ledger_fills, KEYS.ledger_lots, KEYS.inception, KEYS.orders_journal, KEYS.orders_known)
 INTACT_FILL = json.loads(to_redis(fill_document(fill("BUY", "900", "0.02", at=NOON - timedelta(days=2)))))
 FIRST = fill_payload("BUY", "900", "0.02", number=1, at=NOON - timedelta(days=2), fee="0.009")
-
-
-class Lines(logging.Handler):
-    """The bot's own log as the platform would keep it."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self.path = path
-        self.setFormatter(JsonFormatter())
-
-    def emit(self, record: logging.LogRecord) -> None:
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(self.format(record) + "\n")
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Path]:
-    """A folder that the bot's log lines are sunk to."""
-    handler, log = Lines(tmp_path / "lines.json"), logging.getLogger("common")
-    level = log.level
-    log.addHandler(handler)
-    log.setLevel(logging.INFO)
-    yield tmp_path
-    log.removeHandler(handler)
-    log.setLevel(level)
 
 
 def restore(functions: Functions, **body: str) -> Any:
