@@ -7,15 +7,13 @@ keeps the two alike.
 import re
 import string
 from collections.abc import Mapping
-from datetime import date, timedelta
-from decimal import Decimal
+from datetime import date
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import (
     AliasGenerator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -25,24 +23,14 @@ from pydantic import (
     model_validator,
 )
 
-from common.decimals import parse
-from common.domain.decision.guards import Limits
-from common.domain.decision.policy import Policy
 from common.domain.instrument import Instrument
-from common.domain.orders.order import OrderStyle
-from common.errors import BotError, ConfigurationError
+from common.errors import ConfigurationError
+from common.trading_settings import Seconds, TradingSettings
 
 GOOGLE_CERTS_URL = "https://www.googleapis.com/oauth2/v1/certs"
 INVISIBLE = string.whitespace + "\u00a0\u200b\u200c\u200d\u2060\ufeff"
 """What comes along when a secret or an address is pasted, and is never part of it."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-
-
-def _decimal(value: object) -> Decimal:
-    try:
-        return parse(value)
-    except BotError:
-        raise ValueError("must be a finite decimal number") from None
 
 
 def _address(url: str) -> SplitResult | None:
@@ -61,13 +49,10 @@ def _names(value: object) -> object:
 
 
 _PRINTABLE = re.compile(r"[!-~]+")
-Number = Annotated[Decimal, BeforeValidator(_decimal)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
-Fraction = Annotated[Decimal, BeforeValidator(_decimal), Field(ge=0, lt=1)]
-Seconds = Annotated[int, Field(ge=1, le=31_536_000)]
 
 
-class Settings(BaseModel):
+class Settings(TradingSettings):
     """One process's settings. Fields are the environment's names in lower case; contract.md §8."""
 
     model_config = ConfigDict(
@@ -116,51 +101,6 @@ class Settings(BaseModel):
     oidc_certs_url: str = Field(GOOGLE_CERTS_URL, description="Where the token issuer's certificates are")
     scheduler_service_account: str | None = Field(None, description="The one account that may call the five jobs")
     operator_accounts: Names = Field((), description="The accounts that may call `ops`, comma separated")
-
-    target_ratio: Number = Field(
-        Decimal("0.5"), gt=0, lt=1, description="Target share of the base asset in the value"
-    )
-    min_notional_usdt: Number = Field(
-        Decimal("5.0"), ge=0, description="Least notional worth an order, quote asset"
-    )
-    threshold_pct: Number = Field(Decimal("0.01"), ge=0, lt=1, description="Tolerance, a fraction of the value")
-    max_balance_age_seconds: Seconds = Field(60, description="Oldest account a plan may rest on")
-    max_price_age_seconds: Seconds = Field(60, description="Oldest price a plan may rest on")
-    execution_mode: Literal["plan", "test", "live"] = Field(
-        "plan", description="`plan` places nothing, `test` asks the exchange's order/test, `live` trades"
-    )
-    order_style: OrderStyle = Field(
-        OrderStyle.IOC,
-        description="`ioc` (take at once, cancel the rest), `maker` (rest at the best price), `market`",
-    )
-    order_rest_seconds: Annotated[int, Field(ge=1, le=600)] = Field(
-        15, description="How long a `maker` order rests before it is cancelled"
-    )
-    allow_market_orders: bool = Field(False, description="Must be true as well for `ORDER_STYLE=market`")
-    max_price_deviation: Fraction = Field(
-        Decimal("0.2"), description="Largest step from the last known price, a fraction"
-    )
-    max_slippage: Fraction = Field(
-        Decimal("0.005"), description="Largest expected slippage by the order book, a fraction"
-    )
-    max_depth_share: Fraction = Field(Decimal("0.8"), description="Largest share of the first three levels to take")
-    max_fee: Fraction = Field(Decimal("0.01"), description="Largest taker fee to trade at, a fraction")
-    max_orders_per_day: Annotated[int, Field(ge=0, le=1000)] = Field(5, description="Orders a UTC day, at most")
-    order_cooldown_seconds: Annotated[int, Field(ge=0, le=604_800)] = Field(
-        3600, description="Seconds between two orders, at least"
-    )
-    max_notional_usdt: Number = Field(
-        Decimal(1000), gt=0, description="Largest order, quote asset; more is cut to it"
-    )
-    max_daily_loss_usdt: Annotated[Number | None, Field(gt=0)] = Field(
-        None, description="Loss since 00:00 UTC (realized and unrealized) that stops trading for the day"
-    )
-    core_holding: Number = Field(Decimal(0), ge=0, description="Base asset that is never sold")
-    usdt_reserve: Number = Field(Decimal(0), ge=0, description="Quote asset that is never spent")
-    quantity_increment: Annotated[Number | None, Field(gt=0)] = Field(
-        None,
-        description="Coarser step of quantities than the exchange publishes (after `quantity scale is invalid`)",
-    )
 
     run_deadline_seconds: Seconds = Field(45, description="What one run may take; below the function's timeout")
     exchange_timeout_seconds: Seconds = Field(8, description="What one call to the exchange may take")
@@ -238,8 +178,7 @@ class Settings(BaseModel):
                     "SCHEDULER_SERVICE_ACCOUNT (or, for ops, OPERATOR_ACCOUNTS): "
                     f"must be set with AUTH_MODE={self.auth_mode}"
                 )
-        if self.order_style is OrderStyle.MARKET and not self.allow_market_orders:
-            problems.append("ORDER_STYLE: `market` needs ALLOW_MARKET_ORDERS=true")
+        problems += self.policy_problems()
         if self.exchange_timeout_seconds >= self.run_deadline_seconds:
             problems.append("EXCHANGE_TIMEOUT_SECONDS: must be below RUN_DEADLINE_SECONDS")
         if problems:
@@ -292,25 +231,6 @@ class Settings(BaseModel):
     @property
     def instrument(self) -> Instrument:
         return Instrument.from_symbol(self.symbol)
-
-    @property
-    def policy(self) -> Policy:
-        return Policy(
-            self.target_ratio, self.min_notional_usdt, self.threshold_pct, self.core_holding, self.usdt_reserve
-        )
-
-    @property
-    def limits(self) -> Limits:
-        return Limits(
-            self.max_price_deviation,
-            self.max_slippage,
-            self.max_depth_share,
-            self.max_fee,
-            self.max_orders_per_day,
-            timedelta(seconds=self.order_cooldown_seconds),
-            self.max_notional_usdt,
-            self.max_daily_loss_usdt,
-        )
 
 
 _NAMED_LIKE_OURS = ("MAX_", "MIN_", "REDIS_", "MEXC_")

@@ -10,16 +10,19 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from common.clock import milliseconds
-from common.domain.decision.policy import Policy
+from common.domain.decision.guards import Activity, Facts, Reference
+from common.domain.decision.policy import Level, Limits, Policy
 from common.domain.instrument import Instrument, Side, TradingRules
 from common.domain.ledger.ledger import MEMORY, Ledger
 from common.domain.ledger.position import Position
+from common.domain.order_book import Level as BookLevel
+from common.domain.order_book import OrderBook
 from common.domain.orders.order import Fill
 from common.domain.portfolio import Balance, Holdings
 from tests.fakes import NOON
 
 QRL = Instrument("QRL", "USDT")
-POLICY = Policy(Decimal("0.5"), Decimal("5"), Decimal("0.01"))
+POLICY = Policy(Decimal("0.5"), Decimal("5"), (Level(Decimal("0.01")),))
 PROPERTY = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
@@ -30,6 +33,18 @@ PROPERTY = settings(
 
 def d(text: str | int) -> Decimal:
     return Decimal(text)
+
+
+LIMITS = Limits(
+    max_price_deviation=d("0.2"),
+    max_slippage=d("0.005"),
+    max_depth_share=d("0.8"),
+    max_fee=d("0.01"),
+    max_orders_per_day=5,
+    cooldown=timedelta(hours=1),
+    max_notional=d(1000),
+    max_daily_loss=None,
+)
 
 
 def told(response: Any) -> Any:
@@ -56,6 +71,40 @@ def rules(step: str = "0.0001", min_notional: str = "1", fee: str = "0", **more:
 
 def holdings(qrl: str | int, usdt: str | int, qrl_locked: str | int = 0, usdt_locked: str | int = 0) -> Holdings:
     return Holdings(Balance(d(qrl), d(qrl_locked)), Balance(d(usdt), d(usdt_locked)), NOON)
+
+
+Rows = list[tuple[str, str]]
+
+
+def book(bids: Rows, asks: Rows) -> OrderBook:
+    def levels(rows: Rows) -> list[BookLevel]:
+        return [BookLevel(d(price), d(quantity)) for price, quantity in rows]
+
+    return OrderBook.of(levels(bids), levels(asks))
+
+
+DEEP = book(
+    bids=[("0.999", "1000"), ("0.998", "1000"), ("0.997", "1000")],
+    asks=[("1.001", "1000"), ("1.002", "1000"), ("1.003", "1000")],
+)
+FACTS = Facts(
+    now=NOON,
+    asked_at=NOON,
+    slot=NOON,
+    instrument=QRL,
+    holdings=holdings(1000, 1000),
+    mark_price=d(1),
+    price_as_of=NOON,
+    references=(Reference("the last known one", d(1)),),
+    book=DEEP,
+    rules=rules(),
+    can_trade=True,
+    pause=None,
+    activity=Activity("2026-01-02"),
+    total_pnl=d(0),
+    ledger_known=True,
+    open_orders=0,
+)
 
 
 def unread_ledger(now: datetime = NOON, opening: str | int | Decimal = 0) -> Ledger:

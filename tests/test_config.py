@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.config import GOOGLE_CERTS_URL, Settings, nearly_settings
-from common.domain.decision.guards import Limits
-from common.domain.decision.policy import Policy
+from common.domain.decision.policy import CostGuard, Destination, Level, Limits, Policy
 from common.domain.instrument import Instrument
 from common.domain.orders.order import OrderStyle
 from common.errors import ConfigurationError
@@ -60,6 +59,11 @@ DEFAULTS: dict[str, Any] = {
     "target_ratio": d("0.5"),
     "min_notional_usdt": d("5.0"),
     "threshold_pct": d("0.01"),
+    "rebalance_to": Destination.TARGET,
+    "levels": (),
+    "cost_fallback": d("0.005"),
+    "decide_on": "last",
+    "cost_guard_max_weight": d("0.65"),
     "execution_mode": "plan",
     "order_style": OrderStyle.IOC,
     "allow_market_orders": False,
@@ -78,6 +82,7 @@ UNSET = (
     "redis_ca",
     "scheduler_service_account",
     "max_daily_loss_usdt",
+    "min_sell_margin",
     "quantity_increment",
     "log_ship_project",
     "google_cloud_project",
@@ -122,9 +127,9 @@ def test_policy_limits_and_pair_are_made_from_the_settings() -> None:
         MAX_DAILY_LOSS_USDT="25",
     )
     assert changed.instrument == Instrument("BTC", "USDC")
-    assert changed.policy == Policy(d("0.6"), d(7), d("0.02"), d(100), d(50))
+    assert changed.policy == Policy(d("0.6"), d(7), (Level(d("0.02")),), d(100), d(50))
     assert changed.limits == Limits(
-        d("0.1"), d("0.002"), d("0.5"), d("0.003"), 9, timedelta(minutes=1), d(250), d(25)
+        d("0.1"), d("0.002"), d("0.5"), d("0.003"), 9, timedelta(minutes=1), d(250), d(25), binding=False
     )
 
 
@@ -182,6 +187,10 @@ AMOUNTS = {
     "TARGET_RATIO": ("0", "1", "-0.5", "50"),
     "MIN_NOTIONAL_USDT": ("-1",),
     "THRESHOLD_PCT": ("-0.01", "1", "100"),
+    "REBALANCE_TO": ("-0.01", "1", "TARGET"),
+    "COST_FALLBACK": ("0", "1"),
+    "MIN_SELL_MARGIN": ("-0.1", "11"),
+    "COST_GUARD_MAX_WEIGHT": ("0", "1"),
     "MAX_PRICE_DEVIATION": ("-0.1", "1"),
     "MAX_SLIPPAGE": ("-0.1", "1"),
     "MAX_DEPTH_SHARE": ("-0.1", "1"),
@@ -254,6 +263,61 @@ def test_half_a_key_is_refused() -> None:
 def test_market_orders_need_a_second_yes() -> None:
     assert offenders(LAPTOP | {"ORDER_STYLE": "market"}) == ["ORDER_STYLE"]
     assert settings(ORDER_STYLE="market", ALLOW_MARKET_ORDERS="true").order_style is OrderStyle.MARKET
+
+
+def test_levels_are_read_in_the_owners_notation() -> None:
+    read = settings(LEVELS="0.01:half, 0.03:0.01:maker,0.05:target:ioc", ORDER_STYLE="maker")
+    assert read.policy.levels == (
+        Level(d("0.01"), Destination.HALF, OrderStyle.MAKER),
+        Level(d("0.03"), d("0.01"), OrderStyle.MAKER),
+        Level(d("0.05"), Destination.TARGET, OrderStyle.IOC),
+    )
+    one = settings(THRESHOLD_PCT="0.05", REBALANCE_TO="0.025", ORDER_STYLE="maker")
+    assert one.policy.levels == (Level(d("0.05"), d("0.025"), OrderStyle.MAKER),)
+
+
+def test_a_derived_band_starts_from_the_fallback_cost_and_decides_on_the_mid() -> None:
+    read = settings(THRESHOLD_PCT="auto", REBALANCE_TO="half")
+    assert [round(level.trigger, 4) for level in read.policy.levels] == [d("0.1000")]
+    assert (read.auto, read.decides_on_mid) == (Destination.HALF, True)
+    assert not settings(THRESHOLD_PCT="auto", DECIDE_ON="last").decides_on_mid
+    assert settings(DECIDE_ON="mid").decides_on_mid
+    assert (settings().auto, settings().decides_on_mid) == (None, False)
+
+
+def test_the_cost_guard_is_on_with_a_margin() -> None:
+    assert settings().policy.cost_guard is None
+    assert settings(MIN_SELL_MARGIN="0.02").policy.cost_guard == CostGuard(d("0.02"), d("0.65"))
+
+
+@pytest.mark.parametrize(
+    ("environ", "offender"),
+    [
+        ({"LEVELS": "0.01"}, "LEVELS"),
+        ({"LEVELS": "0.01:half:fast"}, "LEVELS"),
+        ({"LEVELS": "0.01:half:ioc:x"}, "LEVELS"),
+        ({"LEVELS": "0:half"}, "LEVELS"),
+        ({"LEVELS": "wide:half"}, "LEVELS"),
+        ({"LEVELS": "0.01:nowhere"}, "LEVELS"),
+        ({"LEVELS": "0.03:half,0.03:target"}, "LEVELS"),
+        ({"LEVELS": "0.03:half,0.01:target"}, "LEVELS"),
+        ({"LEVELS": "0.03:0.03"}, "LEVELS"),
+        ({"LEVELS": "0.03:target:market"}, "LEVELS"),
+        ({"LEVELS": "0.03:target", "THRESHOLD_PCT": "auto"}, "LEVELS and THRESHOLD_PCT=auto"),
+        ({"REBALANCE_TO": "0.01"}, "REBALANCE_TO"),
+        ({"REBALANCE_TO": "0.01", "THRESHOLD_PCT": "auto"}, "REBALANCE_TO"),
+        ({"DECIDE_ON": "bid"}, "DECIDE_ON"),
+        ({"MIN_SELL_MARGIN": "0", "COST_GUARD_MAX_WEIGHT": "0.5"}, "COST_GUARD_MAX_WEIGHT"),
+    ],
+)
+def test_a_policy_that_does_not_fit_together_is_refused_by_name(environ: dict[str, str], offender: str) -> None:
+    assert offenders(LAPTOP | environ) == [offender]
+
+
+def test_a_percentage_in_place_of_a_fraction_is_told_in_one_line() -> None:
+    assert refused(LAPTOP | {"THRESHOLD_PCT": "5"}) == (
+        "THRESHOLD_PCT: is a fraction of the value from 0 to below 1 (5 % is 0.05)"
+    )
 
 
 @pytest.mark.parametrize("timeout", ["45", "46"])

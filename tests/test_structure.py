@@ -18,7 +18,9 @@ from tests.conftest import ROOT
 
 COMMON = ROOT / "common"
 FUNCTIONS = {"balance", "price", "cost", "fifteen_min_job", "rebalance", "ops"}
-GROUND = {"errors", "clock", "meter", "decimals", "decimal_json", "redact"}
+FILES = dict.fromkeys(("errors", "clock", "meter", "decimals", "decimal_json", "redact"), "ground")
+FILES["trading_settings"] = "config"
+"""The rooms of files that stand in no folder; one that is not named here is a room of its own."""
 LAYERS = (
     ("ground",),
     ("domain",),
@@ -53,7 +55,7 @@ class Module:
         self.where = str(path.relative_to(ROOT))
         parts = path.relative_to(ROOT).with_suffix("").parts
         self.name = ".".join(part for part in parts if part != "__init__")
-        self.room = "ground" if parts[1].removesuffix(".py") in GROUND else parts[1]
+        self.room = FILES.get(parts[1], parts[1])
         self.text = path.read_text(encoding="utf-8")
         self.tree = ast.parse(self.text)
 

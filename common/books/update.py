@@ -8,6 +8,7 @@ from decimal import Decimal
 from common.books.fills import History, with_fee_values
 from common.clock import milliseconds
 from common.decimals import ZERO, exact, places, plain, quotient, tidy
+from common.domain.instrument import Instrument
 from common.domain.ledger.ledger import Absorbed, LateFill, Ledger, drift, unexplained
 from common.domain.ledger.position import FifoView, Position
 from common.domain.orders.order import Fill
@@ -74,6 +75,10 @@ class Books:
     def tail(self) -> tuple[Fill, ...]:
         """The fills of the last hour."""
         return self.ledger.tail if self.ledger else ()
+
+    def average_cost(self, instrument: Instrument) -> Decimal | None:
+        """What the coins of known cost were bought at, fees included; None where none is known."""
+        return self.ledger.position(instrument).average_cost if self.ledger else None
 
     def known(self) -> Ledger:
         """The ledger of books that have been brought up to date."""

@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 from common.books import update
 from common.books.fills import FillReader
 from common.books.update import NO_COST, Books, Update
+from common.domain.decision.policy import Cause, Hold
 from common.domain.portfolio import Holdings
 from common.errors import BotError
 from common.mexc.wave import Wave, together
@@ -20,7 +21,7 @@ from common.trading import attention, planning, resolution, snapshot, trade
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
-COST_FAILED = "Stale data: the cost update of this run failed"
+COST_FAILED = Hold("Stale data: the cost update of this run failed", Cause.STALE)
 
 
 def reads(keys: Keys, cache: CacheKeys) -> Mapping[str, Read]:
@@ -114,14 +115,14 @@ def _plan(run: Run, batch: Batch, inputs: Inputs, costs: CostLeg) -> tuple[snaps
     update = costs.result
     fills = (*update.fresh, *update.books.tail) if update else inputs.books.tail
     doubt = resolution.adopt(run, inputs.resolved, fills, seen.open_orders or ())
-    hold = COST_FAILED if costs.error else inputs.resolved.unresolved or doubt
     planned = planning.plan(
         run,
         batch,
         seen,
         total_pnl=update.total_pnl if update else None,
+        average_cost=update.books.average_cost(run.instrument) if update else None,
         ledger_known=inputs.books.ledger is not None,
-        hold=hold,
+        doubt=COST_FAILED if costs.error else planning.in_doubt(inputs.resolved.unresolved or doubt),
     )
     return seen, planned
 
@@ -130,7 +131,7 @@ def _execute(run: Run, inputs: Inputs, costs: CostLeg, plan: PlanLeg) -> Documen
     if plan.result is None:
         return None
     seen, planned = plan.result
-    return trade.trade(run, seen, planned, costs.result.books if costs.result else inputs.books)
+    return trade.trade(run, seen, planned.plan, costs.result.books if costs.result else inputs.books)
 
 
 def _outcome(run: Run, costs: CostLeg, plan: PlanLeg, order: Document | None) -> Outcome:
@@ -142,7 +143,7 @@ def _outcome(run: Run, costs: CostLeg, plan: PlanLeg, order: Document | None) ->
         "rebalance": (document or _failed(plan.error)) | {"duration_ms": plan.duration_ms},
         "order": order,
     }
-    told = planning.logged(document, order, run) if document else {}
+    told = planning.logged(plan.result[1].plan, order, run) if plan.result else {}
     if document:
         earlier, mode = run.values["earlier"] or (), run.settings.execution_mode
         told |= attention.told(document, order, earlier, mode)

@@ -8,7 +8,7 @@ from common.mexc.wave import together
 from common.run import NO_KEYS, Job, Outcome, Run, View, keep_raw, skipped
 from common.store.store import Read
 from common.trading import resolution
-from common.trading.planning import logged, plan
+from common.trading.planning import in_doubt, logged, plan
 from common.trading.snapshot import calls, containers, reads, snapshot
 from common.trading.trade import trade
 
@@ -30,14 +30,13 @@ def run(run: Run) -> Outcome:
             run.batch,
             seen,
             total_pnl=pnl,
+            average_cost=books.average_cost(run.instrument),
             ledger_known=books.ledger is not None,
-            hold=resolved.unresolved or doubt,
+            doubt=in_doubt(resolved.unresolved or doubt),
         )
     with run.stage("execute"):
-        order = trade(run, seen, planned, books)
-    return Outcome(
-        body={"rebalance": planned.document, "order": order}, logged=logged(planned.document, order, run)
-    )
+        order = trade(run, seen, planned.plan, books)
+    return Outcome(body={"rebalance": planned.document, "order": order}, logged=logged(planned.plan, order, run))
 
 
 def show(view: View) -> Mapping[str, Any] | None:

@@ -4,13 +4,12 @@ The names of contract.md §2, §4 (`qrl_balance`, `threshold_pct`, …) are made
 names in them follow it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from common.decimals import ZERO, quotient, tidy
-from common.domain.decision.policy import Check, Plan, Rebalance, Trigger
+from common.decimals import quotient, tidy
 from common.domain.instrument import Instrument, Side, TradingRules
 from common.domain.ledger.ledger import Gap, Ledger
 from common.domain.ledger.position import FifoView, Lot, Position
@@ -122,63 +121,12 @@ def rules_of(document: Any) -> TradingRules | None:
         return None
 
 
-def plan_document(plan: Plan, instrument: Instrument, now: datetime, slot: str, mode: str) -> Document:
-    """The plan under contract.md §4's names. A HOLD has quantity and notional 0; what it would be is `wanted`."""
-    base, quote = assets(instrument)
-    valuation, decision = plan.valuation, plan.decision
-    rebalance = decision if isinstance(decision, Rebalance) else None
-    return {
-        "timestamp": now,
-        "slot": slot,
-        "price": valuation.mark_price,
-        f"{base}_balance": valuation.base_quantity,
-        f"{quote}_balance": valuation.quote_quantity,
-        f"{base}_value_{quote}": tidy(valuation.base_value),
-        f"{quote}_value_{quote}": valuation.quote_quantity,
-        f"total_value_{quote}": tidy(valuation.total_value),
-        f"target_value_{quote}": tidy(plan.target_value),
-        "target_ratio": plan.policy.target_weight,
-        "action": rebalance.side.value if rebalance else "HOLD",
-        "reason": decision.reason,
-        "quantity": tidy(rebalance.quantity) if rebalance else ZERO,
-        f"notional_{quote}": tidy(rebalance.notional) if rebalance else ZERO,
-        "deviation": plan.drift,
-        "wanted": {
-            "side": plan.wanted_side.value if plan.wanted_side else None,
-            "quantity": plan.wanted_quantity,
-            f"notional_{quote}": tidy(plan.wanted_notional),
-        },
-        "settings": {
-            "target_ratio": plan.policy.target_weight,
-            "min_notional_usdt": plan.policy.min_notional,
-            "threshold_pct": plan.policy.tolerance,
-            "execution_mode": mode,
-        },
-        "checks": check_documents(plan.checks),
-        "next_triggers": {"buy_below": _trigger(plan.buy_below), "sell_above": _trigger(plan.sell_above)},
-    }
-
-
-def check_documents(checks: Iterable[Check]) -> list[Document]:
-    return [{name: getattr(check, name) for name in Check.__slots__} for check in checks]
-
-
 def price_in(document: Any, key: str) -> Decimal:
     """The price of a stored document. Raises StoreCorrupt, naming `key`."""
     try:
         return amount(document["price"])
     except (KeyError, TypeError):
         raise StoreCorrupt(f"{key} holds no price") from None
-
-
-def _trigger(trigger: Trigger | None) -> Document | None:
-    return {"price": trigger.price, "quantity": trigger.quantity} if trigger else None
-
-
-def held_document(document: Document, reason: str, instrument: Instrument) -> Document:
-    """The same plan turned into a HOLD for `reason`."""
-    quote = instrument.quote.lower()
-    return document | {"action": "HOLD", "reason": reason, "quantity": ZERO, f"notional_{quote}": ZERO}
 
 
 def fill_document(fill: Fill) -> Document:

@@ -1,23 +1,21 @@
 """A plan: decided on a snapshot, held against every guard, queued (contract.md §4)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from common.decimal_json import from_redis
-from common.domain.decision.guards import Activity, Facts, fresh, review
-from common.domain.decision.policy import Check, Rebalance, decide
-from common.domain.orders.order import OrderIntent, is_ours
+from common.decimals import ZERO, tidy
+from common.domain.decision.guards import Activity, Facts, Reference
+from common.domain.decision.plan import Plan
+from common.domain.decision.plan import plan as plan_on
+from common.domain.decision.policy import Cause, Hold, Rebalance
+from common.domain.orders.order import is_ours
 from common.gcp.journal import note
 from common.run import Run, age_seconds
 from common.store.batch import Batch
-from common.store.order_records import activity_document, intent_document
-from common.store.records import (
-    Document,
-    check_documents,
-    held_document,
-    plan_document,
-    price_in,
-)
+from common.store.order_records import activity_document
+from common.store.plans import plan_document
+from common.store.records import Document, price_in
 from common.trading import execution
 from common.trading.snapshot import Snapshot
 
@@ -27,11 +25,10 @@ REFERENCE_SECONDS = 3600
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """The stored plan, and the order it asks for: None when it holds, or when a guard refuses."""
+    """The plan, and the document of it that is stored and answered."""
 
+    plan: Plan
     document: Document
-    intent: OrderIntent | None
-    activity: Activity
 
 
 def plan(
@@ -40,60 +37,66 @@ def plan(
     seen: Snapshot,
     *,
     total_pnl: Decimal | None,
+    average_cost: Decimal | None,
     ledger_known: bool,
-    hold: str | None = None,
+    doubt: Hold | None = None,
 ) -> Planned:
-    """Decide, hold the decision against every guard, and queue the plan.
+    """Plan on the snapshot, and queue the plan; `doubt` is a reason not to trade whatever the mix.
 
-    `hold` is a reason not to trade whatever the mix. Where orders are possible (test, live) a refusal makes
-    the plan a HOLD; in plan mode the plan says what the mix asks for, and `refusals` what would stop it.
+    Where orders are possible (test, live) a refusal makes the plan a HOLD; in plan mode the plan says what the
+    mix asks for, and `refusals` what would stop it.
     """
-    settings, instrument = run.settings, run.instrument
+    settings = run.settings
     activity = execution.current_activity(run).on(run.now, total_pnl)
     batch.document(run.keys.activity, activity_document(activity))
-    decided = decide(seen.holdings, seen.mark_price, settings.policy, seen.rules, instrument)
-    document = plan_document(decided, instrument, run.now, run.slot.name, settings.execution_mode)
-    document |= {"refusals": [], "intended_order": None}
-    intent = None
-    if isinstance(decided.decision, Rebalance):
-        facts = _facts(run, seen, activity, total_pnl, ledger_known)
-        reviewed = review(
-            decided.decision, facts, settings.limits, settings.policy, settings.order_style, instrument
-        )
-        document["checks"] += check_documents(reviewed.checks)
-        document["refusals"] = list(reviewed.refusals)
-        intent = reviewed.intent
-        document["intended_order"] = intent_document(intent) if intent else None
-        if reviewed.refusals and settings.execution_mode != "plan":
-            hold = hold or f"Order refused: {reviewed.refusals[0]}"
-    ages = _ages(run, seen)
-    document["checks"] += check_documents(ages)
-    hold = hold or next((f"Stale data: {age.explanation}" for age in ages if not age.passed), None)
-    if hold:
-        document, intent = held_document(document, hold, instrument), None
+    facts = replace(
+        _facts(run, seen, activity),
+        total_pnl=total_pnl,
+        average_cost=average_cost,
+        ledger_known=ledger_known,
+        doubt=doubt,
+    )
+    planned = plan_on(facts, settings.policy, settings.limits)
+    document = plan_document(planned, run.slot.name, settings.execution_mode)
     batch.plan(document)
     note("plan", {"plan": document})
-    return Planned(document, intent, activity)
+    return Planned(planned, document)
 
 
-def _facts(run: Run, seen: Snapshot, activity: Activity, total_pnl: Decimal | None, ledger_known: bool) -> Facts:
+def in_doubt(reason: str | None) -> Hold | None:
+    """The hold that an unresolved order asks for, if there is one."""
+    return Hold(reason, Cause.UNRESOLVED) if reason else None
+
+
+def _facts(run: Run, seen: Snapshot, activity: Activity) -> Facts:
+    """What this run has read; what the books tell is added by the caller."""
     seen_open = seen.open_orders
     ours = None if seen_open is None else sum(1 for order in seen_open if is_ours(order.client_order_id))
+    reference, mid = _reference_price(run), _mid(run, seen)
     return Facts(
         now=run.now,
+        asked_at=run.clock.now(),
         slot=run.slot.at,
+        instrument=run.instrument,
         holdings=seen.holdings,
-        mark_price=seen.mark_price,
-        reference_price=_reference_price(run),
+        mark_price=mid or seen.mark_price,
+        last_price=seen.mark_price if mid else None,
+        price_as_of=seen.price_as_of,
+        references=() if reference is None else (Reference("the last known one", reference),),
         book=seen.book,
         rules=seen.rules,
         can_trade=seen.can_trade,
         pause=execution.current_pause(run),
         activity=activity,
-        total_pnl=total_pnl,
-        ledger_known=ledger_known,
         open_orders=ours,
     )
+
+
+def _mid(run: Run, seen: Snapshot) -> Decimal | None:
+    """The book's mid where it is to be decided on and can be; None where the last price is."""
+    if not run.settings.decides_on_mid or seen.book is None or seen.book.problem is not None:
+        return None
+    return seen.book.mid_price
 
 
 def _reference_price(run: Run) -> Decimal | None:
@@ -107,25 +110,17 @@ def _reference_price(run: Run) -> Decimal | None:
     return price_in(from_redis(last, key), key) if last is not None else None
 
 
-def _ages(run: Run, seen: Snapshot) -> tuple[Check, ...]:
-    """Whether the snapshot is fresh enough to decide on."""
-    now, settings = run.clock.now(), run.settings
-    return (
-        fresh("balance", seen.holdings.as_of, now, settings.max_balance_age_seconds),
-        fresh("price", seen.price_as_of, now, settings.max_price_age_seconds),
-    )
-
-
-def logged(document: Document, order: Document | None, run: Run) -> Document:
+def logged(plan: Plan, order: Document | None, run: Run) -> Document:
     """What job.finished tells of a plan and its order."""
-    deviation = document["deviation"]
+    rebalance = plan.outcome if isinstance(plan.outcome, Rebalance) else None
+    drift = plan.decision.drift
     return {
         "order_status": order["status"] if order else None,
         "orders_today": execution.current_activity(run).on(run.now, None).orders + _newly_sent(order, run),
-        "rebalance_action": document["action"],
-        "rebalance_reason": document["reason"],
-        "rebalance_notional_usdt": document[f"notional_{run.instrument.quote.lower()}"],
-        "weight_drift": abs(deviation) if deviation is not None else None,
+        "rebalance_action": rebalance.side.value if rebalance else "HOLD",
+        "rebalance_reason": plan.outcome.reason,
+        "rebalance_notional_usdt": tidy(rebalance.notional) if rebalance else ZERO,
+        "weight_drift": abs(drift) if drift is not None else None,
     }
 
 

@@ -5,6 +5,7 @@ import logging
 from common.books.account import store_account
 from common.books.update import Books, absorb
 from common.decimals import ZERO
+from common.domain.decision.plan import Plan
 from common.domain.ledger.ledger import net_quantity
 from common.domain.orders.order import Fill
 from common.domain.portfolio import Holdings
@@ -15,23 +16,22 @@ from common.store.records import (
     Document,
 )
 from common.trading import execution
-from common.trading.planning import Planned
 from common.trading.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
 
 
-def trade(run: Run, seen: Snapshot, planned: Planned, books: Books) -> Document | None:
+def trade(run: Run, seen: Snapshot, planned: Plan, books: Books) -> Document | None:
     """Execute what was planned, as the mode allows; the report of the order, None when there is none.
 
     After an order its fills go into the books and the balances are read again.
     """
-    intent, mode = planned.intent, run.settings.execution_mode
+    intent, mode = planned.order, run.settings.execution_mode
     if intent is None or mode == "plan":
         return None
     if mode == "test":
         return execution.try_out(run, intent)
-    entry = execution.execute(run, intent, planned.activity)
+    entry = execution.execute(run, intent, planned.facts.activity)
     if entry.filled_quantity <= 0:
         return order_report(entry, run.instrument, balances_agree=None)
     try:

@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 from common.decimal_json import to_redis
 from common.domain.decision import guards as risk
-from common.domain.decision import policy as rebalancing
+from common.domain.decision import sizing
 from common.domain.decision.policy import Check
 from common.domain.ledger import ledger
 from common.domain.orders import order as orders
@@ -109,17 +109,12 @@ def _uncounted() -> Any:
 
 
 def _core_sold() -> Any:
-    afford = risk._affordable
+    spendable = sizing.spendable
 
-    def spendthrift(side: Any, facts: Any, policy: Any, dearest: Any) -> Any:
-        return afford(side, facts, replace(policy, core_holding=0, quote_reserve=0), dearest)
+    def spendthrift(side: Any, holdings: Any, policy: Any) -> Any:
+        return spendable(side, holdings, replace(policy, core_holding=0, quote_reserve=0))
 
-    clamp = rebalancing._clamped
-
-    def unclamped(side: Any, wanted: Any, holdings: Any, price: Any, policy: Any, *more: Any) -> Any:
-        return clamp(side, wanted, holdings, price, replace(policy, core_holding=0, quote_reserve=0), *more)
-
-    return _both(patch.object(risk, "_affordable", spendthrift), patch.object(rebalancing, "_clamped", unclamped))
+    return patch.object(sizing, "spendable", spendthrift)
 
 
 def _fills_counted_twice() -> Any:

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.decimal_json import from_hash, from_redis, loads, to_answer, to_hash, to_redis
-from common.domain.decision.policy import Plan, decide
 from common.domain.instrument import Instrument, Side
 from common.domain.ledger.ledger import Gap, Ledger
 from common.domain.ledger.position import FifoView, Lot, Position
@@ -25,7 +24,6 @@ from common.store.records import (
     fifo_summary,
     fill_document,
     fill_of,
-    held_document,
     holdings_of,
     inception_document,
     inception_of,
@@ -33,13 +31,12 @@ from common.store.records import (
     ledger_of,
     lots_document,
     lots_of,
-    plan_document,
     position_fields,
     price_in,
     rules_document,
     rules_of,
 )
-from tests.builders import POLICY, PROPERTY, QRL, amounts, d, fill, fill_lists, holdings, rules, unread_ledger
+from tests.builders import PROPERTY, QRL, amounts, d, fill, fill_lists, rules, unread_ledger
 from tests.fakes import NOON
 
 BTC = Instrument("BTC", "USDC")
@@ -199,107 +196,6 @@ def test_what_are_no_cached_rules_is_a_miss(document: object) -> None:
 def test_a_side_or_a_band_nobody_knows_is_a_miss() -> None:
     assert rules_of(rules_document(rules()) | {"sides": ["BUY", "HODL"]}) is None
     assert rules_of(rules_document(rules()) | {"price_band_up": "wide"}) is None
-
-
-# Plans
-
-
-def plan(qrl: str | int, usdt: str | int, price: str | int, instrument: Instrument = QRL) -> Plan:
-    return decide(holdings(qrl, usdt), d(price), POLICY, rules(), instrument)
-
-
-def document_of(made: Plan, instrument: Instrument = QRL) -> dict[str, Any]:
-    return plan_document(made, instrument, NOON, "20260102T1200Z", "plan")
-
-
-def test_a_plan_is_told_under_the_specifications_names() -> None:
-    document = document_of(plan(100, 100, 2))
-    expected = {
-        "timestamp": NOON,
-        "price": d(2),
-        "qrl_balance": d(100),
-        "usdt_balance": d(100),
-        "qrl_value_usdt": d(200),
-        "usdt_value_usdt": d(100),
-        "total_value_usdt": d(300),
-        "target_value_usdt": d(150),
-        "target_ratio": d("0.5"),
-        "action": "SELL",
-        "reason": "QRL above target",
-        "quantity": d(25),
-        "notional_usdt": d(50),
-        "deviation": d("0.166666666666666667"),
-    }
-    assert {name: document[name] for name in expected} == expected
-
-
-def test_a_hold_has_quantity_and_notional_zero_and_tells_what_would_have_been_apart() -> None:
-    document = document_of(plan(100, 202, 2))
-    assert (document["action"], document["reason"]) == ("HOLD", "Within threshold")
-    assert (document["quantity"], document["notional_usdt"]) == (0, 0)
-    assert document["wanted"] == {"side": "BUY", "quantity": d("0.5"), "notional_usdt": d(1)}
-
-
-def test_a_plan_tells_the_settings_it_was_made_with() -> None:
-    assert document_of(plan(100, 100, 2))["settings"] == {
-        "target_ratio": d("0.5"),
-        "min_notional_usdt": d(5),
-        "threshold_pct": d("0.01"),
-        "execution_mode": "plan",
-    }
-
-
-def test_a_plan_tells_every_check_with_its_value_and_limit() -> None:
-    made = plan(100, 202, 2)
-    checks = document_of(made)["checks"]
-    assert [each["name"] for each in checks] == [each.name for each in made.checks]
-    assert checks[1] == {
-        "name": "minimum_notional",
-        "value": d(1),
-        "limit": d(5),
-        "passed": False,
-        "explanation": "the mix is off by 1.0000 USDT; less than 5 is not traded",
-    }
-
-
-def test_a_plan_tells_the_prices_that_would_trigger_the_next_and_null_where_there_is_none() -> None:
-    triggers = document_of(plan(10, 20, 2))["next_triggers"]
-    assert triggers["buy_below"] == {"price": d(1), "quantity": d(5)}
-    assert triggers["sell_above"]["price"] == 3
-    assert document_of(plan(0, 100, 2))["next_triggers"] == {"buy_below": None, "sell_above": None}
-
-
-def test_a_plan_without_a_value_has_no_deviation_and_wants_nothing() -> None:
-    document = document_of(plan(0, 0, 2))
-    assert (document["action"], document["deviation"]) == ("HOLD", None)
-    assert document["wanted"] == {"side": None, "quantity": 0, "notional_usdt": 0}
-
-
-def test_another_symbol_names_its_own_assets_in_the_plan() -> None:
-    document = document_of(plan(1, 10000, 60000, BTC), BTC)
-    for name in ("btc_balance", "usdc_balance", "btc_value_usdc", "usdc_value_usdc", "total_value_usdc"):
-        assert name in document
-    assert (document["target_value_usdc"], document["notional_usdc"]) == (35000, 24996)
-    assert (document["reason"], document["wanted"]["notional_usdc"]) == ("BTC above target", 25000)
-    assert not [name for name in document if "qrl" in name or "usdt" in name]
-
-
-def test_a_plan_that_is_turned_down_later_becomes_a_hold_that_keeps_its_wish() -> None:
-    document = document_of(plan(100, 100, 2))
-    held = held_document(document, "the order book is crossed", QRL)
-    assert (held["action"], held["reason"]) == ("HOLD", "the order book is crossed")
-    assert (held["quantity"], held["notional_usdt"]) == (0, 0)
-    assert held["wanted"] == {"side": "SELL", "quantity": 25, "notional_usdt": 50}
-    assert (document["action"], document["quantity"]) == ("SELL", 25)
-
-
-@PROPERTY
-@given(amounts(4, 0), amounts(8, 0), amounts(6, 0))
-def test_every_plan_can_be_stored_and_read_back(base: Decimal, quote: Decimal, price: Decimal) -> None:
-    document = document_of(plan(str(base), str(quote), str(price)))
-    again = stored(document)
-    assert again == document | {"timestamp": NOON.isoformat()}
-    assert price_in(again, "key") == price
 
 
 @pytest.mark.parametrize("document", [None, [], {}, {"price": "many"}, {"price": None}, {"price": True}])

@@ -8,29 +8,15 @@ is for the next slot, planned anew from true fills.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from decimal import ROUND_FLOOR, Decimal
+from decimal import Decimal
 
-from common.decimals import ONE, ZERO, ceil_to, exact, floor_to, places, plain, quotient
-from common.domain.decision.policy import Check, Policy, Rebalance
+from common.decimals import ONE, ZERO, exact, floor_to, places, plain, quotient
+from common.domain.decision.policy import Check, Hold, Limits, Policy, Rebalance, percent
+from common.domain.decision.sizing import against_book
 from common.domain.instrument import Instrument, Side, TradingRules
 from common.domain.order_book import OrderBook
 from common.domain.orders.order import OrderIntent, OrderStyle, client_order_id
 from common.domain.portfolio import Holdings
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Fractions, counts and amounts of the quote asset; None: no such limit."""
-
-    max_price_deviation: Decimal
-    max_slippage: Decimal
-    max_depth_share: Decimal
-    max_fee: Decimal
-    max_orders_per_day: int
-    cooldown: timedelta
-    max_notional: Decimal | None
-    max_daily_loss: Decimal | None
-    depth_levels: int = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,25 +79,41 @@ class Activity:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """What the guards look at. None stands for what could not be read, which no guard lets pass.
+class Reference:
+    """An earlier or other price that this run's is held against; `told` completes "… off"."""
 
-    `open_orders` are the bot's own: what others have resting is theirs.
+    told: str
+    price: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a plan rests on. None stands for what could not be read, which no guard lets pass.
+
+    `mark_price` is decided on; `last_price` is the last trade's, where that is another. Ages are told at
+    `asked_at`, the end of the run's reading. `open_orders` are the bot's own: what others have resting is
+    theirs. `doubt` is a reason not to trade whatever the mix. `average_cost` is None where no cost is known.
     """
 
     now: datetime
+    asked_at: datetime
     slot: datetime
+    instrument: Instrument
     holdings: Holdings
     mark_price: Decimal
-    reference_price: Decimal | None
+    price_as_of: datetime
+    references: tuple[Reference, ...]
     book: OrderBook | None
     rules: TradingRules
     can_trade: bool
     pause: Pause | None
     activity: Activity
-    total_pnl: Decimal | None
-    ledger_known: bool
     open_orders: int | None
+    total_pnl: Decimal | None = None
+    ledger_known: bool = False
+    last_price: Decimal | None = None
+    average_cost: Decimal | None = None
+    doubt: Hold | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,35 +126,41 @@ class Review:
 
 
 @exact
-def review(
-    decision: Rebalance, facts: Facts, limits: Limits, policy: Policy, style: OrderStyle, instrument: Instrument
-) -> Review:
-    """Hold the decision against every guard, and size the order."""
-    if style is OrderStyle.MARKET:
+def review(rebalance: Rebalance, facts: Facts, limits: Limits, policy: Policy) -> Review:
+    """Hold the rebalance against every guard, and size the order."""
+    if rebalance.style is OrderStyle.MARKET:
         facts = replace(facts, rules=facts.rules.for_market_orders())
     checks = [
         _pause(facts),
-        _recovered(facts, instrument),
-        _tradable(decision.side, facts, style),
+        _recovered(facts),
+        _tradable(rebalance, facts),
         _fee(facts, limits),
         _nothing_open(facts),
         _one_per_slot(facts),
         _orders_today(facts, limits),
         _cooldown(facts, limits),
-        _daily_loss(facts, limits, instrument),
+        _daily_loss(facts, limits),
         _reference(facts, limits),
         _book(facts),
     ]
-    cuts: list[Check] = []
+    cuts: tuple[Check, ...] = ()
     intent = None
     if facts.book is not None and facts.book.problem is None and facts.mark_price > 0:
-        cuts, guards, intent = _sized(decision, facts, facts.book, limits, policy, style, instrument)
+        cuts, guards, intent = _sized(rebalance, facts, facts.book, limits, policy)
         checks += guards
     refusals = tuple(check.explanation for check in checks if not check.passed)
     return Review((*checks, *cuts), refusals, None if refusals else intent)
 
 
-def fresh(name: str, as_of: datetime, now: datetime, limit: int) -> Check:
+def ages(facts: Facts, limits: Limits) -> tuple[Check, ...]:
+    """Whether what was read is fresh enough to decide on."""
+    return (
+        _fresh("balance", facts.holdings.as_of, facts.asked_at, limits.max_balance_age),
+        _fresh("price", facts.price_as_of, facts.asked_at, limits.max_price_age),
+    )
+
+
+def _fresh(name: str, as_of: datetime, now: datetime, limit: int) -> Check:
     """Whether what was read `as_of` then may still be decided on: `limit` in seconds."""
     age = now - as_of
     seconds = Decimal(age // timedelta(milliseconds=1)).scaleb(-3)
@@ -168,13 +176,14 @@ def _pause(facts: Facts) -> Check:
     return Check("kill_switch", "on", "off", False, f"paused by {pause.set_by}{until}: {pause.reason}")
 
 
-def _recovered(facts: Facts, instrument: Instrument) -> Check:
+def _recovered(facts: Facts) -> Check:
     told = "the ledger is known" if facts.ledger_known else "the ledger was empty: this run rebuilds it, no order"
     coins = plain(facts.holdings.base.total)
-    return Check("ledger", f"{coins} {instrument.base}", None, facts.ledger_known, told)
+    return Check("ledger", f"{coins} {facts.instrument.base}", None, facts.ledger_known, told)
 
 
-def _tradable(side: Side, facts: Facts, style: OrderStyle) -> Check:
+def _tradable(rebalance: Rebalance, facts: Facts) -> Check:
+    side, style = rebalance.side, rebalance.style
     problems = list(facts.rules.closed)
     if not facts.can_trade:
         problems.append("the account may not trade (canTrade=false)")
@@ -188,7 +197,7 @@ def _tradable(side: Side, facts: Facts, style: OrderStyle) -> Check:
 
 def _fee(facts: Facts, limits: Limits) -> Check:
     fee = facts.rules.taker_fee
-    told = f"the taker fee is {_percent(fee)}, at most {_percent(limits.max_fee)}"
+    told = f"the taker fee is {percent(fee)}, at most {percent(limits.max_fee)}"
     return Check("fee", fee, limits.max_fee, fee <= limits.max_fee, told)
 
 
@@ -222,25 +231,34 @@ def _cooldown(facts: Facts, limits: Limits) -> Check:
     return Check("cooldown", passed, need, facts.now - last >= limits.cooldown, told)
 
 
-def _daily_loss(facts: Facts, limits: Limits, instrument: Instrument) -> Check:
+def _daily_loss(facts: Facts, limits: Limits) -> Check:
     most, start = limits.max_daily_loss, facts.activity.pnl_at_start
     if most is None:
         return Check("daily_loss", None, None, True, "no daily loss limit is set")
     if start is None or facts.total_pnl is None:
         return Check("daily_loss", None, most, False, "today's loss is not known")
     loss = max(start - facts.total_pnl, ZERO)
-    told = f"today's loss is {places(loss, 2)} {instrument.quote}, the limit {plain(most)}"
+    told = f"today's loss is {places(loss, 2)} {facts.instrument.quote}, the limit {plain(most)}"
     return Check("daily_loss", loss, most, loss < most, told)
 
 
 def _reference(facts: Facts, limits: Limits) -> Check:
-    reference, limit = facts.reference_price, limits.max_price_deviation
-    if reference is None or reference <= 0:
+    """Every price of the plan against every reference: the first that is too far off is told, else the first."""
+    limit = limits.max_price_deviation
+    prices = [facts.mark_price, *([facts.last_price] if facts.last_price is not None else [])]
+    checks = [
+        _near(price, reference, limit) for reference in facts.references if reference.price > 0 for price in prices
+    ]
+    if not checks:
         return Check("abnormal_price", None, limit, False, "there is no earlier price to hold this one against")
-    off = quotient(abs(facts.mark_price - reference), reference)
+    return next((check for check in checks if not check.passed), checks[0])
+
+
+def _near(price: Decimal, reference: Reference, limit: Decimal) -> Check:
+    off = quotient(abs(price - reference.price), reference.price)
     told = (
-        f"the price {plain(facts.mark_price)} is {_percent(off)} off the last known one, "
-        f"{plain(reference)}; at most {_percent(limit)}"
+        f"the price {plain(price)} is {percent(off)} off {reference.told}, "
+        f"{plain(reference.price)}; at most {percent(limit)}"
     )
     return Check("abnormal_price", off, limit, off <= limit, told)
 
@@ -251,34 +269,14 @@ def _book(facts: Facts) -> Check:
 
 
 def _sized(
-    decision: Rebalance,
-    facts: Facts,
-    book: OrderBook,
-    limits: Limits,
-    policy: Policy,
-    style: OrderStyle,
-    instrument: Instrument,
-) -> tuple[list[Check], list[Check], OrderIntent]:
+    rebalance: Rebalance, facts: Facts, book: OrderBook, limits: Limits, policy: Policy
+) -> tuple[tuple[Check, ...], list[Check], OrderIntent]:
     """What cuts the order (each with what it would let through), the guards on what is left, and the intent."""
-    side, mark, rules, unit = decision.side, facts.mark_price, facts.rules, instrument.base
-    buying = side is Side.BUY
-    bound = _to_tick(mark * (ONE + limits.max_slippage if buying else ONE - limits.max_slippage), side, rules)
-    largest = min(rules.max_notional, limits.max_notional or rules.max_notional)
-    best = _joined(book, side, bound) if style is OrderStyle.MAKER else book.against(side)[0].price
-    most = max(mark, bound) if buying else max(mark, bound, _to_tick(best, side, rules))
-    cuts = [_cut("largest_notional", decision.quantity, quotient(largest, most, ROUND_FLOOR), unit)]
-    if style is not OrderStyle.MAKER:
-        depth = book.depth(side, limits.depth_levels)
-        cuts.append(_cut("depth", decision.quantity, depth * limits.max_depth_share, unit))
-        cuts.append(_cut("within_slippage", decision.quantity, book.quantity_within(side, bound), unit))
-    quantity = min(decision.quantity, *(_amount(cut.limit) for cut in cuts))
-    reached = best if style is OrderStyle.MAKER else _reached(book, side, quantity, bound)
-    limit_price = _to_tick(reached, side, rules)
-    dearest = bound if style is OrderStyle.MARKET else limit_price
-    cuts.append(_cut("reserves", decision.quantity, _affordable(side, facts, policy, dearest), unit))
-    quantity = floor_to(min(quantity, _amount(cuts[-1].limit)), rules.quantity_step)
+    side, style, mark, rules = rebalance.side, rebalance.style, facts.mark_price, facts.rules
+    sized = against_book(rebalance, book, mark, facts.holdings, rules, policy, limits, facts.instrument)
+    quantity, limit_price = sized.quantity, sized.limit_price
     intent = OrderIntent(
-        client_order_id(instrument.symbol, facts.slot, side),
+        client_order_id(facts.instrument.symbol, facts.slot, side),
         facts.slot,
         side,
         style,
@@ -289,37 +287,18 @@ def _sized(
     )
     slippage = ZERO if style is OrderStyle.MAKER or quantity <= 0 else book.slippage(side, quantity, mark)
     guards = [
-        _size(intent, mark, policy, rules, instrument),
+        _size(intent, mark, policy, rules, facts.instrument),
         Check(
             "slippage",
             slippage,
             limits.max_slippage,
             slippage is not None and slippage <= limits.max_slippage,
-            f"the book would fill it {'not at all' if slippage is None else _percent(slippage)} off the price; "
-            f"at most {_percent(limits.max_slippage)}",
+            f"the book would fill it {'not at all' if slippage is None else percent(slippage)} off the price; "
+            f"at most {percent(limits.max_slippage)}",
         ),
         _price_band(limit_price, side, mark, rules),
     ]
-    return cuts, guards, intent
-
-
-def _cut(name: str, wanted: Decimal, allowed: Decimal, unit: str) -> Check:
-    """A limit that makes the order smaller instead of refusing it."""
-    told = f"{plain(wanted)} {unit} are wanted, {places(allowed, 4)} {unit} let through"
-    return Check(name, wanted, allowed, wanted <= allowed, told)
-
-
-def _amount(value: Decimal | str | None) -> Decimal:
-    return value if isinstance(value, Decimal) else ZERO
-
-
-def _affordable(side: Side, facts: Facts, policy: Policy, dearest: Decimal) -> Decimal:
-    """Base asset that may be sold above the core holding, or bought above the reserve with fees paid."""
-    base, quote = facts.holdings.base, facts.holdings.quote
-    if side is Side.SELL:
-        return max(min(base.free, base.total - policy.core_holding), ZERO)
-    spendable = max(min(quote.free, quote.total - policy.quote_reserve), ZERO)
-    return quotient(spendable, dearest * (ONE + facts.rules.taker_fee), ROUND_FLOOR) if dearest > 0 else ZERO
+    return sized.cuts, guards, intent
 
 
 def _size(intent: OrderIntent, mark: Decimal, policy: Policy, rules: TradingRules, instrument: Instrument) -> Check:
@@ -348,28 +327,3 @@ def _price_band(limit_price: Decimal, side: Side, mark: Decimal, rules: TradingR
         passed = edge is None or limit_price >= edge
     told = f"the limit price {plain(limit_price)} against the exchange's band around the last price"
     return Check("price_band", limit_price, edge, passed, told)
-
-
-def _to_tick(price: Decimal, side: Side, rules: TradingRules) -> Decimal:
-    """Down for buys, up for sells: never worse than the unrounded price (exchange.md §4.6)."""
-    return floor_to(price, rules.price_increment) if side is Side.BUY else ceil_to(price, rules.price_increment)
-
-
-def _reached(book: OrderBook, side: Side, quantity: Decimal, bound: Decimal) -> Decimal:
-    """The price of the deepest level that `quantity` reaches, never beyond the slippage bound."""
-    left, price = quantity, book.against(side)[0].price
-    for level in book.against(side):
-        if left <= 0:
-            break
-        price = level.price
-        left -= level.quantity
-    return min(price, bound) if side is Side.BUY else max(price, bound)
-
-
-def _joined(book: OrderBook, side: Side, bound: Decimal) -> Decimal:
-    """The best price of our own side: a resting order joins it and takes nothing. Never beyond the bound."""
-    return min(book.bids[0].price, bound) if side is Side.BUY else max(book.asks[0].price, bound)
-
-
-def _percent(fraction: Decimal) -> str:
-    return f"{places(fraction * 100, 2)} %"

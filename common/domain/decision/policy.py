@@ -1,29 +1,117 @@
-"""The constant-mix rule: what the holdings are, what they should be, and what to do about it (contract.md §4)."""
+"""What the owner wants, as values: the mix, the levels at which it is restored, what must stay (contract.md §11).
+
+A level is a trigger, a destination and a style, in points of weight as fractions. When |drift| reaches the
+trigger (equality trades) the mix goes back until the drift is the destination; the widest level reached decides.
+"""
 
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from datetime import timedelta
+from decimal import Decimal
+from enum import StrEnum
 
-from common.decimals import ONE, ZERO, exact, floor_to, places, plain, quotient
-from common.domain.instrument import Instrument, Side, TradingRules
-from common.domain.portfolio import Holdings, Valuation
+from common.decimals import ONE, ZERO, places
+from common.domain.instrument import Side
+from common.domain.orders.order import OrderStyle
 
 INSUFFICIENT = "Insufficient price or balance"
 WITHIN_THRESHOLD = "Within threshold"
 BELOW_MINIMUM = "Below minimum after rounding"
+BELOW_COST = "Price below cost basis"
+HALF = Decimal("0.5")
+
+
+class Destination(StrEnum):
+    """Where a level goes back to, other than a number of points: half of the drift, or the trigger itself."""
+
+    TARGET = "target"
+    HALF = "half"
+    EDGE = "edge"
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    trigger: Decimal
+    destination: Decimal | Destination = Destination.TARGET
+    style: OrderStyle = OrderStyle.IOC
+
+    @property
+    def points(self) -> Decimal:
+        """The destination in points, for a drift that has just reached the trigger."""
+        match self.destination:
+            case Destination.TARGET:
+                return ZERO
+            case Destination.HALF:
+                return self.trigger * HALF
+            case Destination.EDGE:
+                return self.trigger
+            case points:
+                return points
+
+
+@dataclass(frozen=True, slots=True)
+class CostGuard:
+    """No sale below average cost · (1 + `margin`) while the weight is below `max_weight`."""
+
+    margin: Decimal
+    max_weight: Decimal
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """`target_weight` and `tolerance` are fractions, `min_notional`, `quote_reserve` in the quote asset.
+    """`target_weight` is a fraction, `min_notional` and `quote_reserve` are in the quote asset.
 
-    `core_holding` (base asset) is never sold and `quote_reserve` never spent.
+    `levels` rise; there is at least one. `core_holding` (base asset) is never sold and `quote_reserve` never
+    spent. `sell_widening` and `buy_widening` are how many times as wide the triggers of a side stand.
     """
 
     target_weight: Decimal
     min_notional: Decimal
-    tolerance: Decimal
+    levels: tuple[Level, ...]
     core_holding: Decimal = ZERO
     quote_reserve: Decimal = ZERO
+    sell_widening: Decimal = ONE
+    buy_widening: Decimal = ONE
+    cost_guard: CostGuard | None = None
+
+    def trigger(self, level: Level, side: Side) -> Decimal:
+        """The drift at which the level acts on this side."""
+        return level.trigger * (self.sell_widening if side is Side.SELL else self.buy_widening)
+
+    def line(self, level: Level, side: Side) -> tuple[Decimal, Decimal]:
+        """The order of a level as a share of the drift less points of the value: (share, points).
+
+        (1, 0) to the target, (½, 0) half-way, (1, trigger) to the edge, (1, a) back to a points.
+        """
+        match level.destination:
+            case Destination.TARGET:
+                return ONE, ZERO
+            case Destination.HALF:
+                return HALF, ZERO
+            case Destination.EDGE:
+                return ONE, self.trigger(level, side)
+            case points:
+                return ONE, points
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Fractions, counts, seconds and amounts of the quote asset; None: no such limit.
+
+    Where orders are possible a refusal is `binding`: it makes the plan a HOLD; elsewhere the plan only tells it.
+    """
+
+    max_price_deviation: Decimal
+    max_slippage: Decimal
+    max_depth_share: Decimal
+    max_fee: Decimal
+    max_orders_per_day: int
+    cooldown: timedelta
+    max_notional: Decimal | None
+    max_daily_loss: Decimal | None
+    depth_levels: int = 3
+    max_balance_age: int = 60
+    max_price_age: int = 60
+    binding: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,182 +131,27 @@ class Rebalance:
     quantity: Decimal
     notional: Decimal
     reason: str
+    style: OrderStyle = OrderStyle.IOC
+
+
+class Cause(StrEnum):
+    """What kind of reason a hold has: the rule's own, or what stands against an order."""
+
+    RULE = "rule"
+    COST_BASIS = "cost basis"
+    REFUSED = "refused"
+    STALE = "stale"
+    UNRESOLVED = "unresolved"
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
+    """`replaces` is the rebalance that the cost guard holds back."""
+
     reason: str
+    cause: Cause = Cause.RULE
+    replaces: Rebalance | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Trigger:
-    """The price at which the mix would next be rebalanced, and the quantity that would then trade."""
-
-    price: Decimal
-    quantity: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """The decision and all it rests on. `wanted_*` is what the bare rule asks for, before any limit."""
-
-    decision: Rebalance | Hold
-    valuation: Valuation
-    policy: Policy
-    target_value: Decimal
-    drift: Decimal | None
-    wanted_side: Side | None
-    wanted_quantity: Decimal
-    wanted_notional: Decimal
-    checks: tuple[Check, ...]
-    buy_below: Trigger | None
-    sell_above: Trigger | None
-
-
-@exact
-def decide(
-    holdings: Holdings, mark_price: Decimal, policy: Policy, rules: TradingRules, instrument: Instrument
-) -> Plan:
-    """Apply contract.md §4 to the holdings at `mark_price`.
-
-    Equality with a limit trades. The quantity is floored to the venue's step, and the minimum is checked
-    again after every clamp. Raises InvalidAmount for a negative or non-finite price or balance.
-    """
-    valuation = Valuation.of(holdings, mark_price)
-    price, total = valuation.mark_price, valuation.total_value
-    target = total * policy.target_weight
-    positive = Check(
-        "price_and_value_positive",
-        min(price, total),
-        ZERO,
-        price > 0 and total > 0,
-        f"price {plain(price)} and value {plain(total)} {instrument.quote} must both be above zero",
-    )
-    if not positive.passed:
-        return Plan(Hold(INSUFFICIENT), valuation, policy, target, None, None, ZERO, ZERO, (positive,), None, None)
-
-    delta = valuation.base_value - target
-    side = Side.SELL if delta > 0 else Side.BUY
-    wanted = abs(delta)
-    checks = [positive, *_size_checks(wanted, total, policy, instrument)]
-    decision: Rebalance | Hold
-    if all(check.passed for check in checks):
-        decision, clamps = _clamped(side, wanted, holdings, price, policy, rules, instrument)
-        checks += clamps
-    else:
-        decision = Hold(WITHIN_THRESHOLD)
-    return Plan(
-        decision,
-        valuation,
-        policy,
-        target,
-        quotient(valuation.base_value, total) - policy.target_weight,
-        side if delta else None,
-        quotient(wanted, price),
-        wanted,
-        tuple(checks),
-        *next_triggers(valuation, policy),
-    )
-
-
-def _size_checks(wanted: Decimal, total: Decimal, policy: Policy, instrument: Instrument) -> list[Check]:
-    """Minimum and tolerance, compared without a division so that equality is exact."""
-    share = quotient(wanted, total)
-    return [
-        Check(
-            "minimum_notional",
-            wanted,
-            policy.min_notional,
-            wanted >= policy.min_notional,
-            f"the mix is off by {places(wanted, 4)} {instrument.quote}; "
-            f"less than {plain(policy.min_notional)} is not traded",
-        ),
-        Check(
-            "threshold",
-            share,
-            policy.tolerance,
-            wanted >= policy.tolerance * total,
-            f"the mix is off by {places(share * 100, 2)} % of the value; "
-            f"less than {places(policy.tolerance * 100, 2)} % is not traded",
-        ),
-    ]
-
-
-def _clamped(
-    side: Side,
-    wanted: Decimal,
-    holdings: Holdings,
-    price: Decimal,
-    policy: Policy,
-    rules: TradingRules,
-    instrument: Instrument,
-) -> tuple[Rebalance | Hold, list[Check]]:
-    """What of `wanted` (quote asset) the free balances, the step and the minimum let through."""
-    quantity = quotient(wanted, price, ROUND_FLOOR)
-    if side is Side.SELL:
-        asset, reason = instrument.base, f"{instrument.base} above target"
-        sellable = min(holdings.base.free, max(holdings.base.total - policy.core_holding, ZERO))
-        available = sellable
-        explanation = f"{plain(sellable)} {asset} may be sold (free, above the core holding)"
-    else:
-        asset, reason = instrument.quote, f"{instrument.base} below target"
-        spendable = min(holdings.quote.free, max(holdings.quote.total - policy.quote_reserve, ZERO))
-        available = quotient(spendable, price * (ONE + rules.taker_fee), ROUND_FLOOR)
-        explanation = (
-            f"{plain(spendable)} {asset} may be spent (free, above the reserve): "
-            f"{places(available, 8)} {instrument.base} after fees"
-        )
-    minimum = max(policy.min_notional, rules.min_notional)
-    clamped = floor_to(min(quantity, available), rules.quantity_step)
-    notional = clamped * price
-    checks = [
-        Check("available_balance", available, quantity, available >= quantity, explanation),
-        Check(
-            "minimum_after_rounding",
-            notional,
-            minimum,
-            clamped > 0 and notional >= minimum and clamped >= rules.min_quantity,
-            f"{plain(clamped)} {instrument.base} in steps of {plain(rules.quantity_step)} are worth "
-            f"{places(notional, 4)} {instrument.quote}; the least is {plain(minimum)}",
-        ),
-    ]
-    if checks[1].passed:
-        return Rebalance(side, clamped, notional, reason), checks
-    short = available < quantity
-    return Hold(f"Insufficient {asset}" if short else BELOW_MINIMUM), checks
-
-
-@exact
-def next_triggers(valuation: Valuation, policy: Policy) -> tuple[Trigger | None, Trigger | None]:
-    """The prices at which the rule would next BUY (at or below) and SELL (at or above).
-
-    With w the target, t the tolerance, m the minimum, off(p) = (1−w)·q·p − w·u. SELL needs off ≥ m and
-    off ≥ t·V, so p ≥ the larger of (w·u+m)/((1−w)·q) and (w+t)·u/((1−w−t)·q); BUY mirrors it. The second
-    form is p = (u/q)·r/(1−r) with r = w ± t, as in rebalancing.md. Prices are rounded outward, so that they
-    trade themselves. None: no such price.
-    """
-    q, u = valuation.base_quantity, valuation.quote_quantity
-    w, t, m = policy.target_weight, policy.tolerance, policy.min_notional
-    if q <= 0:
-        return None, None
-    rest = ONE - w
-
-    def at(price: Decimal) -> Trigger | None:
-        return Trigger(price, quotient(abs(rest * q * price - w * u), price)) if price > 0 else None
-
-    sell = buy = None
-    if w + t < ONE:
-        sell = at(
-            max(
-                quotient(w * u + m, rest * q, ROUND_CEILING),
-                quotient((w + t) * u, (rest - t) * q, ROUND_CEILING),
-            )
-        )
-    if w > t and w * u > m:
-        buy = at(
-            min(
-                quotient(w * u - m, rest * q, ROUND_FLOOR),
-                quotient((w - t) * u, (rest + t) * q, ROUND_FLOOR),
-            )
-        )
-    return buy, sell
+def percent(fraction: Decimal) -> str:
+    return f"{places(fraction * 100, 2)} %"

@@ -10,56 +10,17 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from common.decimals import ONE
-from common.domain.decision.guards import Activity, Facts, Limits, Pause, Review, fresh, review
-from common.domain.decision.policy import Check, Policy, Rebalance
+from common.domain.decision.guards import Activity, Pause, Reference, Review, ages, review
+from common.domain.decision.policy import Check, Limits, Policy, Rebalance
 from common.domain.instrument import Side, TradingRules
 from common.domain.order_book import Level, OrderBook
 from common.domain.orders.order import OrderIntent, OrderStyle, client_order_id
 from common.domain.portfolio import Balance, Holdings
-from tests.builders import POLICY, PROPERTY, QRL, amounts, d, ds, holdings, rules
+from tests.builders import FACTS, LIMITS, POLICY, PROPERTY, amounts, book, d, ds, holdings, rules
 from tests.fakes import NOON
 
-Rows = list[tuple[str, str]]
-LIMITS = Limits(
-    max_price_deviation=d("0.2"),
-    max_slippage=d("0.005"),
-    max_depth_share=d("0.8"),
-    max_fee=d("0.01"),
-    max_orders_per_day=5,
-    cooldown=timedelta(hours=1),
-    max_notional=d(1000),
-    max_daily_loss=None,
-)
 UNREAD = "the order book could not be read"
 EARLIER = NOON - timedelta(minutes=15)
-
-
-def book(bids: Rows, asks: Rows) -> OrderBook:
-    def levels(rows: Rows) -> list[Level]:
-        return [Level(d(price), d(quantity)) for price, quantity in rows]
-
-    return OrderBook.of(levels(bids), levels(asks))
-
-
-DEEP = book(
-    bids=[("0.999", "1000"), ("0.998", "1000"), ("0.997", "1000")],
-    asks=[("1.001", "1000"), ("1.002", "1000"), ("1.003", "1000")],
-)
-FACTS = Facts(
-    now=NOON,
-    slot=NOON,
-    holdings=holdings(1000, 1000),
-    mark_price=d(1),
-    reference_price=d(1),
-    book=DEEP,
-    rules=rules(),
-    can_trade=True,
-    pause=None,
-    activity=Activity("2026-01-02"),
-    total_pnl=d(0),
-    ledger_known=True,
-    open_orders=0,
-)
 
 
 def reviewed(
@@ -72,8 +33,11 @@ def reviewed(
     **facts: Any,
 ) -> Review:
     """The review of a rebalance at the price 1; `facts` replaces what the guards see."""
-    decision = Rebalance(Side(side), d(quantity), d(quantity), "QRL above target")
-    return review(decision, replace(FACTS, **facts), limits, policy, style, QRL)
+    if "reference_price" in facts:
+        price = facts.pop("reference_price")
+        facts["references"] = () if price is None else (Reference("the last known one", price),)
+    decision = Rebalance(Side(side), d(quantity), d(quantity), "QRL above target", style)
+    return review(decision, replace(FACTS, **facts), limits, policy)
 
 
 def ordered(review: Review) -> OrderIntent:
@@ -341,7 +305,9 @@ def test_everything_that_closes_the_symbol_is_told_at_once() -> None:
     ("age", "value", "passed"), [(0.25, "0.25", True), (60.0, "60", True), (60.001, "60.001", False)]
 )
 def test_what_was_read_is_fresh_up_to_its_limit(age: float, value: str, passed: bool) -> None:
-    seen = fresh("balance", NOON - timedelta(seconds=age), NOON, 60)
+    old = replace(FACTS, holdings=replace(FACTS.holdings, as_of=NOON - timedelta(seconds=age)))
+    seen, price = ages(old, LIMITS)
+    assert (price.name, price.passed) == ("price_age", True)
     assert (seen.name, seen.value, seen.limit, seen.passed) == ("balance_age", d(value), d(60), passed)
     assert seen.explanation == f"balance is {age:.0f} s old, at most 60 s"
 
@@ -711,7 +677,7 @@ def test_no_intent_ever_exceeds_a_limit(
     policy = replace(POLICY, core_holding=kept, quote_reserve=kept)
     seen = OrderBook.of(bids, asks)
     facts = replace(FACTS, holdings=held, rules=venue, book=seen)
-    result = review(Rebalance(side, wanted, wanted, ""), facts, limits, policy, style, QRL)
+    result = review(Rebalance(side, wanted, wanted, "", style), facts, limits, policy)
     intent = result.intent
     assert (intent is None) == bool(result.refusals)
     if intent is None:

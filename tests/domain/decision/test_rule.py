@@ -15,12 +15,12 @@ from common.domain.decision.policy import (
     WITHIN_THRESHOLD,
     Check,
     Hold,
-    Plan,
+    Level,
     Policy,
     Rebalance,
-    decide,
-    next_triggers,
 )
+from common.domain.decision.rule import Decision, decide
+from common.domain.decision.triggers import Grid, Trigger, next_triggers
 from common.domain.instrument import Instrument, Side, TradingRules
 from common.domain.portfolio import Balance, Holdings, Valuation
 from common.errors import InvalidAmount
@@ -40,8 +40,13 @@ def plan(
     qrl_locked: str | int = 0,
     usdt_locked: str | int = 0,
     **policy: Any,
-) -> Plan:
-    """The plan for balances at a price; `policy` replaces fields of the default one."""
+) -> Decision:
+    """The decision for balances at a price; `policy` replaces fields of the default one.
+
+    `tolerance` is the trigger of its only level.
+    """
+    if (tolerance := policy.pop("tolerance", None)) is not None:
+        policy["levels"] = (Level(tolerance),)
     held = holdings(qrl, usdt, qrl_locked, usdt_locked)
     return decide(held, d(price), replace(POLICY, **policy), venue or rules(), instrument)
 
@@ -54,7 +59,24 @@ def buy(quantity: str | int, notional: str | int) -> Rebalance:
     return Rebalance(Side.BUY, d(quantity), d(notional), "QRL below target")
 
 
-def check(made: Plan, name: str) -> Check:
+def below(made: Decision) -> Trigger:
+    lower = made.next_triggers(made.policy.levels[0])[0]
+    assert lower is not None
+    return lower
+
+
+def above(made: Decision) -> Trigger:
+    upper = made.next_triggers(made.policy.levels[0])[1]
+    assert upper is not None
+    return upper
+
+
+def bare_triggers(valuation: Valuation, policy: Policy) -> tuple[Trigger | None, Trigger | None]:
+    """Those of the first level before any rounding."""
+    return next_triggers(valuation, policy, policy.levels[0], Grid.none(policy))
+
+
+def check(made: Decision, name: str) -> Check:
     return next(each for each in made.checks if each.name == name)
 
 
@@ -79,14 +101,14 @@ def check(made: Plan, name: str) -> Check:
 def test_every_row_of_the_specification(
     q: str | int, u: str | int, p: str | int, decision: Rebalance | Hold
 ) -> None:
-    assert plan(q, u, p).decision == decision
+    assert plan(q, u, p).outcome == decision
 
 
 def test_the_price_doubling_and_coming_back_leaves_an_eighth_more_than_holding() -> None:
     base, quote = d(100), d(100)
     traded = []
     for price in (1, 2, 1):
-        decision = plan(str(base), str(quote), price).decision
+        decision = plan(str(base), str(quote), price).outcome
         if isinstance(decision, Rebalance):
             sign = 1 if decision.side is Side.BUY else -1
             base, quote = base + sign * decision.quantity, quote - sign * decision.notional
@@ -98,7 +120,7 @@ def test_the_price_doubling_and_coming_back_leaves_an_eighth_more_than_holding()
 def test_another_target_moves_the_whole_rule() -> None:
     made = plan(100, 100, 1, target_weight=d("0.25"))
     assert made.target_value == 50
-    assert made.decision == sell(50, 50)
+    assert made.outcome == sell(50, 50)
     assert made.drift == d("0.25")
 
 
@@ -108,54 +130,54 @@ def test_another_target_moves_the_whole_rule() -> None:
 @pytest.mark.parametrize(("q", "u", "p"), [(100, 100, 0), (0, 0, 2), (0, 0, 0), (0, 100, 0)])
 def test_without_a_price_or_a_value_nothing_is_decided(q: int, u: int, p: int) -> None:
     made = plan(q, u, p)
-    assert made.decision == Hold("Insufficient price or balance") == Hold(INSUFFICIENT)
+    assert made.outcome == Hold("Insufficient price or balance") == Hold(INSUFFICIENT)
     assert (made.wanted_side, made.wanted_quantity, made.wanted_notional) == (None, d(0), d(0))
-    assert (made.drift, made.buy_below, made.sell_above) == (None, None, None)
+    assert (made.drift, made.next_triggers(POLICY.levels[0])) == (None, (None, None))
     assert [(each.name, each.passed) for each in made.checks] == [("price_and_value_positive", False)]
     assert made.checks[0].value == 0
 
 
 def test_a_small_deviation_holds_within_the_threshold_before_balances_are_looked_at() -> None:
     made = plan(0, 200, 2, qrl_locked=101)
-    assert made.decision == Hold("Within threshold")
+    assert made.outcome == Hold("Within threshold")
     assert [each.name for each in made.checks] == ["price_and_value_positive", "minimum_notional", "threshold"]
 
 
 def test_a_mix_exactly_on_target_holds_and_wants_no_side() -> None:
     made = plan(100, 100, 1)
-    assert (made.decision, made.wanted_side, made.drift) == (Hold(WITHIN_THRESHOLD), None, d(0))
+    assert (made.outcome, made.wanted_side, made.drift) == (Hold(WITHIN_THRESHOLD), None, d(0))
 
 
 def test_a_mix_exactly_on_target_holds_even_without_any_threshold() -> None:
     venue = rules(min_notional="0")
-    assert plan(100, 100, 1, venue=venue, min_notional=d(0), tolerance=d(0)).decision == Hold(BELOW_MINIMUM)
+    assert plan(100, 100, 1, venue=venue, min_notional=d(0), tolerance=d(0)).outcome == Hold(BELOW_MINIMUM)
 
 
 # Equality trades, less does not
 
 
 def test_a_deviation_of_exactly_the_minimum_trades() -> None:
-    assert plan(10, 10, 2).decision == sell("2.5", 5)
+    assert plan(10, 10, 2).outcome == sell("2.5", 5)
     assert plan(10, "0.00001", 1).wanted_notional < 5
-    assert plan(10, 0, 1).decision == sell(5, 5)
+    assert plan(10, 0, 1).outcome == sell(5, 5)
 
 
 def test_a_deviation_just_below_the_minimum_does_not_trade() -> None:
     made = plan(10, "10.000000000000000001", 2)
-    assert made.decision == Hold(WITHIN_THRESHOLD)
+    assert made.outcome == Hold(WITHIN_THRESHOLD)
     assert not check(made, "minimum_notional").passed
     assert check(made, "threshold").passed
 
 
 def test_a_deviation_of_exactly_the_threshold_trades() -> None:
-    assert plan(510, 490, 1).decision == sell(10, 10)
-    assert plan(490, 510, 1).decision == buy(10, 10)
+    assert plan(510, 490, 1).outcome == sell(10, 10)
+    assert plan(490, 510, 1).outcome == buy(10, 10)
 
 
 def test_a_deviation_just_below_the_threshold_does_not_trade() -> None:
     for qrl, usdt in ((510, "490.000000000000000001"), ("490.000000000000000001", 510)):
         made = plan(qrl, usdt, 1)
-        assert made.decision == Hold(WITHIN_THRESHOLD)
+        assert made.outcome == Hold(WITHIN_THRESHOLD)
         assert not check(made, "threshold").passed
         assert check(made, "minimum_notional").passed
 
@@ -163,7 +185,7 @@ def test_a_deviation_just_below_the_threshold_does_not_trade() -> None:
 def test_equality_is_judged_on_the_exact_number_and_not_on_a_rounded_share() -> None:
     """10 of 999.999… is above one percent by less than any share could show."""
     made = plan("509.9999999999999999999", "489.9999999999999999999", 1)
-    assert isinstance(made.decision, Rebalance)
+    assert isinstance(made.outcome, Rebalance)
     assert check(made, "threshold").value == d("0.01")
 
 
@@ -172,95 +194,95 @@ def test_equality_is_judged_on_the_exact_number_and_not_on_a_rounded_share() -> 
 
 def test_a_sale_is_cut_to_the_free_coins() -> None:
     made = plan(10, 100, 2, qrl_locked=90)
-    assert made.decision == sell(10, 20)
+    assert made.outcome == sell(10, 20)
     assert (made.wanted_quantity, made.wanted_notional) == ds(25, 50)
     assert not check(made, "available_balance").passed
 
 
 def test_free_coins_that_are_just_enough_are_no_shortage() -> None:
     made = plan(25, 100, 2, qrl_locked=75)
-    assert made.decision == sell(25, 50)
+    assert made.outcome == sell(25, 50)
     assert check(made, "available_balance").passed
     coarse = plan(25, 100, 2, qrl_locked=75, venue=rules(step="30"))
-    assert coarse.decision == Hold(BELOW_MINIMUM)
+    assert coarse.outcome == Hold(BELOW_MINIMUM)
 
 
 def test_with_all_coins_locked_nothing_can_be_sold() -> None:
-    assert plan(0, 100, 2, qrl_locked=100).decision == Hold("Insufficient QRL")
+    assert plan(0, 100, 2, qrl_locked=100).outcome == Hold("Insufficient QRL")
 
 
 def test_a_sale_cut_below_the_minimum_is_not_made() -> None:
-    assert plan("2.5", 100, 2, qrl_locked="97.5").decision == sell("2.5", 5)
-    assert plan("2.4999", 100, 2, qrl_locked="97.5001").decision == Hold("Insufficient QRL")
+    assert plan("2.5", 100, 2, qrl_locked="97.5").outcome == sell("2.5", 5)
+    assert plan("2.4999", 100, 2, qrl_locked="97.5001").outcome == Hold("Insufficient QRL")
 
 
 def test_a_buy_is_cut_to_what_the_free_quote_asset_pays_for_with_its_fees() -> None:
     made = plan(0, 50, 2, usdt_locked=150, venue=rules(fee="0.25"))
     assert made.wanted_quantity == 50
-    assert made.decision == buy(20, 40)  # 40 and a fee of 10 make 50
+    assert made.outcome == buy(20, 40)  # 40 and a fee of 10 make 50
 
 
 def test_a_buy_that_leaves_room_for_its_fee_is_not_cut() -> None:
-    assert plan(0, 100, 2, venue=rules(fee="0.25")).decision == buy(25, 50)
+    assert plan(0, 100, 2, venue=rules(fee="0.25")).outcome == buy(25, 50)
 
 
 @pytest.mark.parametrize(("free", "locked"), [(0, 100), ("4.99", "95.01")])
 def test_without_free_quote_asset_for_the_minimum_nothing_is_bought(free: str | int, locked: str | int) -> None:
-    assert plan(0, free, 2, usdt_locked=locked).decision == Hold("Insufficient USDT")
+    assert plan(0, free, 2, usdt_locked=locked).outcome == Hold("Insufficient USDT")
 
 
 def test_free_quote_asset_for_exactly_the_minimum_still_buys() -> None:
-    assert plan(0, 5, 2, usdt_locked=95).decision == buy("2.5", 5)
+    assert plan(0, 5, 2, usdt_locked=95).outcome == buy("2.5", 5)
 
 
 def test_a_hairs_breadth_too_little_is_not_rounded_up_to_enough() -> None:
-    assert plan(0, "4.999999999999999999", 2, usdt_locked=95).decision == Hold("Insufficient USDT")
-    assert plan(100, "160.000000000000000002", 2, venue=rules(step="1")).decision == sell(9, 18)
+    assert plan(0, "4.999999999999999999", 2, usdt_locked=95).outcome == Hold("Insufficient USDT")
+    assert plan(100, "160.000000000000000002", 2, venue=rules(step="1")).outcome == sell(9, 18)
 
 
 def test_a_fee_can_make_the_free_quote_asset_too_little() -> None:
-    assert plan(0, 5, 2, usdt_locked=95, venue=rules(fee="0.0005")).decision == Hold("Insufficient USDT")
+    assert plan(0, 5, 2, usdt_locked=95, venue=rules(fee="0.0005")).outcome == Hold("Insufficient USDT")
 
 
 def test_the_quantity_goes_down_to_the_venues_step() -> None:
-    assert plan("103.5", 195, 2, venue=rules(step="2")).decision == Hold(BELOW_MINIMUM)
-    assert plan("103.5", 195, 2, venue=rules(step="2"), min_notional=d(4)).decision == sell(2, 4)
-    assert plan(100, 100, 3, venue=rules(step="0.0001")).decision == sell("33.3333", "99.9999")
+    assert plan("103.5", 195, 2, venue=rules(step="2")).outcome == Hold(BELOW_MINIMUM)
+    assert plan("103.5", 195, 2, venue=rules(step="2"), min_notional=d(4)).outcome == sell(2, 4)
+    assert plan(100, 100, 3, venue=rules(step="0.0001")).outcome == sell("33.3333", "99.9999")
 
 
 def test_a_quantity_floored_below_the_minimum_is_not_traded() -> None:
     """5.0001 are wanted at 3: 1.6667 QRL, but 1.6666 are a multiple of the step, worth less than 5."""
     made = plan("3.3334", 0, 3, venue=rules(step="0.0002"))
     assert made.wanted_notional == d("5.0001")
-    assert made.decision == Hold("Below minimum after rounding")
+    assert made.outcome == Hold("Below minimum after rounding")
     assert check(made, "minimum_after_rounding").value == d("4.9998")
 
 
 def test_a_step_larger_than_the_whole_order_holds() -> None:
-    assert plan(100, 100, 2, venue=rules(step="1000")).decision == Hold(BELOW_MINIMUM)
+    assert plan(100, 100, 2, venue=rules(step="1000")).outcome == Hold(BELOW_MINIMUM)
 
 
 def test_the_venues_own_minimum_counts_as_well() -> None:
-    assert plan(100, 100, 2, venue=rules(min_notional="50")).decision == sell(25, 50)
-    assert plan(100, 100, 2, venue=rules(min_notional="50.0001")).decision == Hold(BELOW_MINIMUM)
+    assert plan(100, 100, 2, venue=rules(min_notional="50")).outcome == sell(25, 50)
+    assert plan(100, 100, 2, venue=rules(min_notional="50.0001")).outcome == Hold(BELOW_MINIMUM)
 
 
 def test_the_venues_smallest_quantity_is_a_step_of_its_own() -> None:
     coarse = replace(rules(step="0.0001"), min_quantity=d(10))
-    assert plan(100, 100, 2, venue=coarse).decision == sell(20, 40)
-    assert plan(100, 100, 2, venue=replace(coarse, min_quantity=d(25))).decision == sell(25, 50)
+    assert plan(100, 100, 2, venue=coarse).outcome == sell(20, 40)
+    assert plan(100, 100, 2, venue=replace(coarse, min_quantity=d(25))).outcome == sell(25, 50)
 
 
 def test_the_core_holding_is_never_sold() -> None:
-    assert plan(100, 100, 2, core_holding=d(90)).decision == sell(10, 20)
-    assert plan(10, 100, 2, qrl_locked=90, core_holding=d(95)).decision == sell(5, 10)
-    assert plan(100, 100, 2, core_holding=d(100)).decision == Hold("Insufficient QRL")
-    assert plan(100, 100, 2, core_holding=d(200)).decision == Hold("Insufficient QRL")
+    assert plan(100, 100, 2, core_holding=d(90)).outcome == sell(10, 20)
+    assert plan(10, 100, 2, qrl_locked=90, core_holding=d(95)).outcome == sell(5, 10)
+    assert plan(100, 100, 2, core_holding=d(100)).outcome == Hold("Insufficient QRL")
+    assert plan(100, 100, 2, core_holding=d(200)).outcome == Hold("Insufficient QRL")
 
 
 def test_the_reserve_is_never_spent() -> None:
-    assert plan(0, 100, 2, quote_reserve=d(80)).decision == buy(10, 20)
-    assert plan(0, 100, 2, quote_reserve=d(100)).decision == Hold("Insufficient USDT")
+    assert plan(0, 100, 2, quote_reserve=d(80)).outcome == buy(10, 20)
+    assert plan(0, 100, 2, quote_reserve=d(100)).outcome == Hold("Insufficient USDT")
 
 
 # What the plan tells
@@ -285,11 +307,11 @@ def test_each_check_says_its_value_and_its_limit_in_plain_words() -> None:
 def test_another_symbol_brings_its_own_names() -> None:
     btc = Instrument("BTC", "USDC")
     above, below = plan(1, 10000, 60000, instrument=btc), plan("0.1", 60000, 60000, instrument=btc)
-    assert above.decision == Rebalance(Side.SELL, d("0.4166"), d(24996), "BTC above target")
-    assert isinstance(below.decision, Rebalance)
-    assert below.decision.reason == "BTC below target"
-    assert plan(0, 0, 60000, qrl_locked=1, instrument=btc).decision == Hold("Insufficient BTC")
-    assert plan(0, 0, 60000, usdt_locked=1000, instrument=btc).decision == Hold("Insufficient USDC")
+    assert above.outcome == Rebalance(Side.SELL, d("0.4166"), d(24996), "BTC above target")
+    assert isinstance(below.outcome, Rebalance)
+    assert below.outcome.reason == "BTC below target"
+    assert plan(0, 0, 60000, qrl_locked=1, instrument=btc).outcome == Hold("Insufficient BTC")
+    assert plan(0, 0, 60000, usdt_locked=1000, instrument=btc).outcome == Hold("Insufficient USDC")
     told = " ".join(each.explanation for each in (*above.checks, *below.checks))
     assert "QRL" not in told
     assert "USDT" not in told
@@ -304,7 +326,7 @@ def test_a_number_that_is_none_is_an_error_and_never_a_zero(place: str, bad: str
 
 
 def test_no_digit_of_a_plan_depends_on_the_threads_context() -> None:
-    def made() -> Plan:
+    def made() -> Decision:
         return plan("123456.7891", "2345.67890123", "0.020513", venue=rules(fee="0.0005"))
 
     at_ease = made()
@@ -320,52 +342,44 @@ def test_no_digit_of_a_plan_depends_on_the_threads_context() -> None:
 )
 def test_the_trigger_prices_of_the_reference(tolerance: str, buy_below: str, sell_above: str) -> None:
     made = plan(100, 100, 1, tolerance=d(tolerance), min_notional=d(0))
-    assert made.buy_below is not None
-    assert made.sell_above is not None
-    assert round(made.buy_below.price, 4) == d(buy_below)
-    assert round(made.sell_above.price, 4) == d(sell_above)
+    assert round(below(made).price, 4) == d(buy_below)
+    assert round(above(made).price, 4) == d(sell_above)
 
 
 def test_a_trigger_tells_the_quantity_that_would_trade() -> None:
     made = plan(100, 100, 1, tolerance=d("0.25"))
-    assert made.sell_above is not None
-    assert made.buy_below is not None
-    assert (made.sell_above.price, made.sell_above.quantity) == ds(3, "33.333333333333333333")
-    assert (round(made.buy_below.price, 15), round(made.buy_below.quantity, 12)) == ds("0.333333333333333", 100)
+    assert (above(made).price, above(made).quantity) == ds(3, "33.333333333333333333")
+    assert (round(below(made).price, 15), round(below(made).quantity, 12)) == ds("0.333333333333333", 100)
 
 
 def test_the_minimum_moves_the_triggers_of_a_small_portfolio_out() -> None:
     made = plan(10, 20, 2)
-    assert made.sell_above is not None
-    assert made.buy_below is not None
-    assert (made.sell_above.price, made.sell_above.quantity) == ds(3, "1.666666666666666667")
-    assert (made.buy_below.price, made.buy_below.quantity) == ds(1, 5)
+    assert (above(made).price, above(made).quantity) == ds(3, "1.666666666666666667")
+    assert (below(made).price, below(made).quantity) == ds(1, 5)
 
 
 def test_less_than_one_coin_has_triggers_as_well() -> None:
     made = plan("0.5", 30000, 60000)
-    assert made.buy_below is not None
-    assert made.sell_above is not None
-    assert made.buy_below.price < 60000 < made.sell_above.price
+    assert below(made).price < 60000 < above(made).price
 
 
 def test_where_no_price_can_trigger_none_is_told() -> None:
-    assert next_triggers(Valuation.of(holdings(0, 100), d(2)), POLICY) == (None, None)
-    assert next_triggers(Valuation.of(holdings(100, 0), d(2)), POLICY)[0] is None
-    small_buy, small_sell = next_triggers(Valuation.of(holdings(5, 10), d(2)), POLICY)
+    assert bare_triggers(Valuation.of(holdings(0, 100), d(2)), POLICY) == (None, None)
+    assert bare_triggers(Valuation.of(holdings(100, 0), d(2)), POLICY)[0] is None
+    small_buy, small_sell = bare_triggers(Valuation.of(holdings(5, 10), d(2)), POLICY)
     assert small_buy is None  # all of the 10 USDT are 5 off at a price of zero, and never more
     assert small_sell is not None
-    wide = replace(POLICY, tolerance=d("0.5"))
-    assert next_triggers(Valuation.of(holdings(100, 100), d(1)), wide) == (None, None)
+    wide = replace(POLICY, levels=(Level(d("0.5")),))
+    assert bare_triggers(Valuation.of(holdings(100, 100), d(1)), wide) == (None, None)
 
 
 WEIGHTS = amounts(2, 1, 99)
 TOLERANCES = amounts(4, 0, 3000)
-POLICIES = st.builds(Policy, WEIGHTS, amounts(1, 0, 200), TOLERANCES)
+POLICIES = st.builds(Policy, WEIGHTS, amounts(1, 0, 200), TOLERANCES.map(lambda trigger: (Level(trigger),)))
 
 
 @PROPERTY
-@given(amounts(4), amounts(6, 0), POLICIES.filter(lambda policy: policy.tolerance or policy.min_notional))
+@given(amounts(4), amounts(6, 0), POLICIES.filter(lambda policy: policy.levels[0].trigger or policy.min_notional))
 def test_at_a_trigger_price_the_rule_is_met_and_a_hair_inside_it_is_not(
     base: Decimal, quote: Decimal, policy: Policy
 ) -> None:
@@ -373,15 +387,15 @@ def test_at_a_trigger_price_the_rule_is_met_and_a_hair_inside_it_is_not(
 
     def asked(price: Decimal) -> Side | None:
         made = decide(held, price, policy, rules(), QRL)
-        return None if made.decision == Hold(WITHIN_THRESHOLD) else made.wanted_side
+        return None if made.outcome == Hold(WITHIN_THRESHOLD) else made.wanted_side
 
-    below, above = next_triggers(Valuation.of(held, d(1)), policy)
-    if above is not None:
-        assert asked(above.price) is Side.SELL
-        assert asked(above.price - HAIR) is not Side.SELL
-    if below is not None:
-        assert asked(below.price) is Side.BUY
-        assert asked(below.price + HAIR) is not Side.BUY
+    lower, upper = bare_triggers(Valuation.of(held, d(1)), policy)
+    if upper is not None:
+        assert asked(upper.price) is Side.SELL
+        assert asked(upper.price - HAIR) is not Side.SELL
+    if lower is not None:
+        assert asked(lower.price) is Side.BUY
+        assert asked(lower.price + HAIR) is not Side.BUY
 
 
 @PROPERTY
@@ -389,14 +403,14 @@ def test_at_a_trigger_price_the_rule_is_met_and_a_hair_inside_it_is_not(
 def test_with_a_fine_step_the_trigger_price_trades_the_quantity_it_tells(
     base: Decimal, quote: Decimal, weight: Decimal, tolerance: Decimal
 ) -> None:
-    policy = Policy(weight, d(0), tolerance)
+    policy = Policy(weight, d(0), (Level(tolerance),))
     held = Holdings(Balance(base), Balance(quote), NOON)
     venue = rules(step="0.000000000001", min_notional="0")
-    below, above = next_triggers(Valuation.of(held, d(1)), policy)
-    for trigger, side in ((below, Side.BUY), (above, Side.SELL)):
+    lower, upper = bare_triggers(Valuation.of(held, d(1)), policy)
+    for trigger, side in ((lower, Side.BUY), (upper, Side.SELL)):
         if trigger is None:
             continue
-        decision = decide(held, trigger.price, policy, venue, QRL).decision
+        decision = decide(held, trigger.price, policy, venue, QRL).outcome
         assert isinstance(decision, Rebalance)
         assert decision.side is side
         assert 0 <= trigger.quantity - decision.quantity <= venue.quantity_step
@@ -418,7 +432,7 @@ def situations(draw: st.DrawFn) -> tuple[Holdings, Decimal, Policy, TradingRules
 
 
 def rebalance(situation: tuple[Holdings, Decimal, Policy, TradingRules]) -> Rebalance:
-    decision = decide(*situation, QRL).decision
+    decision = decide(*situation, QRL).outcome
     assume(isinstance(decision, Rebalance))
     assert isinstance(decision, Rebalance)
     return decision
@@ -475,11 +489,11 @@ def test_a_plan_holds_exactly_when_one_of_its_limits_does_and_says_which(
 ) -> None:
     made = decide(*situation, QRL)
     failed = {each.name for each in made.checks if not each.passed} - {"available_balance"}
-    assert bool(failed) == isinstance(made.decision, Hold)
-    if isinstance(made.decision, Hold):
+    assert bool(failed) == isinstance(made.outcome, Hold)
+    if isinstance(made.outcome, Hold):
         reasons = {INSUFFICIENT, WITHIN_THRESHOLD, BELOW_MINIMUM, "Insufficient QRL", "Insufficient USDT"}
-        assert made.decision.reason in reasons
-        assert (made.decision.reason == WITHIN_THRESHOLD) == bool(failed & {"minimum_notional", "threshold"})
+        assert made.outcome.reason in reasons
+        assert (made.outcome.reason == WITHIN_THRESHOLD) == bool(failed & {"minimum_notional", "threshold"})
 
 
 @PROPERTY
@@ -491,7 +505,7 @@ def test_the_decision_follows_the_side_of_the_deviation(
     made = decide(*situation, QRL)
     delta = held.base.total * price - (held.base.total * price + held.quote.total) * policy.target_weight
     assert made.wanted_side is (None if delta == 0 or made.drift is None else Side.SELL if delta > 0 else Side.BUY)
-    if isinstance(made.decision, Rebalance):
-        assert made.decision.side is made.wanted_side
-        assert made.decision.quantity <= made.wanted_quantity
-        assert made.decision.notional <= made.wanted_notional
+    if isinstance(made.outcome, Rebalance):
+        assert made.outcome.side is made.wanted_side
+        assert made.outcome.quantity <= made.wanted_quantity
+        assert made.outcome.notional <= made.wanted_notional

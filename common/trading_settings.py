@@ -1,0 +1,166 @@
+"""What is kept and how it is traded: the settings of the policy and of the limits (contract.md §4, §6, §11)."""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, Field
+
+from common.decimals import parse
+from common.domain.decision.band import best_band
+from common.domain.decision.notation import (
+    StatedLevel,
+    destination_in,
+    levels_in,
+    stated_problems,
+    threshold_in,
+)
+from common.domain.decision.policy import CostGuard, Destination, Level, Limits, Policy
+from common.domain.orders.order import OrderStyle
+from common.errors import InvalidAmount
+
+
+def _decimal(value: object) -> Decimal:
+    try:
+        return parse(value)
+    except InvalidAmount:
+        raise ValueError("must be a finite decimal number") from None
+
+
+Number = Annotated[Decimal, BeforeValidator(_decimal)]
+Fraction = Annotated[Decimal, BeforeValidator(_decimal), Field(ge=0, lt=1)]
+Seconds = Annotated[int, Field(ge=1, le=31_536_000)]
+
+
+class TradingSettings(BaseModel):
+    """The part of the settings that shapes an order."""
+
+    target_ratio: Number = Field(
+        Decimal("0.5"), gt=0, lt=1, description="Target share of the base asset in the value"
+    )
+    min_notional_usdt: Number = Field(
+        Decimal("5.0"), ge=0, description="Least notional worth an order, quote asset"
+    )
+    threshold_pct: Annotated[Decimal | Literal["auto"], BeforeValidator(threshold_in)] = Field(
+        Decimal("0.01"),
+        description="Tolerance, a fraction of the value: the trigger of the one level; `auto`: from measured cost",
+    )
+    rebalance_to: Annotated[Decimal | Destination, BeforeValidator(destination_in)] = Field(
+        Destination.TARGET,
+        description="Where to go back to: `target`, `half` (of the drift), `edge` (the trigger), or points",
+    )
+    levels: Annotated[tuple[StatedLevel, ...], BeforeValidator(levels_in)] = Field(
+        (),
+        description="Several levels instead of the two above: `trigger:destination[:style]`, comma separated",
+    )
+    cost_fallback: Number = Field(
+        Decimal("0.005"), gt=0, lt=1, description="One-way cost of trading, a fraction, until enough was measured"
+    )
+    decide_on: Literal["last", "mid"] = Field(
+        "last",
+        description="Price to decide on: the `last` trade's or the book's `mid`; unset, `auto` takes `mid`",
+    )
+    min_sell_margin: Annotated[Number | None, Field(ge=0, le=10)] = Field(
+        None, description="Sell only at average cost times (1 + this), a fraction; unset: whatever the cost"
+    )
+    cost_guard_max_weight: Number = Field(
+        Decimal("0.65"), gt=0, lt=1, description="Share of the base asset at which `MIN_SELL_MARGIN` is lifted"
+    )
+    max_balance_age_seconds: Seconds = Field(60, description="Oldest account a plan may rest on")
+    max_price_age_seconds: Seconds = Field(60, description="Oldest price a plan may rest on")
+    execution_mode: Literal["plan", "test", "live"] = Field(
+        "plan", description="`plan` places nothing, `test` asks the exchange's order/test, `live` trades"
+    )
+    order_style: OrderStyle = Field(
+        OrderStyle.IOC,
+        description="`ioc` (take at once, cancel the rest), `maker` (rest at the best price), `market`",
+    )
+    order_rest_seconds: Annotated[int, Field(ge=1, le=600)] = Field(
+        15, description="How long a `maker` order rests before it is cancelled"
+    )
+    allow_market_orders: bool = Field(False, description="Must be true as well for `ORDER_STYLE=market`")
+    max_price_deviation: Fraction = Field(
+        Decimal("0.2"), description="Largest step from the last known price, a fraction"
+    )
+    max_slippage: Fraction = Field(
+        Decimal("0.005"), description="Largest expected slippage by the order book, a fraction"
+    )
+    max_depth_share: Fraction = Field(Decimal("0.8"), description="Largest share of the first three levels to take")
+    max_fee: Fraction = Field(Decimal("0.01"), description="Largest taker fee to trade at, a fraction")
+    max_orders_per_day: Annotated[int, Field(ge=0, le=1000)] = Field(5, description="Orders a UTC day, at most")
+    order_cooldown_seconds: Annotated[int, Field(ge=0, le=604_800)] = Field(
+        3600, description="Seconds between two orders, at least"
+    )
+    max_notional_usdt: Number = Field(
+        Decimal(1000), gt=0, description="Largest order, quote asset; more is cut to it"
+    )
+    max_daily_loss_usdt: Annotated[Number | None, Field(gt=0)] = Field(
+        None, description="Loss since 00:00 UTC (realized and unrealized) that stops trading for the day"
+    )
+    core_holding: Number = Field(Decimal(0), ge=0, description="Base asset that is never sold")
+    usdt_reserve: Number = Field(Decimal(0), ge=0, description="Quote asset that is never spent")
+    quantity_increment: Annotated[Number | None, Field(gt=0)] = Field(
+        None,
+        description="Coarser step of quantities than the exchange publishes (after `quantity scale is invalid`)",
+    )
+
+    def policy_problems(self) -> list[str]:
+        """Rules over several of these settings; each sentence names those it is about."""
+        problems = stated_problems(self.threshold_pct, self.rebalance_to, self.levels)
+        if any(level.style is OrderStyle.MARKET for level in self.levels) and not self.allow_market_orders:
+            problems.append("LEVELS: the style `market` needs ALLOW_MARKET_ORDERS=true")
+        if self.order_style is OrderStyle.MARKET and not self.allow_market_orders:
+            problems.append("ORDER_STYLE: `market` needs ALLOW_MARKET_ORDERS=true")
+        if self.min_sell_margin is not None and self.cost_guard_max_weight <= self.target_ratio:
+            problems.append("COST_GUARD_MAX_WEIGHT: must be above TARGET_RATIO")
+        return problems
+
+    @property
+    def policy(self) -> Policy:
+        """The policy as it is set; with `THRESHOLD_PCT=auto` at the cost that is assumed until one is measured."""
+        guard = self.min_sell_margin
+        return Policy(
+            target_weight=self.target_ratio,
+            min_notional=self.min_notional_usdt,
+            levels=self._levels,
+            core_holding=self.core_holding,
+            quote_reserve=self.usdt_reserve,
+            cost_guard=CostGuard(guard, self.cost_guard_max_weight) if guard is not None else None,
+        )
+
+    @property
+    def auto(self) -> Destination | None:
+        """Where the band that is derived from cost goes back to; None when the levels are set by hand."""
+        to = self.rebalance_to
+        return to if self.threshold_pct == "auto" and isinstance(to, Destination) else None
+
+    @property
+    def decides_on_mid(self) -> bool:
+        """A derived band decides on the book's mid unless the owner says otherwise."""
+        named = "decide_on" in self.model_fields_set
+        return self.decide_on == "mid" or (self.auto is not None and not named)
+
+    @property
+    def _levels(self) -> tuple[Level, ...]:
+        if self.levels:
+            return tuple(stated.level(self.order_style) for stated in self.levels)
+        if self.auto is not None:
+            band = best_band(self.cost_fallback, self.target_ratio, destination=self.auto)
+            return (Level(band.trigger, band.destination, self.order_style),)
+        return (Level(parse(self.threshold_pct), self.rebalance_to, self.order_style),)
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(
+            max_price_deviation=self.max_price_deviation,
+            max_slippage=self.max_slippage,
+            max_depth_share=self.max_depth_share,
+            max_fee=self.max_fee,
+            max_orders_per_day=self.max_orders_per_day,
+            cooldown=timedelta(seconds=self.order_cooldown_seconds),
+            max_notional=self.max_notional_usdt,
+            max_daily_loss=self.max_daily_loss_usdt,
+            max_balance_age=self.max_balance_age_seconds,
+            max_price_age=self.max_price_age_seconds,
+            binding=self.execution_mode != "plan",
+        )
