@@ -676,7 +676,12 @@ def test_a_duplicate_of_a_skipped_slot_gets_the_same_answer(functions: Functions
 
 @each_job
 def test_a_run_that_finds_the_lease_taken_waits_and_is_then_skipped(
-    job: str, functions: Functions, exchange: StubExchange, store_client: "redis.Redis", clock: FakeClock
+    job: str,
+    functions: Functions,
+    exchange: StubExchange,
+    store_client: "redis.Redis",
+    clock: FakeClock,
+    caplog: Any,
 ) -> None:
     scope = "price" if job == "price" else "account"
     store_client.set(f"bot:QRLUSDT:lease:{scope}", "somebody else", px=55_000)
@@ -686,6 +691,7 @@ def test_a_run_that_finds_the_lease_taken_waits_and_is_then_skipped(
     assert answer["reason"]
     waits = 22.5 if job == "fifteen_min_job" else 10
     assert waits <= sum(clock.slept) <= waits + 2
+    assert [record.fields["slot"] for record in caplog.records if record.message == "slot.dropped"]
     assert exchange.calls == []
     assert store_client.get(f"bot:QRLUSDT:lease:{scope}") == "somebody else"
     store_client.delete(f"bot:QRLUSDT:lease:{scope}")

@@ -20,6 +20,7 @@ from google.cloud.logging.handlers.transports import Transport
 
 from common.config import Settings
 from common.gcp import logs
+from common.gcp.journal import note
 from tests.builders import d
 from tests.conftest import ROOT
 from tests.fakes import NOON
@@ -94,6 +95,18 @@ def test_lines_below_the_level_are_not_written(level: str, shown: list[str]) -> 
             log.log(number, "x")
 
     assert [line["severity"] for line in lines(one_of_each)] == shown
+
+
+@pytest.mark.parametrize("level", ["WARNING", "ERROR"])
+def test_no_level_silences_what_metrics_and_the_journal_are_made_from(level: str) -> None:
+    log = set_up(LOG_LEVEL=level)
+
+    def act() -> None:
+        log.info("chatter")
+        logs.event("job.finished", {"task": "15-min-job"})
+        note("fill", {"quantity": d("1.5")})
+
+    assert [line["message"] for line in lines(act)] == ["job.finished", "journal.fill"]
 
 
 @pytest.mark.parametrize(
