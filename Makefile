@@ -28,10 +28,11 @@ format: $(READY) ## let ruff write the code as it wants it
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-test: check pytest ## all checks and all tests
+test: ## all checks and all tests, their ten slowest, and how long it took
+	@start=$$(date +%s); $(MAKE) --no-print-directory check pytest && echo "make test: $$(($$(date +%s) - start)) s"
 
 pytest: $(READY) ## the tests alone: TESTS=path
-	$(BIN)/python -m pytest -n auto $(TESTS)
+	$(BIN)/python -m pytest -n auto --durations=10 --durations-min=0.5 $(TESTS)
 
 run: $(READY) ## play a day: CANDLES=file, LIVE=1, SEED=n, HOURS=n, SPREAD=0.002, DEPTH=5000, EXCHANGE=https://api.mexc.com, REDIS_URL=...
 	@$(BIN)/python -m local run $(if $(CANDLES),--candles $(CANDLES)) $(if $(SEED),--seed $(SEED)) \
