@@ -8,8 +8,8 @@ from decimal import Decimal
 from local.exchange import ExchangeConfig, RateLimit, Rules, SimulatedExchange, serve
 from local.exchange.clock import DAY_MS
 from local.exchange.market import Market
-from local.exchange.market_history import MarketHistory
-from local.exchange.random_walk import RandomWalk
+from local.exchange.market_data import MarketData
+from local.exchange.price_path import RandomWalk
 
 
 def with_symbols(symbols: list[str]) -> SimulatedExchange:
@@ -21,7 +21,7 @@ def with_symbols(symbols: list[str]) -> SimulatedExchange:
     for seed, (symbol, base) in enumerate(bases.items(), 1):
         path = RandomWalk(seed=seed, name=symbol, start_price=Decimal("0.02"), start_ms=start)
         venue.markets[symbol] = Market(Rules(base_asset=base), path, venue.config.book, seed)
-        venue.histories[symbol] = MarketHistory(venue.markets[symbol])
+        venue.data[symbol] = MarketData(venue.markets[symbol])
     venue.engine.key_symbols = frozenset(symbols)
     return exchange
 

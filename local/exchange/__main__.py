@@ -1,7 +1,5 @@
 """Run the simulated exchange: `python -m local.exchange --port 0 --seed 7 --start 2026-03-01`."""
 
-from __future__ import annotations
-
 import argparse
 import signal
 import sys
@@ -50,7 +48,7 @@ def _config(options: argparse.Namespace) -> ExchangeConfig:
         api_key=options.api_key,
         secret_key=options.secret_key,
         rate_limit=limit,
-        book=replace(BookShape(), **shape),
+        book=BookShape(**shape),
     )
     if options.candles is None:
         return config

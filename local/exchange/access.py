@@ -1,17 +1,18 @@
-"""Who may call a signed endpoint, and when: content type, key, signature, clock, permission.
+"""Who may call, how often, and when: weight, content type, key, signature, clock, permission.
 
 The order in which the real exchange checks these is unknown; this one goes from the cheap to the dear.
 """
 
-from __future__ import annotations
-
 import hashlib
 import hmac
+from collections import deque
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from urllib.parse import quote, unquote_plus
 
-from local.exchange import refusals
-from local.exchange.config import ExchangeConfig
+from local.exchange.clock import SECOND_MS
+from local.exchange.config import ExchangeConfig, RateLimit
+from local.exchange.refusals import No, Refusal, TooManyRequests
 
 DEFAULT_WINDOW_MS = 5_000
 MAX_WINDOW_MS = 60_000
@@ -19,69 +20,72 @@ MAX_WINDOW_MS = 60_000
 MAX_AHEAD_MS = 1_000
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request as it arrived: `query` and `body` are the exact bytes, `headers` have lower-case names."""
+
+    method: str
+    path: str
+    query: bytes
+    headers: Mapping[str, str]
+    body: bytes
+    client: str
+
+    def params(self) -> dict[str, str]:
+        """The parameters; the first of a repeated name counts, and the query beats the body."""
+        params: dict[str, str] = {}
+        for part in (self.query, self.body):
+            for name, value in _pairs(part):
+                params.setdefault(unquote_plus(name), unquote_plus(value))
+        return params
+
+
 def sign(secret: str, query: bytes, body: bytes = b"") -> str:
     """Sign the exact bytes: query and body joined with nothing between."""
     return hmac.new(secret.encode(), query + body, hashlib.sha256).hexdigest()
-
-
-def read_params(query: bytes, body: bytes) -> dict[str, str]:
-    """Read the parameters; the first of a repeated name counts, and the query beats the body."""
-    params: dict[str, str] = {}
-    for part in (query, body):
-        for name, value in _pairs(part):
-            params.setdefault(unquote_plus(name), unquote_plus(value))
-    return params
 
 
 def check(
     config: ExchangeConfig,
     granted: frozenset[str],
     permission: str,
-    *,
-    query: bytes,
-    body: bytes,
-    headers: Mapping[str, str],
+    request: Request,
     params: Mapping[str, str],
-    client: str,
     now_ms: int,
 ) -> None:
-    """Check a signed request; `headers` have lower-case names, `granted` are the key's permissions.
-
-    Raises:
-        Refusal: 700013, 400 (no key), 700004, 10072, 700006, 700005, 700002, 700003 or 700007.
-    """
-    content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    """Check a signed request; `granted` are the key's permissions. Raises Refusal."""
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type != "application/json":
-        raise refusals.bad_content_type()
-    key = headers.get("x-mexc-apikey")
+        raise Refusal(No.BAD_CONTENT_TYPE)
+    key = request.headers.get("x-mexc-apikey")
     if not key:
-        raise refusals.api_key_required()
+        raise Refusal(No.API_KEY_REQUIRED)
     signature = params.get("signature")
     if not signature:
-        raise refusals.missing("signature")
+        raise Refusal(No.MISSING, "signature")
     timestamp = _integer(params, "timestamp")
     if timestamp is None:
-        raise refusals.missing("timestamp")
+        raise Refusal(No.MISSING, "timestamp")
     window = _integer(params, "recvWindow")
     if window is None:
         window = DEFAULT_WINDOW_MS
     if key != config.api_key:
-        raise refusals.api_key_invalid()
-    if config.key_addresses is not None and client not in config.key_addresses:
-        raise refusals.ip_not_listed(client)
+        raise Refusal(No.API_KEY_INVALID)
+    if config.key_addresses is not None and request.client not in config.key_addresses:
+        raise Refusal(No.ADDRESS_NOT_LISTED, request.client)
     if window > MAX_WINDOW_MS:
-        raise refusals.window_too_long()
-    unsigned_query, unsigned_body = _without_signature(query), _without_signature(body)
-    expected = sign(config.secret_key, unsigned_query, unsigned_body)
+        raise Refusal(No.WINDOW_TOO_LONG)
+    query, body = _without_signature(request.query), _without_signature(request.body)
+    expected = sign(config.secret_key, query, body)
     # Compared as text: an upper-case signature is refused. Escapes in lower case and characters that should
     # have been escaped give 700002 too, as seen in the field: the server signs its own encoding.
-    canonical = _is_canonical(unsigned_query) and _is_canonical(unsigned_body)
+    canonical = _is_canonical(query) and _is_canonical(body)
     if not (canonical and hmac.compare_digest(signature.encode(), expected.encode())):
-        raise refusals.bad_signature()
+        raise Refusal(No.BAD_SIGNATURE)
     if not (timestamp < now_ms + MAX_AHEAD_MS and now_ms - timestamp <= window):
-        raise refusals.outside_window()
+        raise Refusal(No.OUTSIDE_WINDOW)
     if permission not in granted:
-        raise refusals.no_permission()
+        raise Refusal(No.NO_PERMISSION)
 
 
 def _integer(params: Mapping[str, str], name: str) -> int | None:
@@ -89,17 +93,13 @@ def _integer(params: Mapping[str, str], name: str) -> int | None:
     if not text:
         return None
     if not (text.isascii() and text.isdigit()):
-        raise refusals.missing(name)
+        raise Refusal(No.MISSING, name)
     return int(text)
 
 
 def _pairs(part: bytes) -> list[tuple[str, str]]:
-    pairs = []
-    for item in part.decode("latin-1").split("&"):
-        name, _, value = item.partition("=")
-        if name:
-            pairs.append((name, value))
-    return pairs
+    pairs = (item.partition("=") for item in part.decode("latin-1").split("&"))
+    return [(name, value) for name, _, value in pairs if name]
 
 
 def _without_signature(part: bytes) -> bytes:
@@ -110,3 +110,53 @@ def _without_signature(part: bytes) -> bytes:
 
 def _is_canonical(part: bytes) -> bool:
     return all(quote(unquote_plus(value), safe="-_.~") == value for _, value in _pairs(part))
+
+
+@dataclass(slots=True)
+class _Usage:
+    spent: deque[tuple[int, int]] = field(default_factory=deque)
+    weight: int = 0
+    blocked_until_ms: int = 0
+    refused: int = 0
+    banned: bool = False
+
+
+class RateLimiter:
+    """Counts weight in a sliding window for each client (and endpoint, if so configured) on the exchange's clock.
+
+    The real body and length of a block were never seen; the documents promise 429 with Retry-After only. The
+    weight of a refused request is not counted.
+    """
+
+    def __init__(self, limit: RateLimit) -> None:
+        self.limit = limit
+        self._usage: dict[tuple[str, str], _Usage] = {}
+
+    def reset(self) -> None:
+        self._usage.clear()
+
+    def spend(self, client: str, endpoint: str, weight: int, now_ms: int) -> None:
+        """Count a request. Raises TooManyRequests: 429, or 418 once the client has gone on too long."""
+        limit = self.limit
+        if limit.weight is None:
+            return
+        usage = self._usage.setdefault((client, endpoint if limit.per_endpoint else ""), _Usage())
+        if now_ms < usage.blocked_until_ms:
+            self._insist(usage, now_ms)
+        usage.banned, usage.refused = False, 0
+        while usage.spent and usage.spent[0][0] <= now_ms - limit.window_ms:
+            usage.weight -= usage.spent.popleft()[1]
+        if usage.weight + weight > limit.weight:
+            usage.blocked_until_ms = now_ms + limit.retry_after_s * SECOND_MS
+            usage.refused = 1
+            raise TooManyRequests(limit.retry_after_s, banned=False)
+        usage.spent.append((now_ms, weight))
+        usage.weight += weight
+
+    def _insist(self, usage: _Usage, now_ms: int) -> None:
+        usage.refused += 1
+        if not usage.banned and usage.refused > self.limit.patience:
+            usage.banned = True
+            usage.blocked_until_ms = now_ms + self.limit.ban_s * SECOND_MS
+        seconds = -(-(usage.blocked_until_ms - now_ms) // SECOND_MS)
+        raise TooManyRequests(seconds, banned=usage.banned)

@@ -1,35 +1,26 @@
-"""A candle file as the price path.
+"""A candle file as the price path, in any format that `local.candles` reads.
 
-File: gzip or plain CSV with the columns `open_time_ms,open,high,low,close,volume`, oldest first.
 Inside a candle the price runs in straight lines open -> low -> high -> close when it closes higher, open ->
 high -> low -> close otherwise: the file does not say more. In a gap, and after the last candle, the price
 stays at the last close, nothing trades, no kline row is made and the path calls itself quiet (the market then
 thins its book). Before the first candle its open stands. The width of a candle is the commonest distance.
 """
 
-from __future__ import annotations
-
-import csv
-import gzip
 from bisect import bisect_left, bisect_right
-from collections import Counter
-from collections.abc import Iterator
 from decimal import ROUND_FLOOR, Context, Decimal
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
-from typing import IO
 
+from local.candles.files import load
+from local.candles.formats import CandleFileError
+from local.candles.series import Bar, Candles
 from local.exchange.amounts import ONE, ZERO
-from local.exchange.price_path import Bar
 
-_COLUMNS = ["open_time_ms", "open", "high", "low", "close", "volume"]
 _DIGITS = Context(prec=16)
-_INFINITY = Decimal("Infinity")
+_KEPT = 50_000
+"""Candles whose decimals are kept: a month of minutes."""
 _HUNDREDTH = Decimal("0.01")
-
-
-class CandleFileError(ValueError):
-    """The file is not what this module documents."""
 
 
 class CandleSeries:
@@ -37,21 +28,16 @@ class CandleSeries:
 
     def __init__(
         self,
-        times: list[int],
-        bars: list[Bar],
+        candles: Candles,
         *,
         start_ms: int,
         from_ms: int | None = None,
         start_price: Decimal | None = None,
         volume_in_quote: bool = False,
     ) -> None:
-        if not times:
-            raise CandleFileError("no candles")
-        steps = Counter(later - earlier for earlier, later in pairwise(times))
-        if any(step <= 0 for step in steps):
-            raise CandleFileError("candles must be oldest first, each time once")
-        self.width_ms = steps.most_common(1)[0][0] if steps else 60_000
-        self._bars = bars
+        self._candles, self.width_ms = candles, candles.width_ms
+        self._bar = lru_cache(_KEPT)(candles.bar)
+        times = candles.times
         origin_ms = times[0] if from_ms is None else from_ms
         if not times[0] <= origin_ms < times[-1] + self.width_ms:
             raise CandleFileError("from_ms lies outside the file")
@@ -72,22 +58,10 @@ class CandleSeries:
         from_ms: int | None = None,
         start_price: Decimal | None = None,
         volume_in_quote: bool = False,
-    ) -> CandleSeries:
-        """Read the file.
-
-        Raises:
-            CandleFileError: a line that is no sane candle, or candles out of order.
-            OSError: the file cannot be read.
-        """
-        times: list[int] = []
-        bars: list[Bar] = []
-        with _open(file) as lines:
-            for at_ms, bar in _rows(lines):
-                times.append(at_ms)
-                bars.append(bar)
+    ) -> "CandleSeries":
+        """Read the file. Raises CandleFileError, OSError."""
         return cls(
-            times,
-            bars,
+            load(file),
             start_ms=start_ms,
             from_ms=from_ms,
             start_price=start_price,
@@ -98,11 +72,6 @@ class CandleSeries:
     def first_ms(self) -> int:
         return self._times[0]
 
-    @property
-    def last_ms(self) -> int:
-        """The end of the last candle."""
-        return self._times[-1] + self.width_ms
-
     def price_at(self, at_ms: int) -> Decimal:
         return _DIGITS.multiply(self._raw_price(at_ms), self._factor)
 
@@ -112,7 +81,7 @@ class CandleSeries:
 
     def bar(self, start_ms: int, end_ms: int) -> Bar | None:
         """Give the bar of what traded in the interval, None where no candle touches it."""
-        start, end = max(start_ms, self.first_ms), min(end_ms, self.last_ms)
+        start, end = max(start_ms, self.first_ms), min(end_ms, self._times[-1] + self.width_ms)
         if end <= start:
             return None
         index = bisect_right(self._times, start) - 1
@@ -121,20 +90,17 @@ class CandleSeries:
             if index == len(self._times) or self._times[index] >= end:
                 return None
             start = self._times[index]
-        last = bisect_left(self._times, end) - 1
         opening, closing = self._raw_price(start), self._raw_price(end - 1)
         high, low, volume = max(opening, closing), min(opening, closing), ZERO
-        for i in range(index, last + 1):
-            bar, open_ms = self._bars[i], self._times[i]
+        for i in range(index, bisect_left(self._times, end)):
+            bar, open_ms = self._bar(i), self._times[i]
+            base = bar.volume / bar.close if self._volume_in_quote else bar.volume
             begin, finish = max(start, open_ms), min(end, open_ms + self.width_ms)
-            if begin == open_ms and finish == open_ms + self.width_ms:
-                high, low = max(high, bar.high), min(low, bar.low)
-                volume += self._base_volume(bar)
-                continue
-            for at_ms, price in self._corners(i):
-                if begin <= at_ms < finish:
-                    high, low = max(high, price), min(low, price)
-            volume += self._base_volume(bar) * (finish - begin) / self.width_ms
+            prices = [bar.high, bar.low]
+            if finish - begin < self.width_ms:
+                prices = [price for at_ms, price in self._corners(i) if begin <= at_ms < finish]
+                base = base * (finish - begin) / self.width_ms
+            high, low, volume = max(high, *prices, high), min(low, *prices, low), volume + base
         scale = self._factor
         opening, high, low, closing = (_DIGITS.multiply(p, scale) for p in (opening, high, low, closing))
         # Scaled prices keep the value traded: the base volume moves the other way.
@@ -144,16 +110,14 @@ class CandleSeries:
         """Lowest and highest price, both ends included; a gap keeps the price of its beginning."""
         ends = self.price_at(start_ms), self.price_at(end_ms)
         bar = self.bar(start_ms, end_ms + 1)
-        if bar is None:
-            return min(ends), max(ends)
-        return min(*ends, bar.low), max(*ends, bar.high)
+        return (min(ends), max(ends)) if bar is None else (min(*ends, bar.low), max(*ends, bar.high))
 
     def _raw_price(self, at_ms: int) -> Decimal:
         index = bisect_right(self._times, at_ms) - 1
         if index < 0:
-            return self._bars[0].open
+            return self._candles.open[0]
         if at_ms >= self._times[index] + self.width_ms:
-            return self._bars[index].close
+            return self._candles.close[index]
         corners = self._corners(index)
         for (from_ms, before), (to_ms, after) in pairwise(corners):
             if at_ms < to_ms:
@@ -162,7 +126,7 @@ class CandleSeries:
 
     def _corners(self, index: int) -> list[tuple[int, Decimal]]:
         """Times and prices at which the path turns; the close is reached on the candle's last millisecond."""
-        bar, open_ms, width = self._bars[index], self._times[index], self.width_ms
+        bar, open_ms, width = self._bar(index), self._times[index], self.width_ms
         first, second = (bar.low, bar.high) if bar.close >= bar.open else (bar.high, bar.low)
         return [
             (open_ms, bar.open),
@@ -170,30 +134,3 @@ class CandleSeries:
             (open_ms + 2 * width // 3, second),
             (open_ms + width - 1, bar.close),
         ]
-
-    def _base_volume(self, bar: Bar) -> Decimal:
-        return bar.volume / bar.close if self._volume_in_quote else bar.volume
-
-
-def _open(file: Path) -> IO[str]:
-    if file.suffix == ".gz":
-        return gzip.open(file, "rt", encoding="ascii", newline="")
-    return file.open(encoding="ascii", newline="")
-
-
-def _rows(lines: IO[str]) -> Iterator[tuple[int, Bar]]:
-    reader = csv.reader(lines)
-    header = next(reader, None)
-    if header != _COLUMNS:
-        raise CandleFileError(f"columns must be {','.join(_COLUMNS)}")
-    for number, row in enumerate(reader, start=2):
-        try:
-            at_ms = int(row[0])
-            opening, high, low, closing, volume = map(Decimal, row[1:])
-            sane = 0 < low <= min(opening, closing) and max(opening, closing) <= high < _INFINITY
-            sane = sane and 0 <= volume < _INFINITY
-        except (ValueError, ArithmeticError, IndexError):
-            raise CandleFileError(f"line {number} is no candle") from None
-        if not sane:
-            raise CandleFileError(f"line {number}: prices and volume contradict each other")
-        yield at_ms, Bar(opening, high, low, closing, volume)

@@ -3,8 +3,6 @@
 It shares nothing with the bot's client; its own signatures are checked against published vectors.
 """
 
-from __future__ import annotations
-
 import json
 from typing import Any
 from urllib.parse import quote, urlencode

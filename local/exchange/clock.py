@@ -1,7 +1,5 @@
 """Time of the simulated exchange, in whole milliseconds since the epoch."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from typing import Protocol
@@ -53,9 +51,7 @@ class SimulatedClock:
         return self._frozen_ms is not None
 
     def now_ms(self) -> int:
-        if self._frozen_ms is not None:
-            return self._frozen_ms
-        return self._base.now_ms() + self._offset_ms
+        return self._base.now_ms() + self._offset_ms if self._frozen_ms is None else self._frozen_ms
 
     def set(self, now_ms: int, *, frozen: bool = False) -> None:
         self._offset_ms = now_ms - self._base.now_ms()
@@ -63,8 +59,7 @@ class SimulatedClock:
 
     def reset(self) -> None:
         """Follow the underlying clock again."""
-        self._offset_ms = 0
-        self._frozen_ms = None
+        self._offset_ms, self._frozen_ms = 0, None
 
 
 def pieces(since_ms: int, until_ms: int, width_ms: int) -> Iterator[tuple[int, int]]:

@@ -1,17 +1,20 @@
 """What a simulated exchange is made of: instrument rules, fees, book shape, switches. Values only.
 
-What the reference calls UNKNOWN is a switch here, and its default is the choice that is harder on the bot.
+What the exchange's documents leave open is a switch here, and its default is the choice that is harder on the
+bot. The models are what the control API changes while the exchange runs.
 """
-
-from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal, Self
 
-from local.exchange.amounts import increment
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from local.exchange.amounts import ONE, Amount, Share, plain
 
 API_KEY = "mx0simulated"
 SECRET_KEY = "simulated-secret"
@@ -19,35 +22,52 @@ QUOTE_ASSET = "USDT"
 MX_SYMBOL = "MXUSDT"
 
 Side = Literal["BUY", "SELL"]
+Row = dict[str, Any]
+Names = Annotated[tuple[str, ...], Field(strict=False)]
+"""Texts from a JSON list."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Values(BaseModel):
+    """Values that stay as they are; a change makes a checked copy, and a name that is not known is refused."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    def changed(self, changes: Mapping[str, Any]) -> Self:
+        return self.model_validate(self.model_dump(by_alias=True) | dict(changes))
+
+    def written(self) -> Row:
+        """For JSON, amounts as text."""
+        return {name: plain(value) if isinstance(value, Decimal) else value for name, value in self}
+
+
+class Rules(Values):
     """The trading rules of one symbol, as they are enforced and shown by exchangeInfo.
 
     The numbers are made up: no public dump holds QRLUSDT's. They are fine enough for a price of 0.02 USDT.
     """
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
     base_asset: str
     status: str = "1"
     base_asset_precision: int = 4
     quote_precision: int = 6
     quote_asset_precision: int = 6
-    quote_amount_precision: Decimal = Decimal(1)
-    quote_amount_precision_market: Decimal = Decimal(1)
-    base_size_precision: Decimal = Decimal("0.0001")
-    max_quote_amount: Decimal = Decimal(2_000_000)
-    max_quote_amount_market: Decimal = Decimal(100_000)
-    order_types: tuple[str, ...] = ("LIMIT", "MARKET", "LIMIT_MAKER")
+    quote_amount_precision: Amount = ONE
+    quote_amount_precision_market: Amount = ONE
+    base_size_precision: Amount = Decimal("0.0001")
+    max_quote_amount: Amount = Decimal(2_000_000)
+    max_quote_amount_market: Amount = Decimal(100_000)
+    order_types: Names = ("LIMIT", "MARKET", "LIMIT_MAKER")
     is_spot_trading_allowed: bool = True
     trade_side_type: int = 1
-    permissions: tuple[str, ...] = ("SPOT",)
+    permissions: Names = ("SPOT",)
     # A value below 1 is a band around the last price; None leaves the filter out.
-    bid_multiplier_up: Decimal | None = Decimal("0.05")
-    ask_multiplier_down: Decimal | None = Decimal("0.05")
+    bid_multiplier_up: Amount | None = Decimal("0.05")
+    ask_multiplier_down: Amount | None = Decimal("0.05")
     # List price in exchangeInfo; what an account really pays is in Fees.
-    maker_commission: Decimal = Decimal(0)
-    taker_commission: Decimal = Decimal("0.0005")
+    maker_commission: Amount = Decimal(0)
+    taker_commission: Amount = Decimal("0.0005")
     full_name: str = ""
     st: bool = False
     # What exchangeInfo does not show: a scale coarser than the published one, MARKET closed to the API,
@@ -60,59 +80,55 @@ class Rules:
     def symbol(self) -> str:
         return self.base_asset + QUOTE_ASSET
 
-    @property
+    @cached_property
     def price_decimals(self) -> int:
         """The smaller of the two fields that speak of it."""
         return min(self.quote_precision, self.quote_asset_precision)
 
-    @property
+    @cached_property
     def tick(self) -> Decimal:
-        return increment(self.price_decimals)
+        return ONE.scaleb(-self.price_decimals)
 
     @property
     def quantity_scale(self) -> int:
-        if self.true_quantity_scale is None:
-            return self.base_asset_precision
-        return min(self.base_asset_precision, self.true_quantity_scale)
+        scale = self.true_quantity_scale
+        return self.base_asset_precision if scale is None else min(self.base_asset_precision, scale)
 
-    @property
+    @cached_property
     def quantity_step(self) -> Decimal:
-        return increment(self.quantity_scale)
+        return ONE.scaleb(-self.quantity_scale)
 
 
-@dataclass(frozen=True, slots=True)
-class Fees:
+class Fees(Values):
     """What the account pays: rates as fractions, and in what.
 
     `asset`: QUOTE (on top of a buy, out of a sale's proceeds), BASE (out of what a buy receives; a sale still
     pays in quote), MX (20 % off, 50 % when 500 MX are held; without enough MX the fee is in quote again).
     """
 
-    maker: Decimal = Decimal(0)
-    taker: Decimal = Decimal("0.0005")
+    maker: Amount = Decimal(0)
+    taker: Amount = Decimal("0.0005")
     asset: Literal["QUOTE", "BASE", "MX"] = "QUOTE"
 
 
-@dataclass(frozen=True, slots=True)
-class BookShape:
+class BookShape(Values):
     """The synthetic order book: thin but real."""
 
     levels: int = 3
-    notional_per_side: Decimal = Decimal(2_000)
-    spread: Decimal = Decimal("0.0010")
-    level_step: Decimal = Decimal("0.0010")
+    notional_per_side: Amount = Decimal(2_000)
+    spread: Annotated[Amount, Field(lt=1)] = Decimal("0.0010")
+    level_step: Amount = Decimal("0.0010")
     # In a gap of a candle file this share of the depth is left.
-    quiet_share: Decimal = Decimal("0.1")
+    quiet_share: Share = Decimal("0.1")
     # What our own fills took stays away for that long: the same depth is not sold twice at once.
     refill_ms: int = 1_000
     # The most that others take of what is traded through a resting order; how much is drawn for each minute.
-    queue_ahead: Decimal = Decimal(1)
+    queue_ahead: Share = ONE
     # The order of levels is not promised by the exchange; True mixes it.
     shuffled: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(Values):
     """Switches for what is unknown or differs between observations of the real exchange."""
 
     # Does the hold of a buy include the fee? Unknown; True refuses an all-in buy without a reserve.
@@ -138,8 +154,7 @@ class Options:
     max_open_orders: int = 500
 
 
-@dataclass(frozen=True, slots=True)
-class RateLimit:
+class RateLimit(Values):
     """Weight per window and client address; `weight` None switches the limit off."""
 
     weight: int | None = 500
@@ -198,8 +213,6 @@ class ExchangeConfig:
             raise ValueError(f"{MX_SYMBOL} is always there as the second symbol")
         if self.start_price is not None and self.start_price <= 0:
             raise ValueError("start_price must be positive")
-        if not 0 <= self.book.spread < 1:
-            raise ValueError("spread: a fraction of the price, below 1")
         if self.rules is not None and self.rules.symbol != self.symbol:
             raise ValueError(f"rules are of {self.rules.symbol}, not of {self.symbol}")
 

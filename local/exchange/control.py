@@ -13,32 +13,103 @@
 Answers are JSON; what cannot be done answers 400 {"error": text} and changes nothing.
 """
 
-from __future__ import annotations
-
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 
-from local.exchange.amounts import from_control, plain
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from local.exchange.access import RateLimiter
+from local.exchange.amounts import Amount, Number, plain
 from local.exchange.answers import Draft, Response
-from local.exchange.changes import changed, integer, only, snake, typed, written
 from local.exchange.clock import SimulatedClock
-from local.exchange.config import QUOTE_ASSET
+from local.exchange.config import QUOTE_ASSET, Names, Row, Side
 from local.exchange.endpoints import Venue
 from local.exchange.faults import FaultBook
-from local.exchange.limits import RateLimiter
 from local.exchange.market import Market
 from local.exchange.orders import Fill, whole_second
-from local.exchange.public_api import instrument_row, read_filters
+from local.exchange.public_api import instrument_row
 
-Row = dict[str, object]
 
-_FILL_NAMES = frozenset(
-    {"symbol", "side", "price", "qty", "time", "id", "orderId", "clientOrderId", "commission"}
-    | {"commissionAsset", "isMaker"}
-)
+class _Spec(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
+class Nothing(_Spec):
+    pass
+
+
+class ClockSpec(_Spec):
+    now_ms: int | None = None
+    advance_ms: int | None = None
+    frozen: bool | None = None
+
+
+class PriceSpec(_Spec):
+    price: Annotated[Number, Field(gt=0)] | None
+    symbol: str | None = None
+
+
+class AccountSpec(_Spec):
+    balances: dict[str, Amount] = {}
+    replace: bool = False
+    can_trade: bool | None = None
+
+
+class DepositSpec(_Spec):
+    asset: Annotated[str, Field(min_length=1)]
+    amount: Number
+
+
+class FillSpec(_Spec):
+    symbol: str | None = None
+    side: Side
+    price: Number
+    qty: Number
+    time: int
+    id: str | None = None
+    orderId: str | None = None
+    clientOrderId: str | None = None
+    commission: Number = Decimal(0)
+    commissionAsset: str = QUOTE_ASSET
+    isMaker: bool = False
+
+
+class FillsSpec(_Spec):
+    fills: list[FillSpec]
+
+
+class RulesSpec(_Spec):
+    """Every other name is a field of the rules."""
+
+    model_config = ConfigDict(extra="allow")
+
+    symbol: str | None = None
+    fees: Row = {}
+    shown: Row | None = {}
+    filters: list[Row] | None = None
+
+
+class OptionsSpec(_Spec):
+    options: Row = {}
+    book: Row = {}
+    rate_limit: Row = {}
+    key_symbols: Names | None = None
+    key_permissions: Names | None = None
+
+
+class FaultsSpec(_Spec):
+    """A fault itself, or several."""
+
+    model_config = ConfigDict(extra="allow")
+
+    faults: list[Row] | None = None
+
+
+class ClearSpec(_Spec):
+    id: int | None = None
 
 
 class Control:
@@ -57,89 +128,44 @@ class Control:
         self._clock = clock
         self._faults = faults
         self._limiter = limiter
-        self._requests = requests
-        self._statuses = statuses
+        self._counts = {"requests": requests, "statuses": statuses}
         self._seeded = 0
-        self._routes = {
-            ("GET", "/sim/state"): self._state,
-            ("POST", "/sim/clock"): self._clock_route,
-            ("POST", "/sim/price"): self._set_price,
-            ("POST", "/sim/account"): self._set_account,
-            ("POST", "/sim/deposit"): self._deposit,
-            ("POST", "/sim/fills"): self._seed_fills,
-            ("POST", "/sim/rules"): self._set_rules,
-            ("POST", "/sim/options"): self._set_options,
-            ("GET", "/sim/faults"): self._list_faults,
-            ("POST", "/sim/faults"): self._add_faults,
-            ("DELETE", "/sim/faults"): self._clear_faults,
+        self._routes: dict[tuple[str, str], tuple[type[_Spec], Callable[[Any], Row]]] = {
+            ("GET", "/sim/state"): (Nothing, self._state),
+            ("POST", "/sim/clock"): (ClockSpec, self._set_clock),
+            ("POST", "/sim/price"): (PriceSpec, self._set_price),
+            ("POST", "/sim/account"): (AccountSpec, self._set_account),
+            ("POST", "/sim/deposit"): (DepositSpec, self._deposit),
+            ("POST", "/sim/fills"): (FillsSpec, self._seed_fills),
+            ("POST", "/sim/rules"): (RulesSpec, self._set_rules),
+            ("POST", "/sim/options"): (OptionsSpec, self._set_options),
+            ("GET", "/sim/faults"): (Nothing, lambda _: {"faults": faults.rows()}),
+            ("POST", "/sim/faults"): (FaultsSpec, self._add_faults),
+            ("DELETE", "/sim/faults"): (ClearSpec, lambda spec: {"cleared": faults.clear(spec.id)}),
         }
 
     def handle(self, method: str, path: str, body: bytes) -> Response:
-        route = self._routes.get((method, path))
-        if route is None:
+        if (method, path) not in self._routes:
             return Draft(404, {"error": f"no {method} {path}"}).written()
+        spec, route = self._routes[method, path]
         try:
-            spec = json.loads(body, parse_float=Decimal) if body else {}
-            if not isinstance(spec, dict):
-                raise ValueError("the body must be a JSON object")
-            return Draft(200, route(spec)).written()
+            given = spec.model_validate(json.loads(body, parse_float=Decimal) if body else {})
+            return Draft(200, route(given)).written()
+        except ValidationError as error:
+            wrong = (f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+            return Draft(400, {"error": "; ".join(wrong)}).written()
         except ValueError as error:
             return Draft(400, {"error": str(error)}).written()
 
-    def _state(self, _: Mapping[str, Any]) -> Row:
-        venue, now_ms = self._venue, self._clock.now_ms()
-        engine = venue.engine
-        engine.advance(now_ms)
-        account = engine.account
-        prices = {symbol: plain(market.mid_price(now_ms)) for symbol, market in venue.markets.items()}
-        pinned = {
-            symbol: None if market.pinned is None else plain(market.pinned)
-            for symbol, market in venue.markets.items()
-        }
-        return {
-            "now_ms": now_ms,
-            "frozen": self._clock.frozen,
-            "symbol": venue.config.symbol,
-            "prices": prices,
-            "pinned": pinned,
-            "balances": {
-                asset: {"free": plain(account.free(asset)), "locked": plain(account.locked(asset))}
-                for asset in account.assets()
-            },
-            "can_trade": account.can_trade,
-            "orders": [order.row() for order in engine.orders.values()],
-            "fills": [fill.row() for fill in engine.fills],
-            "requests": dict(self._requests),
-            "statuses": dict(self._statuses),
-            "faults": self._faults.rows(),
-            "fees": written(engine.fees),
-            "rules": {symbol: instrument_row(market.rules) for symbol, market in venue.markets.items()},
-        }
-
-    def _clock_route(self, spec: Mapping[str, Any]) -> Row:
-        only(spec, {"now_ms", "frozen", "advance_ms"})
+    def set_clock(self, now_ms: int | None, *, frozen: bool) -> None:
+        """Set the time (None: the machine's own) and let the market live through what is skipped."""
         before = self._clock.now_ms()
-        frozen = spec.get("frozen", self._clock.frozen)
-        if not isinstance(frozen, bool):
-            raise ValueError("frozen: true or false")
-        if "advance_ms" in spec:
-            self._clock.set(before + integer(spec["advance_ms"], "advance_ms"), frozen=frozen)
-        elif "now_ms" in spec and spec["now_ms"] is None:
+        if now_ms is None:
             self._clock.reset()
         else:
-            self._clock.set(integer(spec.get("now_ms", before), "now_ms"), frozen=frozen)
-        self._after_jump(before)
-        return {"now_ms": self._clock.now_ms(), "frozen": self._clock.frozen}
-
-    def set_clock(self, now_ms: int, *, frozen: bool) -> None:
-        before = self._clock.now_ms()
-        self._clock.set(now_ms, frozen=frozen)
-        self._after_jump(before)
-
-    def _after_jump(self, before_ms: int) -> None:
-        """Let the market live through the time skipped, or begin anew from an earlier time."""
+            self._clock.set(now_ms, frozen=frozen)
         now_ms = self._clock.now_ms()
-        if now_ms >= before_ms:
+        if now_ms >= before:
             self._venue.engine.advance(now_ms)
             return
         self._venue.engine.rewind(now_ms)
@@ -147,54 +173,59 @@ class Control:
         for market in self._venue.markets.values():
             market.rewind(now_ms)
 
-    def _set_price(self, spec: Mapping[str, Any]) -> Row:
-        only(spec, {"price", "symbol"})
-        if "price" not in spec:
-            raise ValueError("price is missing")
-        market, now_ms = self._market(spec), self._clock.now_ms()
-        price = None if spec["price"] is None else from_control(spec["price"], "price")
-        if price is not None and price <= 0:
-            raise ValueError("price: must be positive")
+    def _state(self, _: Nothing) -> Row:
+        venue, engine, now_ms = self._venue, self._venue.engine, self._clock.now_ms()
+        engine.advance(now_ms)
+        markets = venue.markets.items()
+        return {
+            "now_ms": now_ms,
+            "frozen": self._clock.frozen,
+            "symbol": venue.config.symbol,
+            "prices": {symbol: plain(market.mid_price(now_ms)) for symbol, market in markets},
+            "pinned": {symbol: market.pinned and plain(market.pinned) for symbol, market in markets},
+            "balances": engine.account.amounts(),
+            "can_trade": engine.account.can_trade,
+            "orders": [order.row() for order in engine.orders.values()],
+            "fills": [fill.row() for fill in engine.fills],
+            **self._counts,
+            "faults": self._faults.rows(),
+            "fees": engine.fees.written(),
+            "rules": {symbol: instrument_row(market.rules) for symbol, market in markets},
+        }
+
+    def _set_clock(self, spec: ClockSpec) -> Row:
+        now_ms = spec.now_ms
+        if spec.advance_ms is not None:
+            now_ms = self._clock.now_ms() + spec.advance_ms
+        elif "now_ms" not in spec.model_fields_set:
+            now_ms = self._clock.now_ms()
+        self.set_clock(now_ms, frozen=self._clock.frozen if spec.frozen is None else spec.frozen)
+        return {"now_ms": self._clock.now_ms(), "frozen": self._clock.frozen}
+
+    def _set_price(self, spec: PriceSpec) -> Row:
+        market, now_ms = self._market(spec.symbol), self._clock.now_ms()
         self._venue.engine.advance(now_ms)
-        market.pin(price, now_ms)
+        market.pin(spec.price, now_ms)
         self._venue.engine.advance(now_ms)
         shown = format(market.mid_price(now_ms), "f")
-        return {"symbol": market.symbol, "price": shown, "pinned": price is not None}
+        return {"symbol": market.symbol, "price": shown, "pinned": spec.price is not None}
 
-    def _set_account(self, spec: Mapping[str, Any]) -> Row:
-        only(spec, {"balances", "replace", "can_trade"})
+    def _set_account(self, spec: AccountSpec) -> Row:
         account = self._venue.engine.account
-        given = spec.get("balances", {})
-        if not isinstance(given, Mapping):
-            raise ValueError("balances: an object of asset and free amount")
-        amounts = {str(asset): from_control(value, str(asset)) for asset, value in given.items()}
-        if any(amount < 0 for amount in amounts.values()):
-            raise ValueError("balances: cannot be negative")
-        can_trade = spec.get("can_trade", account.can_trade)
-        if not isinstance(can_trade, bool):
-            raise ValueError("can_trade: true or false")
-        if spec.get("replace", False):
-            amounts = {asset: Decimal(0) for asset in account.assets()} | amounts
-        for asset, amount in amounts.items():
+        zeros = dict.fromkeys(account.amounts(), Decimal(0)) if spec.replace else {}
+        for asset, amount in (zeros | spec.balances).items():
             account.set(asset, amount)
-        account.can_trade = can_trade
-        return {"balances": account.rows(), "can_trade": can_trade}
+        if spec.can_trade is not None:
+            account.can_trade = spec.can_trade
+        return {"balances": account.rows(), "can_trade": account.can_trade}
 
-    def _deposit(self, spec: Mapping[str, Any]) -> Row:
-        only(spec, {"asset", "amount"})
-        asset = spec.get("asset")
-        if not isinstance(asset, str) or not asset:
-            raise ValueError("asset: a name")
+    def _deposit(self, spec: DepositSpec) -> Row:
         account = self._venue.engine.account
-        account.credit(asset, from_control(spec.get("amount"), "amount"))
-        return {"asset": asset, "free": plain(account.free(asset)), "locked": plain(account.locked(asset))}
+        account.credit(spec.asset, spec.amount)
+        return {"asset": spec.asset, **account.amounts()[spec.asset]}
 
-    def _seed_fills(self, spec: Mapping[str, Any]) -> Row:
-        only(spec, {"fills"})
-        given = spec.get("fills")
-        if not isinstance(given, list):
-            raise ValueError("fills: a list")
-        fills = [self._fill(entry) for entry in given]
+    def _seed_fills(self, spec: FillsSpec) -> Row:
+        fills = [self._fill(entry) for entry in spec.fills]
         known = {fill.trade_id for fill in self._venue.engine.fills}
         if len({fill.trade_id for fill in fills} - known) < len(fills):
             raise ValueError("fills: a trade id is there twice")
@@ -202,93 +233,77 @@ class Control:
             self._venue.engine.seed_fill(fill)
         return {"ids": [fill.trade_id for fill in fills]}
 
-    def _fill(self, entry: object) -> Fill:
-        if not isinstance(entry, Mapping):
-            raise ValueError("fills: each an object")
-        only(entry, _FILL_NAMES)
-        if entry.get("side") not in ("BUY", "SELL"):
-            raise ValueError("side: BUY or SELL")
+    def _fill(self, spec: FillSpec) -> Fill:
         self._seeded += 1
-        price, quantity = (from_control(entry.get(name), name) for name in ("price", "qty"))
-        client_id = entry.get("clientOrderId")
+        number = 500_000_000_000_000_000 + self._seeded
         return Fill(
-            symbol=self._market(entry).symbol,
-            trade_id=str(entry.get("id", f"{500_000_000_000_000_000 + self._seeded}X1")),
-            order_id=str(entry.get("orderId", f"C02__{500_000_000_000_000_000 + self._seeded}036")),
-            client_order_id=None if client_id is None else str(client_id),
-            price=price,
-            quantity=quantity,
-            quote_quantity=price * quantity,
-            commission=from_control(entry.get("commission", 0), "commission"),
-            commission_asset=str(entry.get("commissionAsset", QUOTE_ASSET)),
-            time_ms=whole_second(integer(entry.get("time"), "time")),
-            is_buyer=entry["side"] == "BUY",
-            is_maker=bool(entry.get("isMaker", False)),
+            symbol=self._market(spec.symbol).symbol,
+            trade_id=spec.id or f"{number}X1",
+            order_id=spec.orderId or f"C02__{number}036",
+            client_order_id=spec.clientOrderId,
+            price=spec.price,
+            quantity=spec.qty,
+            quote_quantity=spec.price * spec.qty,
+            commission=spec.commission,
+            commission_asset=spec.commissionAsset,
+            time_ms=whole_second(spec.time),
+            is_buyer=spec.side == "BUY",
+            is_maker=spec.isMaker,
         )
 
-    def _set_rules(self, spec: Mapping[str, Any]) -> Row:
+    def _set_rules(self, spec: RulesSpec) -> Row:
         """Change rules (enforced and shown), the account's fees, and what exchangeInfo only shows."""
-        market, engine = self._market(spec), self._venue.engine
-        given = {name: value for name, value in spec.items() if name not in ("symbol", "fees", "shown")}
-        if "filters" in given:
-            given |= read_filters(given.pop("filters"))
-        rules = changed(market.rules, {snake(name): value for name, value in given.items()})
+        market, engine, venue = self._market(spec.symbol), self._venue.engine, self._venue
+        rules = market.rules.changed((spec.model_extra or {}) | _band(spec.filters))
         if rules.symbol != market.symbol:
             raise ValueError("baseAsset: cannot be changed")
-        fees = changed(engine.fees, spec.get("fees", {}))
-        shown = spec.get("shown", {})
-        if shown is not None and not isinstance(shown, Mapping):
-            raise ValueError("shown: an object, or null to show the rules alone")
+        fees = engine.fees.changed(spec.fees)
         market.rules, engine.fees = rules, fees
-        if shown is None:
-            self._venue.shown.pop(market.symbol, None)
-        else:
-            self._venue.shown.setdefault(market.symbol, {}).update(shown)
-        entry = instrument_row(rules) | self._venue.shown.get(market.symbol, {})
-        return {"rules": entry, "fees": written(fees)}
+        shown = {} if spec.shown is None else venue.shown.get(market.symbol, {}) | spec.shown
+        venue.shown[market.symbol] = shown
+        return {"rules": instrument_row(rules) | shown, "fees": fees.written()}
 
-    def _set_options(self, spec: Mapping[str, Any]) -> Row:
-        only(spec, {"options", "book", "rate_limit", "key_symbols", "key_permissions"})
+    def _set_options(self, spec: OptionsSpec) -> Row:
         venue, engine = self._venue, self._venue.engine
-        market = venue.markets[venue.config.symbol]
-        options = changed(engine.options, spec.get("options", {}))
-        book = changed(market.shape, spec.get("book", {}))
-        limit = changed(self._limiter.limit, spec.get("rate_limit", {}))
-        symbols = typed(tuple[str, ...], spec.get("key_symbols", sorted(engine.key_symbols)), "key_symbols")
-        granted = spec.get("key_permissions", sorted(venue.key_permissions))
-        permissions = typed(tuple[str, ...], granted, "key_permissions")
-        engine.options, engine.key_symbols = options, frozenset(symbols)
-        venue.key_permissions = frozenset(permissions)
-        for each in venue.markets.values():
-            each.shape = book
+        options = engine.options.changed(spec.options)
+        book = venue.markets[venue.config.symbol].shape.changed(spec.book)
+        limit = self._limiter.limit.changed(spec.rate_limit)
+        engine.options = options
+        if spec.key_symbols is not None:
+            engine.key_symbols = frozenset(spec.key_symbols)
+        if spec.key_permissions is not None:
+            venue.key_permissions = frozenset(spec.key_permissions)
+        for market in venue.markets.values():
+            market.shape = book
         if limit != self._limiter.limit:
             self._limiter.limit = limit
             self._limiter.reset()
         return {
-            "options": written(options),
-            "book": written(book),
-            "rate_limit": written(limit),
-            "key_symbols": list(symbols),
-            "key_permissions": list(permissions),
+            "options": options.written(),
+            "book": book.written(),
+            "rate_limit": limit.written(),
+            "key_symbols": sorted(engine.key_symbols),
+            "key_permissions": sorted(venue.key_permissions),
         }
 
-    def _list_faults(self, _: Mapping[str, Any]) -> Row:
-        return {"faults": self._faults.rows()}
+    def _add_faults(self, spec: FaultsSpec) -> Row:
+        given = [spec.model_extra or {}] if spec.faults is None else spec.faults
+        return {"faults": [self._faults.add(fault).row() for fault in given]}
 
-    def _add_faults(self, spec: Mapping[str, Any]) -> Row:
-        given = spec.get("faults", [spec])
-        if not isinstance(given, list) or not all(isinstance(entry, Mapping) for entry in given):
-            raise ValueError("faults: a list of objects")
-        return {"faults": [self._faults.add(entry).row() for entry in given]}
-
-    def _clear_faults(self, spec: Mapping[str, Any]) -> Row:
-        only(spec, {"id"})
-        fault_id = None if spec.get("id") is None else integer(spec["id"], "id")
-        return {"cleared": self._faults.clear(fault_id)}
-
-    def _market(self, spec: Mapping[str, Any]) -> Market:
-        symbol = spec.get("symbol", self._venue.config.symbol)
-        market = self._venue.markets.get(symbol) if isinstance(symbol, str) else None
+    def _market(self, symbol: str | None) -> Market:
+        market = self._venue.markets.get(symbol or self._venue.config.symbol)
         if market is None:
             raise ValueError(f"symbol: one of {', '.join(self._venue.markets)}")
         return market
+
+
+def _band(filters: list[Row] | None) -> Row:
+    """Read the one filter there is from exchangeInfo's list; an empty list takes it off."""
+    match filters:
+        case None:
+            return {}
+        case []:
+            return {"bidMultiplierUp": None, "askMultiplierDown": None}
+        case [{"filterType": "PERCENT_PRICE_BY_SIDE", "bidMultiplierUp": up, "askMultiplierDown": down}]:
+            return {"bidMultiplierUp": up, "askMultiplierDown": down}
+    raise ValueError("filters: empty, or one PERCENT_PRICE_BY_SIDE with both multipliers")

@@ -1,17 +1,14 @@
 """What the endpoint handlers share: the venue's state, one request of it, and how parameters are read."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 
-from local.exchange import refusals
-from local.exchange.config import MX_SYMBOL, ExchangeConfig, Options, Rules
-from local.exchange.effects import Effects
+from local.exchange.config import MX_SYMBOL, ExchangeConfig, Options, Row, Rules
 from local.exchange.engine import Engine
+from local.exchange.faults import Effects
 from local.exchange.market import Market
-from local.exchange.market_history import MarketHistory
+from local.exchange.market_data import MarketData
+from local.exchange.refusals import No, Refusal
 
 READ_ACCOUNT = "SPOT_ACCOUNT_READ"
 READ_ORDERS = "SPOT_DEAL_READ"
@@ -24,15 +21,18 @@ class Venue:
 
     config: ExchangeConfig
     markets: dict[str, Market]
-    histories: dict[str, MarketHistory]
+    data: dict[str, MarketData]
     engine: Engine
     # exchangeInfo fields that are shown as given here and not enforced, by symbol.
-    shown: dict[str, dict[str, object]]
+    shown: dict[str, Row]
     key_permissions: frozenset[str]
 
     @property
     def options(self) -> Options:
         return self.engine.options
+
+    def all_rules(self) -> dict[str, Rules]:
+        return {symbol: market.rules for symbol, market in self.markets.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,53 +48,57 @@ class Call:
         return self.params.get(name) or None
 
     def required(self, name: str) -> str:
-        value = self.params.get(name)
-        if not value:
-            raise refusals.missing(name)
+        value = self.text(name)
+        if value is None:
+            raise Refusal(No.MISSING, name)
         return value
 
     def time(self, name: str) -> int | None:
         """Read an optional time in milliseconds."""
-        value = self.params.get(name)
-        if not value:
-            return None
-        if not (value.isascii() and value.isdigit()):
-            raise refusals.parameter_error(name)
-        return int(value)
+        value = self.text(name)
+        if value is not None and not (value.isascii() and value.isdigit()):
+            raise Refusal(No.PARAMETER_ERROR, name)
+        return None if value is None else int(value)
 
     def limit(self, default: int, most: int) -> int:
         """Read `limit`; more than the maximum is cut without a word, as far as is known."""
         value = self.time("limit")
-        if value is None:
-            return default
         if value == 0:
-            raise refusals.parameter_error("limit")
-        return min(value, most)
+            raise Refusal(No.PARAMETER_ERROR, "limit")
+        return default if value is None else min(value, most)
 
-    def market(self) -> Market:
-        """Give the market of the required `symbol`."""
-        market = self.venue.markets.get(self.required("symbol"))
-        if market is None:
-            raise refusals.invalid_symbol()
-        return market
+    def symbol(self) -> str:
+        """The required `symbol`, a known one."""
+        symbol = self.required("symbol")
+        if symbol not in self.venue.markets:
+            raise Refusal(No.INVALID_SYMBOL)
+        return symbol
+
+    def data(self) -> MarketData:
+        return self.venue.data[self.symbol()]
 
     def rules(self, symbol: str) -> Rules:
         """Give a symbol's rules as they are during this request; faults leave MX alone."""
         rules = self.venue.markets[symbol].rules
         return rules if symbol == MX_SYMBOL else self.effects.rules(rules)
 
-    def history(self) -> MarketHistory:
-        """Give the history of the required `symbol`'s market."""
-        return self.venue.histories[self.market().symbol]
-
     def symbols(self) -> list[str]:
         """Read one to five comma separated symbols, all known."""
         names = self.required("symbol").split(",")
         if len(names) > 5:
-            raise refusals.parameter_error("symbol")
+            raise Refusal(No.PARAMETER_ERROR, "symbol")
         if any(name not in self.venue.markets for name in names):
-            raise refusals.invalid_symbol()
+            raise Refusal(No.INVALID_SYMBOL)
         return names
+
+    def enveloped(self, data: object) -> Row:
+        return {"data": data, "code": 0, "msg": "success", "timestamp": self.now_ms}
+
+    def enveloped_list(self, data: object) -> Row:
+        """Wrap as selfSymbols and defaultSymbols do: live (code 0) or as documented (code 200)."""
+        return (
+            {"code": 200, "data": data, "msg": None} if self.venue.options.envelope_code else self.enveloped(data)
+        )
 
 
 Handler = Callable[[Call], object]
@@ -115,6 +119,16 @@ class Endpoint:
         return self.weight
 
 
-def rate(value: Decimal) -> float | int:
-    """Write a rate as the JSON number that the exchange sends; never used to compute with."""
-    return int(value) if value == value.to_integral_value() else float(value)
+ENDPOINTS: dict[tuple[str, str], Endpoint] = {}
+
+
+def endpoint(
+    method: str, path: str, weight: int, permission: str | None = None, *, weight_of_all: int | None = None
+) -> Callable[[Handler], Handler]:
+    """Serve a handler at a path below /api/v3/. Weights are the larger of the two published columns."""
+
+    def register(handler: Handler) -> Handler:
+        ENDPOINTS[method, f"/api/v3/{path}"] = Endpoint(handler, weight, permission, weight_of_all)
+        return handler
+
+    return register

@@ -1,20 +1,18 @@
 """Orders against the book: taking, resting, filling, cancelling, and the money that moves with it."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Mapping
 from decimal import Decimal
 
-from local.exchange import checks, refusals
+from local.exchange import checks
 from local.exchange.account import Account
 from local.exchange.amounts import ONE, ZERO, floor_to
 from local.exchange.clock import DAY_MS, MINUTE_MS, pieces
-from local.exchange.commission import commission
 from local.exchange.config import MX_SYMBOL, QUOTE_ASSET, Fees, Options
-from local.exchange.effects import NO_EFFECTS, Effects
+from local.exchange.faults import NO_EFFECTS, Effects
 from local.exchange.market import Level, Market
 from local.exchange.orders import Fill, IdSource, NewOrder, Order, trade_id, whole_second
+from local.exchange.refusals import No, Refusal
 
 # A MARKET order is bound to this distance from the last price, as the server does it.
 _MARKET_BOUND = Decimal("0.05")
@@ -22,11 +20,10 @@ _AT_ONCE = frozenset({"MARKET", "IMMEDIATE_OR_CANCEL", "FILL_OR_KILL"})
 
 
 class Engine:
-    """Takes orders for one account on several markets."""
+    """Takes orders for one account on several markets. What is refused raises Refusal and changes nothing."""
 
     def __init__(
         self,
-        *,
         markets: Mapping[str, Market],
         account: Account,
         fees: Fees,
@@ -49,69 +46,55 @@ class Engine:
         self._advanced_ms = now_ms
 
     def check(self, new: NewOrder, effects: Effects, now_ms: int) -> None:
-        """Check everything but funds.
-
-        Raises:
-            Refusal: the first rule that the order breaks.
-        """
+        """Check everything but funds."""
         market = self.markets[new.symbol]
         rules = effects.rules(market.rules)
         if not self.account.can_trade:
-            raise refusals.account_may_not_trade()
+            raise Refusal(No.ACCOUNT_MAY_NOT_TRADE)
         key_allows = new.symbol in self.key_symbols and not effects.key_symbol_closed
         checks.check_open(new, rules, key_allows=key_allows)
         checks.check_size_and_price(new, rules, market.mid_price(now_ms))
         if effects.refuse_duplicates and new.client_order_id in self._client_ids:
-            raise refusals.duplicate_client_id()
+            raise Refusal(No.DUPLICATE_CLIENT_ID)
         if len(self._open) >= self.options.max_open_orders:
-            raise refusals.too_many_open_orders()
+            raise Refusal(No.TOO_MANY_OPEN_ORDERS)
 
     def check_funds(self, new: NewOrder, now_ms: int) -> None:
-        """Check that the hold of this order would be free.
-
-        Raises:
-            Refusal: it is not.
-        """
+        """Check that the hold of this order would be free."""
         self._require_funds(self._made(new, "", NO_EFFECTS, now_ms))
 
     def place(self, new: NewOrder, effects: Effects, now_ms: int) -> Order:
-        """Take an order, match it at once as its type says, and keep what rests.
-
-        Raises:
-            Refusal: the order was not taken; nothing has changed.
-        """
+        """Take an order, match it at once as its type says, and keep what rests."""
         self.check(new, effects, now_ms)
         market = self.markets[new.symbol]
         levels = market.book(now_ms).opposite(new.side)
         if new.type == "MARKET" and not levels:
-            raise refusals.no_opposing_order()
+            raise Refusal(No.NO_OPPOSING_ORDER)
         order = self._made(new, self._ids.order_id(), effects, now_ms)
         self._require_funds(order)
         would_take = bool(levels) and order.crosses(levels[0].price)
-        if order.type == "LIMIT_MAKER" and would_take and self.options.limit_maker_crossing == "refuse":
-            raise refusals.would_take()
+        post_only = order.type == "LIMIT_MAKER"
+        if post_only and would_take and self.options.limit_maker_crossing == "refuse":
+            raise Refusal(No.WOULD_TAKE)
         if effects.stale_balances_ms:
             self.account.keep_showing(self.account.rows(), now_ms + effects.stale_balances_ms)
         self.account.lock(order.hold_asset, order.hold)
-        self.orders[order.order_id] = order
-        self._open[order.order_id] = order
+        self.orders[order.order_id] = self._open[order.order_id] = order
         if order.client_order_id is not None:
             self._client_ids.add(order.client_order_id)
-        if would_take and order.type != "LIMIT_MAKER":
+        if would_take and not post_only:
             self._take(order, market, levels, effects, now_ms)
-        if order.is_open and (order.type in _AT_ONCE or (order.type == "LIMIT_MAKER" and would_take)):
-            self._close(order, now_ms)
+        if order.is_open and (order.type in _AT_ONCE or (post_only and would_take)):
+            self.cancel(order, now_ms)
         return order
 
     def cancel(self, order: Order, now_ms: int) -> None:
-        """Cancel what is left of an open order.
-
-        Raises:
-            Refusal: the order is in a final state.
-        """
+        """Cancel what is left of an open order."""
         if not order.is_open:
-            raise refusals.unknown_order()
-        self._close(order, now_ms)
+            raise Refusal(No.UNKNOWN_ORDER)
+        order.updated_ms = now_ms
+        order.status = "PARTIALLY_CANCELED" if order.executed else "CANCELED"
+        self._let_go(order)
 
     def open_orders(self) -> list[Order]:
         return list(self._open.values())
@@ -121,7 +104,7 @@ class Engine:
         self._advanced_ms = now_ms
 
     def advance(self, now_ms: int) -> None:
-        """Let time pass: fill resting orders that the price path reached since the last call.
+        """Let time pass: fill resting orders that the price path went through since the last call.
 
         A resting order is filled when the price goes beyond it, never when it is only touched; at most once a
         minute, by the best price of that minute, however often or seldom this is called. How much reaches it is
@@ -134,17 +117,11 @@ class Engine:
             market = self.markets[symbol]
             # A day in which nothing can be reached is skipped whole.
             for begin_ms, end_ms in pieces(since_ms, now_ms, DAY_MS):
-                if self._reachable(market, begin_ms, end_ms):
+                low, high = market.extremes(begin_ms, end_ms)
+                resting = (order for order in self._open.values() if order.symbol == symbol)
+                if any(low < o.price if o.side == "BUY" else high > o.price for o in resting):
                     for piece in pieces(begin_ms, end_ms, MINUTE_MS):
                         self._match_resting(market, *piece)
-
-    def _reachable(self, market: Market, since_ms: int, now_ms: int) -> bool:
-        low, high = market.extremes(since_ms, now_ms)
-        return any(
-            low < order.price if order.side == "BUY" else high > order.price
-            for order in self._open.values()
-            if order.symbol == market.symbol
-        )
 
     def _match_resting(self, market: Market, since_ms: int, now_ms: int) -> None:
         minute = now_ms // MINUTE_MS
@@ -171,12 +148,12 @@ class Engine:
 
     def _made(self, new: NewOrder, order_id: str, effects: Effects, now_ms: int) -> Order:
         market = self.markets[new.symbol]
-        mid, rules = market.mid_price(now_ms), market.rules
-        bound = mid * (ONE + _MARKET_BOUND if new.side == "BUY" else ONE - _MARKET_BOUND)
+        mid, rules, buys = market.mid_price(now_ms), market.rules, new.side == "BUY"
         quantity = new.quantity
         if quantity is None:
             quantity = floor_to((new.quote_quantity or ZERO) / mid, rules.quantity_step)
-        fee_held = self.options.hold_includes_fee and self.fees.asset == "QUOTE" and new.side == "BUY"
+        bound = mid * (ONE + _MARKET_BOUND if buys else ONE - _MARKET_BOUND)
+        fee_held = self.options.hold_includes_fee and self.fees.asset == "QUOTE" and buys
         order = Order(
             symbol=new.symbol,
             order_id=order_id,
@@ -188,11 +165,10 @@ class Engine:
             created_ms=now_ms,
             updated_ms=now_ms,
             visible_ms=now_ms + effects.hide_order_ms,
-            hold_asset=QUOTE_ASSET if new.side == "BUY" else rules.base_asset,
-            hold=ZERO,
+            hold_asset=QUOTE_ASSET if buys else rules.base_asset,
             hold_rate=self.fees.taker if fee_held else ZERO,
             # A sale sized by quote is turned into a quantity once; a buy spends its budget.
-            quote_budget=new.quote_quantity if new.quantity is None and new.side == "BUY" else None,
+            quote_budget=new.quote_quantity if new.quantity is None and buys else None,
             fills_hidden_ms=effects.hide_trades_ms,
         )
         order.hold = order.hold_wanted
@@ -200,16 +176,9 @@ class Engine:
 
     def _require_funds(self, order: Order) -> None:
         if self.account.free(order.hold_asset) < order.hold:
-            raise refusals.insufficient_position() if order.side == "BUY" else refusals.oversold()
+            raise Refusal(No.INSUFFICIENT_POSITION if order.side == "BUY" else No.OVERSOLD)
 
-    def _take(
-        self,
-        order: Order,
-        market: Market,
-        levels: tuple[Level, ...],
-        effects: Effects,
-        now_ms: int,
-    ) -> None:
+    def _take(self, order: Order, market: Market, levels: tuple[Level, ...], effects: Effects, now_ms: int) -> None:
         step, share = market.rules.quantity_step, effects.fill_fraction
         want = order.remaining if share is None else floor_to(order.remaining * share, step)
         budget = order.quote_budget
@@ -217,11 +186,9 @@ class Engine:
             budget *= share
         taken: list[Level] = []
         for level in levels:
-            if not order.crosses(level.price):
-                break
             wanted = want if budget is None else floor_to(budget / level.price, step)
             quantity = min(level.quantity, wanted)
-            if quantity <= 0:
+            if quantity <= 0 or not order.crosses(level.price):
                 break
             taken.append(Level(level.price, quantity))
             want -= quantity
@@ -240,21 +207,19 @@ class Engine:
         self._settle(order, now_ms, done=done)
 
     def _fill(self, order: Order, price: Decimal, quantity: Decimal, now_ms: int, *, maker: bool) -> None:
-        account, base = self.account, self.markets[order.symbol].rules.base_asset
+        account, base, buys = self.account, self.markets[order.symbol].rules.base_asset, order.side == "BUY"
         quote = price * quantity
         mx_price = self.markets[MX_SYMBOL].mid_price(now_ms)
         rate = self.fees.maker if maker else self.fees.taker
-        fee, fee_asset = commission(account, self.fees, rate, order.side, base, quantity, quote, mx_price)
+        fee, fee_asset = account.commission(self.fees, rate, order.side, base, quantity, quote, mx_price)
         order.executed += quantity
         order.executed_quote += quote
         freed = order.hold - order.hold_wanted
         account.spend_locked(order.hold_asset, freed)
         order.hold -= freed
-        if order.side == "BUY":
-            account.credit(QUOTE_ASSET, freed - quote)
+        account.credit(QUOTE_ASSET, freed - quote if buys else quote)
+        if buys:
             account.credit(base, quantity)
-        else:
-            account.credit(QUOTE_ASSET, quote)
         # A fee that is not there (a hold without it, all spent) is waived: balances never go negative.
         fee = min(fee, account.free(fee_asset))
         account.credit(fee_asset, -fee)
@@ -271,7 +236,7 @@ class Engine:
                 commission=fee,
                 commission_asset=fee_asset,
                 time_ms=whole_second(now_ms),
-                is_buyer=order.side == "BUY",
+                is_buyer=buys,
                 is_maker=maker,
                 visible_ms=max(order.visible_ms, now_ms + order.fills_hidden_ms),
             )
@@ -282,11 +247,6 @@ class Engine:
         order.status = "FILLED" if done else "PARTIALLY_FILLED"
         if done:
             self._let_go(order)
-
-    def _close(self, order: Order, now_ms: int) -> None:
-        order.updated_ms = now_ms
-        order.status = "PARTIALLY_CANCELED" if order.executed else "CANCELED"
-        self._let_go(order)
 
     def _let_go(self, order: Order) -> None:
         self.account.release(order.hold_asset, order.hold)

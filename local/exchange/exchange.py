@@ -1,7 +1,5 @@
 """The simulated exchange as one object: `handle` answers requests without a socket."""
 
-from __future__ import annotations
-
 import random
 import threading
 import time
@@ -9,26 +7,22 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 
-from local.exchange import access, account_api, public_api
+from local.exchange import access, account_api, public_api  # noqa: F401 - the endpoints register themselves
+from local.exchange.access import RateLimiter, Request
 from local.exchange.account import Account
-from local.exchange.answers import ConnectionDropped, Draft, Response, instead, latency_ms, spoiled
+from local.exchange.answers import Draft, Response, instead, latency_ms, spoiled
 from local.exchange.candles import CandleSeries
 from local.exchange.clock import DAY_MS, Clock, SimulatedClock, SystemClock
 from local.exchange.config import MX_SYMBOL, QUOTE_ASSET, ExchangeConfig, Rules
 from local.exchange.control import Control
-from local.exchange.effects import NO_EFFECTS
-from local.exchange.endpoints import Call, Venue
+from local.exchange.endpoints import ENDPOINTS, Call, Venue
 from local.exchange.engine import Engine
-from local.exchange.faults import Fault, FaultBook, effects_of
-from local.exchange.limits import RateLimiter
+from local.exchange.faults import NO_EFFECTS, Effects, Fault, FaultBook
 from local.exchange.market import Market
-from local.exchange.market_history import MarketHistory
-from local.exchange.price_path import PricePath
-from local.exchange.random_walk import RandomWalk
+from local.exchange.market_data import MarketData
+from local.exchange.price_path import PricePath, RandomWalk
 from local.exchange.refusals import Refusal
 
-_ENDPOINTS = public_api.ENDPOINTS | account_api.ENDPOINTS
-_PATHS = frozenset(path for _, path in _ENDPOINTS)
 _CONTROL = "/sim/"
 _DEFAULT_PRICE = Decimal("0.02")
 _MX_PRICE = Decimal(3)
@@ -48,7 +42,7 @@ class SimulatedExchange:
         *,
         clock: Clock | None = None,
         seed: int = 0,
-        sleep: Callable[[int], None] | None = None,
+        sleep: Callable[[int], None] = lambda ms: time.sleep(ms / 1_000),
     ) -> None:
         self.config = config or ExchangeConfig()
         self.clock = SimulatedClock(clock or SystemClock())
@@ -57,10 +51,9 @@ class SimulatedExchange:
         self.faults = FaultBook(random.Random(f"{seed}|faults"))
         self.limiter = RateLimiter(self.config.rate_limit)
         self.venue = _venue(self.config, self.clock.now_ms(), seed)
-        self._sleep = sleep or _sleep_for_real
+        self._sleep = sleep
         self._lock = threading.RLock()
-        counters = self.requests, self.statuses
-        self._control = Control(self.venue, self.clock, self.faults, self.limiter, *counters)
+        self._control = Control(self.venue, self.clock, self.faults, self.limiter, self.requests, self.statuses)
 
     def handle(
         self,
@@ -74,30 +67,28 @@ class SimulatedExchange:
     ) -> Response:
         """Answer one request; `query` holds the exact bytes after the question mark.
 
-        Raises:
-            ConnectionDropped: a fault resets the connection.
+        Raises ConnectionDropped: a fault resets the connection.
         """
         if path.startswith(_CONTROL):
             with self._lock:
                 return self._control.handle(method, path, body)
-        name = f"{method} {path}"
+        lower = {key.lower(): value for key, value in (headers or {}).items()}
+        request, name = Request(method, path, query, lower, body, client), f"{method} {path}"
         with self._lock:
             self.requests[name] += 1
             met = self.faults.meet(method, path) if self.faults else []
+        outcome = "dropped"
         try:
             self._pause(met, "before")
             response = instead(met, "before")
             if response is None:
-                lower = {key.lower(): value for key, value in (headers or {}).items()}
-                draft = self._answer(method, path, query, lower, body, client, met)
+                draft = self._answer(request, Effects.of(met) if met else NO_EFFECTS)
                 response = instead(met, "after") or spoiled(draft, met)
             self._pause(met, "after")
-        except ConnectionDropped:
+            outcome = str(response.status)
+        finally:
             with self._lock:
-                self.statuses[f"{name} dropped"] += 1
-            raise
-        with self._lock:
-            self.statuses[f"{name} {response.status}"] += 1
+                self.statuses[f"{name} {outcome}"] += 1
         return response
 
     def advance(self) -> None:
@@ -110,60 +101,38 @@ class SimulatedExchange:
         with self._lock:
             self._control.set_clock(now_ms, frozen=frozen)
 
-    def _answer(
-        self,
-        method: str,
-        path: str,
-        query: bytes,
-        headers: Mapping[str, str],
-        body: bytes,
-        client: str,
-        met: list[Fault],
-    ) -> Draft:
-        endpoint = _ENDPOINTS.get((method, path))
+    def _answer(self, request: Request, effects: Effects) -> Draft:
+        endpoint = ENDPOINTS.get((request.method, request.path))
         if endpoint is None:
-            status = 405 if path in _PATHS else 404
-            return Draft(status, {"code": status, "msg": "Not Found" if status == 404 else "Not Allowed"})
-        effects = effects_of(met) if met else NO_EFFECTS
-        params = access.read_params(query, body)
+            known = any(path == request.path for _, path in ENDPOINTS)
+            return Draft(405, {"code": 405, "msg": "Not Allowed"}) if known else Draft(404, _NOT_FOUND)
+        params = request.params()
         with self._lock:
             now_ms = self.clock.now_ms() + effects.skew_ms
             self.venue.engine.advance(now_ms)
             try:
-                self.limiter.spend(client, f"{method} {path}", endpoint.weight_for(params), now_ms)
+                name, weight = f"{request.method} {request.path}", endpoint.weight_for(params)
+                self.limiter.spend(request.client, name, weight, now_ms)
                 if endpoint.permission is not None:
-                    access.check(
-                        self.config,
-                        self.venue.key_permissions,
-                        endpoint.permission,
-                        query=query,
-                        body=body,
-                        headers=headers,
-                        params=params,
-                        client=client,
-                        now_ms=now_ms,
-                    )
+                    granted = self.venue.key_permissions
+                    access.check(self.config, granted, endpoint.permission, request, params, now_ms)
                 return Draft(200, endpoint.handler(Call(self.venue, params, now_ms, effects)))
             except Refusal as refusal:
                 return Draft(refusal.status, refusal.body, dict(refusal.headers))
 
     def _pause(self, met: list[Fault], when: str) -> None:
-        ms = latency_ms(met, when)
-        if ms:
+        if ms := latency_ms(met, when):
             self._sleep(ms)
+
+
+_NOT_FOUND = {"code": 404, "msg": "Not Found"}
 
 
 def _venue(config: ExchangeConfig, now_ms: int, seed: int) -> Venue:
     start_ms = now_ms // DAY_MS * DAY_MS if config.start_ms is None else config.start_ms
     rules = config.rules or Rules(base_asset=config.base_asset, full_name=config.base_asset)
-    mx_path = RandomWalk(
-        seed=seed,
-        name=MX_SYMBOL,
-        start_price=_MX_PRICE,
-        start_ms=start_ms,
-        daily_volatility=0.03,
-    )
     mx_rules = Rules(base_asset="MX", quote_precision=4, quote_asset_precision=4, full_name="MX Token")
+    mx_path = RandomWalk(seed=seed, name=MX_SYMBOL, start_price=_MX_PRICE, start_ms=start_ms, daily_volatility=0.03)
     markets = {
         config.symbol: Market(rules, _path(config, start_ms, seed), config.book, seed),
         MX_SYMBOL: Market(mx_rules, mx_path, config.book, seed),
@@ -172,17 +141,10 @@ def _venue(config: ExchangeConfig, now_ms: int, seed: int) -> Venue:
     if balances is None:
         balances = {config.base_asset: Decimal(1_000), QUOTE_ASSET: Decimal(500)}
     symbols = (config.symbol,) if config.key_symbols is None else config.key_symbols
-    engine = Engine(
-        markets=markets,
-        account=Account(balances),
-        fees=config.fees,
-        options=config.options,
-        key_symbols=frozenset(symbols),
-        rng=random.Random(f"{seed}|ids"),
-        now_ms=now_ms,
-    )
-    histories = {symbol: MarketHistory(market) for symbol, market in markets.items()}
-    return Venue(config, markets, histories, engine, {}, config.key_permissions)
+    rng = random.Random(f"{seed}|ids")
+    engine = Engine(markets, Account(balances), config.fees, config.options, frozenset(symbols), rng, now_ms)
+    data = {symbol: MarketData(market) for symbol, market in markets.items()}
+    return Venue(config, markets, data, engine, {}, config.key_permissions)
 
 
 def _path(config: ExchangeConfig, start_ms: int, seed: int) -> PricePath:
@@ -203,7 +165,3 @@ def _path(config: ExchangeConfig, start_ms: int, seed: int) -> PricePath:
         start_price=config.start_price,
         volume_in_quote=replay.volume_in_quote,
     )
-
-
-def _sleep_for_real(ms: int) -> None:
-    time.sleep(ms / 1_000)

@@ -30,67 +30,126 @@ Kinds about the exchange's behaviour:
 `field` is a name, met at any depth, or a dotted path with list positions ("balances.0.free").
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Annotated, Any, Literal
 
-from local.exchange.amounts import from_control
-from local.exchange.effects import CLOSED_HOW, NO_EFFECTS, Effects
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-ORDER_ENDPOINT = ("POST", "/api/v3/order")
-_REQUIRED = object()
+from local.exchange.amounts import Amount, Share
+from local.exchange.config import Row, Rules
+
+ORDER_ENDPOINT = {"method": "POST", "path": "/api/v3/order"}
+REQUIRED = object()
+_WHEN: Row = {"when": "before"}
+_LASTING: Row = {"seconds": REQUIRED}
 
 # The parameters of each kind with their defaults.
-KINDS: dict[str, dict[str, object]] = {
-    "latency": {"ms": _REQUIRED, "when": "after"},
-    "answer": {"status": _REQUIRED, "body": "", "headers": {}, "when": "before"},
-    "server_error": {"status": 503, "when": "before"},
-    "drop": {"when": "before"},
+KINDS: dict[str, Row] = {
+    "latency": {"ms": REQUIRED, "when": "after"},
+    "answer": {"status": REQUIRED, "body": "", "headers": {}, **_WHEN},
+    "server_error": {"status": 503, **_WHEN},
+    "drop": _WHEN,
     "rate_limited": {"retry_after": 10},
     "html_403": {},
     "empty_body": {"status": 200},
     "malformed_json": {},
     "truncated_json": {},
-    "null_field": {"field": _REQUIRED},
-    "remove_field": {"field": _REQUIRED},
-    "set_field": {"field": _REQUIRED, "value": None, "literal": None},
-    "clock_skew": {"ms": _REQUIRED},
+    "null_field": {"field": REQUIRED},
+    "remove_field": {"field": REQUIRED},
+    "set_field": {"field": REQUIRED, "value": None, "literal": None},
+    "clock_skew": {"ms": REQUIRED},
     "symbol_closed": {"how": "orders"},
-    "hide_order": {"seconds": _REQUIRED},
-    "hide_trades": {"seconds": _REQUIRED},
-    "lag_balances": {"seconds": _REQUIRED},
-    "partial_fill": {"fraction": _REQUIRED},
+    "hide_order": _LASTING,
+    "hide_trades": _LASTING,
+    "lag_balances": _LASTING,
+    "partial_fill": {"fraction": REQUIRED},
     "market_closed": {},
     "refuse_duplicates": {},
 }
-_PLACING = frozenset(
-    {"hide_order", "hide_trades", "lag_balances", "partial_fill", "market_closed", "refuse_duplicates"}
-)
-_COMMON = frozenset({"kind", "method", "path", "times", "skip", "probability"})
-_LITERALS = frozenset({"NaN", "Infinity", "-Infinity"})
+_PLACING = ("hide_order", "hide_trades", "lag_balances", "partial_fill", "market_closed", "refuse_duplicates")
+_COMMON = {"kind", "method", "path", "times", "skip", "probability"}
+
+# What each way of closing a symbol changes in its rules. "orders" and "key" show nowhere in exchangeInfo.
+CLOSED_HOW: dict[str, Row] = {
+    "orders": {"api_open": False},
+    "key": {},
+    "status": {"status": "2"},
+    "offline": {"status": "3"},
+    "spot_flag": {"is_spot_trading_allowed": False},
+    "buy_only": {"trade_side_type": 2},
+    "sell_only": {"trade_side_type": 3},
+    "closed": {"trade_side_type": 4},
+}
+How = Literal["orders", "key", "status", "offline", "spot_flag", "buy_only", "sell_only", "closed"]
+Count = Annotated[int, Field(ge=0)]
 
 
-@dataclass(slots=True)
-class Fault:
-    """One fault; `hits` counts the requests it changed."""
+class Fault(BaseModel):
+    """One fault, its parameters those of its kind; `hits` counts the requests it changed."""
 
-    id: int
+    model_config = ConfigDict(strict=True, extra="forbid")
+
     kind: str
-    params: Mapping[str, Any]
     method: str | None = None
     path: str | None = None
-    times: int | None = None
-    skip: int = 0
-    probability: float = 1.0
-    hits: int = field(default=0)
+    times: Count | None = None
+    skip: Count = 0
+    probability: Share = Decimal(1)
+    when: Literal["before", "after"] = "before"
+    ms: int = 0
+    status: Count = 0
+    retry_after: Count = 0
+    body: Any = ""
+    headers: dict[str, str] = {}
+    field: Annotated[str, Field(min_length=1)] = "-"
+    value: Any = None
+    literal: Literal["NaN", "Infinity", "-Infinity"] | None = None
+    how: How = "orders"
+    seconds: Amount = Decimal(0)
+    fraction: Share = Decimal(1)
+    id: int = 0
+    hits: int = 0
 
-    def row(self) -> dict[str, object]:
-        where = {"id": self.id, "kind": self.kind, "method": self.method, "path": self.path}
-        rest = {"times": self.times, "skip": self.skip, "probability": self.probability, "hits": self.hits}
-        return where | rest | dict(self.params)
+    @model_validator(mode="before")
+    @classmethod
+    def _of_its_kind(cls, spec: Mapping[str, Any]) -> Mapping[str, Any]:
+        kind = spec.get("kind")
+        if not isinstance(kind, str) or kind not in KINDS:
+            raise ValueError(f"kind: one of {', '.join(KINDS)}")
+        known = KINDS[kind]
+        if unknown := spec.keys() - known.keys() - _COMMON:
+            raise ValueError(f"{kind}: unknown {', '.join(sorted(unknown))}")
+        params = known | dict(spec)
+        if missing := [name for name, value in params.items() if value is REQUIRED]:
+            raise ValueError(f"{kind}: {', '.join(missing)} is missing")
+        if kind == "set_field" and ("value" in spec) == ("literal" in spec):
+            raise ValueError("set_field: either value or literal")
+        if kind == "latency" and isinstance(params["ms"], int) and params["ms"] < 0:
+            raise ValueError("latency: ms is never negative")
+        if kind in _PLACING and params.get("path") is None:
+            params |= ORDER_ENDPOINT
+        return params
+
+    def meets(self, method: str, path: str, rng: random.Random) -> bool:
+        """Whether it changes this request; if so it is used up by one."""
+        if self.times == 0 or self.method not in (None, method) or self.path not in (None, path):
+            return False
+        if self.probability < 1 and rng.random() >= self.probability:
+            return False
+        if self.skip:
+            self.skip -= 1
+            return False
+        if self.times is not None:
+            self.times -= 1
+        self.hits += 1
+        return True
+
+    def row(self) -> Row:
+        names = ("id", "kind", "method", "path", "times", "skip", "probability", "hits", *KINDS[self.kind])
+        return {name: getattr(self, name) for name in names}
 
 
 class FaultBook:
@@ -104,14 +163,11 @@ class FaultBook:
     def __bool__(self) -> bool:
         return bool(self._faults)
 
-    def add(self, spec: Mapping[str, object]) -> Fault:
-        """Switch a fault on.
-
-        Raises:
-            ValueError: the specification is not one documented above.
-        """
-        fault = _read(spec, self._last_id + 1)
-        self._last_id = fault.id
+    def add(self, spec: Mapping[str, Any]) -> Fault:
+        """Switch a fault on. Raises ValueError: it is not one documented above."""
+        fault = Fault.model_validate(spec)
+        self._last_id += 1
+        fault.id = self._last_id
         self._faults.append(fault)
         return fault
 
@@ -121,128 +177,56 @@ class FaultBook:
         removed, self._faults = len(self._faults) - len(kept), kept
         return removed
 
-    def rows(self) -> list[dict[str, object]]:
+    def rows(self) -> list[Row]:
         return [fault.row() for fault in self._faults]
 
     def meet(self, method: str, path: str) -> list[Fault]:
         """Give the faults that this request meets, and use each of them up by one."""
-        return [fault for fault in self._faults if self._meets(fault, method, path)]
-
-    def _meets(self, fault: Fault, method: str, path: str) -> bool:
-        if fault.times == 0 or fault.method not in (None, method) or fault.path not in (None, path):
-            return False
-        if fault.probability < 1 and self._rng.random() >= fault.probability:
-            return False
-        if fault.skip:
-            fault.skip -= 1
-            return False
-        if fault.times is not None:
-            fault.times -= 1
-        fault.hits += 1
-        return True
+        return [fault for fault in self._faults if fault.meets(method, path, self._rng)]
 
 
-def effects_of(faults: list[Fault]) -> Effects:
-    """Put together what the faults change in the exchange's behaviour."""
-    effects = NO_EFFECTS
-    for fault in faults:
-        params = fault.params
-        match fault.kind:
-            case "clock_skew":
-                effects = replace(effects, skew_ms=effects.skew_ms + params["ms"])
-            case "symbol_closed":
-                effects = replace(effects, closed_how=params["how"])
-            case "hide_order":
-                effects = replace(effects, hide_order_ms=_ms(params))
-            case "hide_trades":
-                effects = replace(effects, hide_trades_ms=_ms(params))
-            case "lag_balances":
-                effects = replace(effects, stale_balances_ms=_ms(params))
-            case "partial_fill":
-                effects = replace(effects, fill_fraction=params["fraction"])
-            case "market_closed":
-                effects = replace(effects, market_closed=True)
-            case "refuse_duplicates":
-                effects = replace(effects, refuse_duplicates=True)
-    return effects
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """How the exchange behaves during one request; the default changes nothing."""
+
+    skew_ms: int = 0
+    hide_order_ms: int = 0
+    hide_trades_ms: int = 0
+    stale_balances_ms: int = 0
+    fill_fraction: Decimal | None = None
+    market_closed: bool = False
+    closed_how: str | None = None
+    refuse_duplicates: bool = False
+
+    @classmethod
+    def of(cls, faults: list[Fault]) -> "Effects":
+        """All that these faults change together."""
+        met = {fault.kind: fault for fault in faults}
+
+        def lasting_ms(kind: str) -> int:
+            return int(met[kind].seconds * 1_000) if kind in met else 0
+
+        return cls(
+            skew_ms=sum(fault.ms for fault in faults if fault.kind == "clock_skew"),
+            hide_order_ms=lasting_ms("hide_order"),
+            hide_trades_ms=lasting_ms("hide_trades"),
+            stale_balances_ms=lasting_ms("lag_balances"),
+            fill_fraction=met["partial_fill"].fraction if "partial_fill" in met else None,
+            market_closed="market_closed" in met,
+            closed_how=met["symbol_closed"].how if "symbol_closed" in met else None,
+            refuse_duplicates="refuse_duplicates" in met,
+        )
+
+    @property
+    def key_symbol_closed(self) -> bool:
+        return self.closed_how == "key"
+
+    def rules(self, rules: Rules) -> Rules:
+        """Give the rules as they are during this request."""
+        changes = {"market_orders_open": False} if self.market_closed else {}
+        if self.closed_how is not None:
+            changes |= CLOSED_HOW[self.closed_how]
+        return rules.model_copy(update=changes) if changes else rules
 
 
-def _ms(params: Mapping[str, Any]) -> int:
-    return int(params["seconds"] * 1_000)
-
-
-def _read(spec: Mapping[str, object], fault_id: int) -> Fault:
-    kind = spec.get("kind")
-    if not isinstance(kind, str) or kind not in KINDS:
-        raise ValueError(f"kind: one of {', '.join(KINDS)}")
-    known = KINDS[kind]
-    unknown = spec.keys() - known.keys() - _COMMON
-    if unknown:
-        raise ValueError(f"{kind}: unknown {', '.join(sorted(unknown))}")
-    params = {name: _param(kind, name, spec.get(name, default)) for name, default in known.items()}
-    if kind == "set_field" and ("value" in spec) == ("literal" in spec):
-        raise ValueError("set_field: either value or literal")
-    method, path = (_text(spec, "method"), _text(spec, "path"))
-    if kind in _PLACING and path is None:
-        method, path = ORDER_ENDPOINT
-    times, skip = spec.get("times"), spec.get("skip", 0)
-    if times is not None and not _is_count(times):
-        raise ValueError("times: a count, or null for every request")
-    if not _is_count(skip):
-        raise ValueError("skip: a count")
-    probability = from_control(spec.get("probability", 1), "probability")
-    if not 0 <= probability <= 1:
-        raise ValueError("probability: from 0 to 1")
-    return Fault(
-        id=fault_id,
-        kind=kind,
-        params=params,
-        method=method,
-        path=path,
-        times=times if isinstance(times, int) else None,
-        skip=skip if isinstance(skip, int) else 0,
-        probability=float(probability),
-    )
-
-
-def _param(kind: str, name: str, value: object) -> object:
-    """Check one parameter of a fault and bring it into its type."""
-    where = f"{kind}.{name}"
-    if value is _REQUIRED:
-        raise ValueError(f"{where} is missing")
-    match name:
-        case "ms" | "status" | "retry_after":
-            signed = kind == "clock_skew" and isinstance(value, int) and not isinstance(value, bool)
-            if not (_is_count(value) or signed):
-                raise ValueError(f"{where}: a whole number")
-        case "seconds" | "fraction":
-            number = from_control(value, where)
-            if number < 0 or (name == "fraction" and number > 1):
-                raise ValueError(f"{where}: {value} is out of range")
-            return number
-        case "when" | "how" if not isinstance(value, str):
-            raise ValueError(f"{where}: text")
-        case "literal" if not (value is None or isinstance(value, str)):
-            raise ValueError(f"{where}: text")
-        case "when" if value not in ("before", "after"):
-            raise ValueError(f"{where}: before or after")
-        case "how" if value not in CLOSED_HOW:
-            raise ValueError(f"{where}: one of {', '.join(CLOSED_HOW)}")
-        case "literal" if value is not None and value not in _LITERALS:
-            raise ValueError(f"{where}: one of {', '.join(sorted(_LITERALS))}")
-        case "field" if not (isinstance(value, str) and value):
-            raise ValueError(f"{where}: a name or a dotted path")
-        case "headers" if not isinstance(value, Mapping):
-            raise ValueError(f"{where}: an object")
-    return value
-
-
-def _text(spec: Mapping[str, object], name: str) -> str | None:
-    value = spec.get(name)
-    if value is not None and not isinstance(value, str):
-        raise ValueError(f"{name}: text")
-    return value
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+NO_EFFECTS = Effects()

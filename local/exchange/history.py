@@ -1,68 +1,50 @@
 """What the exchange still tells of past orders and fills: its short memory and odd windows."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterable
 
-from local.exchange import refusals
 from local.exchange.clock import DAY_MS
 from local.exchange.orders import Fill, Order
+from local.exchange.refusals import No, Refusal
 
 WEEK_MS = 7 * DAY_MS
 MONTH_MS = 30 * DAY_MS
 MAX_TRADES = 100
 
 
-def find(
-    orders: Iterable[Order],
-    symbol: str,
-    order_id: str | None,
-    client_id: str | None,
-    now_ms: int,
-) -> Order:
+def find(orders: Iterable[Order], symbol: str, order_id: str | None, client_id: str | None, now_ms: int) -> Order:
     """Find an order of the last seven days; of several with one client id, the newest.
 
-    Raises:
-        Refusal: no id was given, or the order is unknown, too old, or not visible yet.
+    Raises Refusal: no id was given, or the order is unknown, too old, or not visible yet.
     """
     if not order_id and not client_id:
-        raise refusals.no_order_id()
+        raise Refusal(No.NO_ORDER_ID)
     found = None
     for order in orders:
         wanted = order.order_id == order_id if order_id else order.client_order_id == client_id
         if wanted and order.symbol == symbol and _visible(order, now_ms):
             found = order
     if found is None:
-        raise refusals.order_not_found()
+        raise Refusal(No.ORDER_NOT_FOUND)
     return found
-
-
-def open_orders(orders: Iterable[Order], symbols: Iterable[str], now_ms: int) -> list[Order]:
-    wanted = frozenset(symbols)
-    return [o for o in orders if o.is_open and o.symbol in wanted and now_ms >= o.visible_ms]
 
 
 def all_orders(
     orders: Iterable[Order], symbol: str, start_ms: int | None, end_ms: int | None, limit: int, now_ms: int
 ) -> list[Order]:
     """Orders of the last 24 h, or of a window within the last seven days; newest first, at most `limit`."""
+    if start_ms is not None and end_ms is not None and end_ms - start_ms > WEEK_MS:
+        raise Refusal(No.INVALID_COMBINATION)
     end = now_ms if end_ms is None else end_ms
     start = end - DAY_MS if start_ms is None else start_ms
-    found = [
-        order
-        for order in orders
-        if order.symbol == symbol and start <= order.created_ms <= end and _visible(order, now_ms)
-    ]
-    found.sort(key=lambda order: order.created_ms)
-    found.reverse()
-    return found[:limit]
+    mine = (order for order in orders if order.symbol == symbol and _visible(order, now_ms))
+    found = sorted((order for order in mine if start <= order.created_ms <= end), key=lambda o: o.created_ms)
+    return found[::-1][:limit]
 
 
 def my_trades(
     fills: Iterable[Fill],
     symbol: str,
-    *,
     order_id: str | None,
     start_ms: int | None,
     end_ms: int | None,
@@ -87,7 +69,7 @@ def my_trades(
         if fill.symbol == symbol
         and start <= fill.time_ms <= end
         and now_ms >= fill.visible_ms
-        and (order_id is None or fill.order_id == order_id)
+        and order_id in (None, fill.order_id)
     ]
     # Stable, so that fills of one second keep the order in which they happened (or its mirror image).
     found.sort(key=lambda fill: fill.time_ms)

@@ -1,7 +1,5 @@
 """One symbol's market: the price (path or pinned), the synthetic book, and what our fills took of it."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass

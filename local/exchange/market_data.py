@@ -1,68 +1,191 @@
-"""The present of a market in the exchange's own shapes: depth, last and best prices."""
-
-from __future__ import annotations
+"""A market in the exchange's own shapes: depth, tickers, klines, trades. What is past is kept."""
 
 import random
-from decimal import Decimal
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Decimal
+from itertools import islice
 
-from local.exchange.amounts import fixed, plain
-from local.exchange.clock import MINUTE_MS, SECOND_MS
+from local.exchange.amounts import ZERO, fixed, floor_to, plain
+from local.exchange.clock import DAY_MS, MINUTE_MS, SECOND_MS
+from local.exchange.config import Row
+from local.exchange.intervals import next_open, opens_back, opens_from
 from local.exchange.market import Level, Market
 from local.exchange.price_path import Bar
 
-Row = dict[str, object]
+_PERCENT = Decimal("0.0001")
+_TRADE_GAP_MS = 20 * SECOND_MS
+_KEPT = 20_000
 
 
-def depth(market: Market, now_ms: int, limit: int) -> Row:
-    book = market.book(now_ms)
-    decimals = market.rules.price_decimals
-
-    def rows(levels: tuple[Level, ...]) -> list[list[str]]:
-        listed = [[fixed(level.price, decimals), plain(level.quantity)] for level in levels[:limit]]
-        if market.shape.shuffled:
-            random.Random(now_ms).shuffle(listed)
-        return listed
-
-    update_id = now_ms // SECOND_MS * 1_000 + market.revision
-    return {
-        "lastUpdateId": update_id,
-        "bids": rows(book.bids),
-        "asks": rows(book.asks),
-        "timestamp": now_ms,
-    }
+@dataclass(frozen=True, slots=True)
+class _Deal:
+    at_ms: int
+    price: Decimal
+    quantity: Decimal
+    buyer_is_maker: bool
 
 
-def price_ticker(market: Market, now_ms: int) -> Row:
-    return {"symbol": market.symbol, "price": price_text(market, market.mid_price(now_ms))}
+class MarketData:
+    """Renders one market; finished bars and deals are made once, until rules or pins change."""
+
+    def __init__(self, market: Market) -> None:
+        self._market = market
+        self._day_key: tuple[int, int] | None = None
+        self._day: Bar | None = None
+        self._past_revision = market.past_revision
+        self._bars: dict[tuple[str, int], list[object] | None] = {}
+        self._deals: dict[int, _Deal | None] = {}
+
+    def depth(self, now_ms: int, limit: int) -> Row:
+        market, book = self._market, self._market.book(now_ms)
+
+        def rows(levels: tuple[Level, ...]) -> list[list[str]]:
+            decimals = market.rules.price_decimals
+            listed = [[fixed(level.price, decimals), plain(level.quantity)] for level in levels[:limit]]
+            if market.shape.shuffled:
+                random.Random(now_ms).shuffle(listed)
+            return listed
+
+        update_id = now_ms // SECOND_MS * 1_000 + market.revision
+        return {"lastUpdateId": update_id, "bids": rows(book.bids), "asks": rows(book.asks), "timestamp": now_ms}
+
+    def price(self, now_ms: int) -> Row:
+        return {"symbol": self._market.symbol, "price": self._text(self._market.mid_price(now_ms))}
+
+    def best(self, now_ms: int) -> Row:
+        """Best levels; an empty side is null, as is to be expected of an illiquid pair."""
+        book, symbol = self._market.book(now_ms), self._market.symbol
+        row: Row = {"symbol": symbol}
+        for side, levels in (("bid", book.bids), ("ask", book.asks)):
+            row |= {
+                f"{side}Price": self._text(levels[0].price) if levels else None,
+                f"{side}Qty": plain(levels[0].quantity) if levels else None,
+            }
+        return row
+
+    def ticker(self, now_ms: int, *, bare: bool) -> Row:
+        """The 24 h ticker; `bare` leaves quantities and quote volume out, as the documented list does."""
+        market = self._market
+        key = (now_ms // MINUTE_MS, market.revision)
+        if key != self._day_key:
+            self._day_key, self._day = key, market.bar(now_ms - DAY_MS, now_ms + 1)
+        last = market.mid_price(now_ms)
+        bar = self._day or Bar(last, last, last, last, ZERO)
+        best = self.best(now_ms)
+        change = last - bar.open
+        price = market.rules.price_decimals
+        return {
+            "symbol": market.symbol,
+            "priceChange": fixed(change, price),
+            "priceChangePercent": plain((change / bar.open).quantize(_PERCENT, ROUND_HALF_EVEN)),
+            "prevClosePrice": fixed(bar.open, price),
+            "lastPrice": self._text(last),
+            "bidPrice": best["bidPrice"],
+            "bidQty": "" if bare else best["bidQty"],
+            "askPrice": best["askPrice"],
+            "askQty": "" if bare else best["askQty"],
+            "openPrice": fixed(bar.open, price),
+            "highPrice": fixed(max(bar.high, last), price),
+            "lowPrice": fixed(min(bar.low, last), price),
+            "volume": plain(bar.volume),
+            "quoteVolume": None if bare else self._quote_volume(bar),
+            # The real one spans seconds, not the 24 hours.
+            "openTime": now_ms - 19_023,
+            "closeTime": now_ms,
+            "count": None,
+        }
+
+    def klines(
+        self, interval: str, now_ms: int, start_ms: int | None, end_ms: int | None, limit: int
+    ) -> list[list[object]]:
+        """Rows of eight columns, oldest first, the last one unfinished.
+
+        A start without an end is ignored and the newest bars come back, as the real exchange does. With both,
+        bars that open in [start, end) are given from the oldest on.
+        """
+        first_ms = self._market.first_ms
+        if start_ms is not None and end_ms is not None:
+            opens = list(islice(opens_from(interval, max(start_ms, first_ms), min(end_ms, now_ms + 1)), limit))
+        else:
+            newest = now_ms if end_ms is None else min(end_ms - 1, now_ms)
+            opens = list(islice(opens_back(interval, newest, first_ms), limit))[::-1]
+        self._forget_if_rewritten()
+        rows = (self._kline(interval, open_ms, now_ms) for open_ms in opens)
+        return [row for row in rows if row is not None]
+
+    def trades(self, now_ms: int, limit: int) -> list[Row]:
+        """Public trades, newest first, with the id that is always null."""
+        return [
+            {
+                "id": None,
+                "price": self._text(deal.price),
+                "qty": plain(deal.quantity),
+                "quoteQty": plain(deal.price * deal.quantity),
+                "time": deal.at_ms,
+                "isBuyerMaker": deal.buyer_is_maker,
+                "isBestMatch": True,
+                "tradeType": "ASK" if deal.buyer_is_maker else "BID",
+            }
+            for deal in self._newest(now_ms, limit)
+        ]
+
+    def _kline(self, interval: str, open_ms: int, now_ms: int) -> list[object] | None:
+        close_ms = next_open(interval, open_ms)
+        finished, key = close_ms <= now_ms, (interval, open_ms)
+        if finished and key in self._bars:
+            return self._bars[key]
+        bar = self._market.bar(open_ms, min(close_ms, now_ms + 1))
+        row: list[object] | None = None
+        if bar is not None:
+            prices = map(self._text, (bar.open, bar.high, bar.low, bar.close))
+            row = [open_ms, *prices, plain(bar.volume), close_ms, self._quote_volume(bar)]
+        if finished:
+            self._bars[key] = row
+        return row
+
+    def _newest(self, now_ms: int, limit: int) -> list[_Deal]:
+        self._forget_if_rewritten()
+        found: list[_Deal] = []
+        newest = now_ms // _TRADE_GAP_MS
+        # A gap of a candle file has no trades: look back ten times as far at most.
+        for slot in range(newest, newest - 10 * limit - 30, -1):
+            if slot not in self._deals:
+                self._deals[slot] = self._deal(slot)
+            deal = self._deals[slot]
+            if deal is not None and deal.at_ms <= now_ms:
+                found.append(deal)
+            if len(found) == limit:
+                break
+        return found
+
+    def _deal(self, slot: int) -> _Deal | None:
+        """One of the three deals of a minute: a third of its volume, at the bid or the ask of the time."""
+        market = self._market
+        at_ms = slot * _TRADE_GAP_MS + slot * 7_919 % _TRADE_GAP_MS
+        minute_ms = at_ms // MINUTE_MS * MINUTE_MS
+        bar = market.bar(minute_ms, minute_ms + MINUTE_MS)
+        quantity = ZERO if bar is None else floor_to(bar.volume / 3, market.rules.quantity_step)
+        if quantity <= 0:
+            return None
+        half, buyer_is_maker = market.shape.spread / 2, slot * 2_654_435_761 % 1_024 < 512
+        price = market.round_price(market.mid_price(at_ms) * (1 - half if buyer_is_maker else 1 + half))
+        return _Deal(at_ms, price, quantity, buyer_is_maker)
+
+    def _forget_if_rewritten(self) -> None:
+        full = len(self._bars) + len(self._deals) > _KEPT
+        if full or self._past_revision != self._market.past_revision:
+            self._past_revision = self._market.past_revision
+            self._bars.clear()
+            self._deals.clear()
+
+    def _quote_volume(self, bar: Bar) -> str:
+        return plain((bar.volume * _typical(bar)).quantize(self._market.rules.tick))
+
+    def _text(self, price: Decimal) -> str:
+        """Pad to the tick; a pinned price is shown exactly as it was given."""
+        market = self._market
+        return format(price, "f") if price == market.pinned else fixed(price, market.rules.price_decimals)
 
 
-def book_ticker(market: Market, now_ms: int) -> Row:
-    """Best levels; an empty side is null, as is to be expected of an illiquid pair."""
-    book = market.book(now_ms)
-    bid, ask = (book.bids[0] if book.bids else None), (book.asks[0] if book.asks else None)
-    return {
-        "symbol": market.symbol,
-        "bidPrice": price_text(market, bid.price) if bid else None,
-        "bidQty": plain(bid.quantity) if bid else None,
-        "askPrice": price_text(market, ask.price) if ask else None,
-        "askQty": plain(ask.quantity) if ask else None,
-    }
-
-
-def average_price(market: Market, now_ms: int) -> Row:
-    bar = market.bar(now_ms - 5 * MINUTE_MS, now_ms + 1)
-    price = market.mid_price(now_ms) if bar is None else market.round_price(typical(bar))
-    return {"mins": 5, "price": price_text(market, price)}
-
-
-def typical(bar: Bar) -> Decimal:
+def _typical(bar: Bar) -> Decimal:
     return (bar.open + bar.high + bar.low + bar.close) / 4
-
-
-def quote_volume(market: Market, bar: Bar) -> str:
-    return plain((bar.volume * typical(bar)).quantize(market.rules.tick))
-
-
-def price_text(market: Market, price: Decimal) -> str:
-    """Pad to the tick; a pinned price is shown exactly as it was given."""
-    return format(price, "f") if price == market.pinned else fixed(price, market.rules.price_decimals)

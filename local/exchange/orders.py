@@ -1,16 +1,12 @@
 """Orders and fills as the exchange keeps and shows them."""
 
-from __future__ import annotations
-
 import random
 from dataclasses import dataclass
 from decimal import Decimal
 
 from local.exchange.amounts import ZERO, plain
 from local.exchange.clock import SECOND_MS
-from local.exchange.config import Side
-
-Row = dict[str, object]
+from local.exchange.config import Row, Side
 
 FINAL = frozenset({"FILLED", "CANCELED", "PARTIALLY_CANCELED"})
 # Steps of the real ids (snowflakes), so that these look and sort alike.
@@ -68,18 +64,18 @@ class Order:
     updated_ms: int
     visible_ms: int
     hold_asset: str
-    hold: Decimal
     # The fee rate that the hold of a buy includes.
     hold_rate: Decimal
     # The quote amount a MARKET buy may spend, when it was sized by that.
     quote_budget: Decimal | None = None
+    hold: Decimal = ZERO
     executed: Decimal = ZERO
     executed_quote: Decimal = ZERO
     status: str = "NEW"
     fills: int = 0
     # How long after its execution a fill stays out of myTrades.
     fills_hidden_ms: int = 0
-    # The minute in which the book was last offered to it: a resting order meets one book a minute.
+    # The minute in which it was filled last while it rested: once a minute at most.
     offered_minute: int = -1
 
     @property
@@ -111,11 +107,7 @@ class Order:
             "orderId": self.order_id,
             "orderListId": -1,
             "clientOrderId": self.client_order_id,
-            "price": plain(self.price),
-            "origQty": plain(self.quantity),
-            "executedQty": plain(self.executed),
-            "cummulativeQuoteQty": plain(self.executed_quote),
-            "status": self.status,
+            **self._amounts(),
             "stpMode": "",
             "timeInForce": None,
             "type": self.type,
@@ -131,10 +123,11 @@ class Order:
 
     def acknowledgement(self, *, with_client_id: bool) -> Row:
         """The answer to POST order: nothing in it says what became of the order."""
-        row: Row = {"symbol": self.symbol, "orderId": self.order_id, "orderListId": -1}
-        if with_client_id:
-            row["clientOrderId"] = self.client_order_id
-        return row | {
+        return {
+            "symbol": self.symbol,
+            "orderId": self.order_id,
+            "orderListId": -1,
+            **({"clientOrderId": self.client_order_id} if with_client_id else {}),
             "price": plain(self.price),
             "origQty": plain(self.quantity),
             "type": self.type,
@@ -151,7 +144,7 @@ class Order:
             "orderId": self.order_id,
             "orderListId": -1,
             "clientOrderId": self.client_order_id,
-            **self._cancelled_amounts(),
+            **self._amounts(),
             "timeInForce": None,
             "type": self.type,
             "side": self.side,
@@ -159,15 +152,10 @@ class Order:
 
     def bulk_cancel_row(self) -> Row:
         """One entry of the answer to DELETE openOrders, the shorter live shape."""
-        return {
-            "symbol": self.symbol,
-            "orderId": self.order_id,
-            "type": self.type,
-            "side": self.side,
-            **self._cancelled_amounts(),
-        }
+        head = {"symbol": self.symbol, "orderId": self.order_id, "type": self.type, "side": self.side}
+        return head | self._amounts()
 
-    def _cancelled_amounts(self) -> Row:
+    def _amounts(self) -> Row:
         return {
             "price": plain(self.price),
             "origQty": plain(self.quantity),

@@ -1,201 +1,81 @@
-"""The exchange's refusals: one function or constant for each code, texts as seen on the wire where known.
+"""The exchange's refusals: code and text, as seen on the wire where known, else made up in the same tone."""
 
-Three body shapes are used, as in the field: `{"code","msg"}`, `{"msg","code"}` and, for market data and order
-look-ups, `{"msg","code","_extend":null}`. Texts of codes nobody has quoted are made up in the same tone.
-"""
+from enum import Enum
 
-from __future__ import annotations
+
+class No(Enum):
+    """Each definite no; `{}` takes the words given with it."""
+
+    INVALID_SYMBOL = -1121, "Invalid symbol."
+    # The same code as an invalid symbol: only the text tells.
+    INVALID_INTERVAL = -1121, "Invalid interval."
+    INVALID_COMBINATION = -1128, "Combination of optional parameters invalid."
+    UNKNOWN_ORDER = -2011, "Unknown order sent."
+    ORDER_NOT_FOUND = -2013, "Order does not exist."
+    MISSING = 700004, "Mandatory parameter '{}' was not sent, was empty/null, or malformed."
+    NO_ORDER_ID = (
+        700004,
+        "Mandatory parameter 'origClientOrderId' or 'orderId' must be sent, but both were empty/null!",
+    )
+    BAD_CONTENT_TYPE = 700013, "Invalid content Type."
+    API_KEY_REQUIRED = 400, "api key required"
+    API_KEY_INVALID = 10072, "Api key info invalid"
+    ADDRESS_NOT_LISTED = 700006, "IP [{}] not in the ip white list"
+    NO_PERMISSION = 700007, "No permission to access the endpoint."
+    BAD_SIGNATURE = 700002, "Signature for this request is not valid."
+    OUTSIDE_WINDOW = 700003, "Timestamp for this request is outside of the recvWindow."
+    WINDOW_TOO_LONG = 700005, "recvWindow must less than 60000"
+    ILLEGAL_CHARACTERS = 700008, "Illegal characters found in parameter '{}'"
+    PARAMETER_ERROR = 33333, "param is error: {}"
+    BAD_SYMBOL = 10007, "bad symbol"
+    SYMBOL_NOT_SUPPORTED = 10007, "symbol not support api"
+    PAIR_NOT_ALLOWED = 70011, "Pair trading is not allowed for this key"
+    SYMBOL_SUSPENDED = 30000, "suspended transaction for the symbol"
+    SIDE_NOT_ALLOWED = 30001, "current transaction direction is not allowed to place an order"
+    BELOW_MINIMUM = 30002, "The minimum transaction volume cannot be less than:{}{}"
+    ABOVE_MAXIMUM = 30003, "The maximum transaction volume cannot be greater than:{}{}"
+    INSUFFICIENT_POSITION = 30004, "Insufficient position"
+    OVERSOLD = 30005, "Oversold"
+    # LIMIT_MAKER that would trade at once; the code is an assumption (nobody has quoted it).
+    WOULD_TAKE = 30010, "no valid trade price"
+    TRADING_DISABLED = 30016, "trading disabled"
+    ACCOUNT_MAY_NOT_TRADE = 30018, "账号暂时不能下单，请联系客服"
+    NO_OPPOSING_ORDER = 30025, "no exist opponent order"
+    TOO_MANY_OPEN_ORDERS = 30029, "the number of open orders exceeds the limit"
+    ORDER_TYPE_NOT_ALLOWED = 30041, "current order type can not place order"
+    MARKET_ORDERS_DISABLED = 30051, "api market order is disabled"
+    PRICE_OUT_OF_RANGE = 30087, "price out of the allowed range"
+    AMOUNT_NOT_POSITIVE = 10102, "amount cannot be zero or negative"
+    AMOUNT_UNREADABLE = 10097, "amount is error"
+    QUANTITY_SCALE = 400, "quantity scale is invalid"
+    # With the leading blank that the real text has; the next one is made up after the two that were seen.
+    AMOUNT_SCALE = 400, " amount scale is invalid"
+    PRICE_SCALE = 400, "price scale is invalid"
+    # An assumption: what MEXC does with a repeated client id is unknown.
+    DUPLICATE_CLIENT_ID = 400, "duplicate client order id"
+
+
+_EXTENDED = (-1121, -1128, -2013)
+"""Market data and order look-ups answer in a third shape."""
 
 
 class Refusal(Exception):
-    """A definite no of the exchange: HTTP status and body."""
+    """A definite no of the exchange: HTTP status, body and headers."""
 
-    def __init__(self, code: int, msg: str | None, *, status: int = 400, extended: bool = False) -> None:
-        super().__init__(f"{code} {msg}")
-        self.code = code
-        self.msg = msg
-        self.status = status
-        self.extended = extended
-        self.headers: dict[str, str] = {}
+    def __init__(self, no: No, *words: str) -> None:
+        code, text = no.value
+        self.no, self.status, self.headers = no, 400, dict[str, str]()
+        self.body: dict[str, object] = {"code": code, "msg": text.format(*words)}
+        if code in _EXTENDED:
+            self.body = {"msg": text, "code": code, "_extend": None}
+        super().__init__(self.body)
 
-    @property
-    def body(self) -> dict[str, object]:
-        if self.msg is None:
-            return {"code": self.code}
-        if self.extended:
-            return {"msg": self.msg, "code": self.code, "_extend": None}
-        return {"code": self.code, "msg": self.msg}
 
-
-def invalid_symbol() -> Refusal:
-    return Refusal(-1121, "Invalid symbol.", extended=True)
-
-
-def invalid_interval() -> Refusal:
-    """The same code as an invalid symbol: only the text tells."""
-    return Refusal(-1121, "Invalid interval.", extended=True)
-
-
-def invalid_combination() -> Refusal:
-    return Refusal(-1128, "Combination of optional parameters invalid.", extended=True)
-
-
-def unknown_order() -> Refusal:
-    return Refusal(-2011, "Unknown order sent.")
-
-
-def order_not_found() -> Refusal:
-    return Refusal(-2013, "Order does not exist.", extended=True)
-
-
-def missing(name: str) -> Refusal:
-    return Refusal(700004, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.")
-
-
-def no_order_id() -> Refusal:
-    text = "Mandatory parameter 'origClientOrderId' or 'orderId' must be sent, but both were empty/null!"
-    return Refusal(700004, text)
-
-
-def bad_content_type() -> Refusal:
-    return Refusal(700013, "Invalid content Type.")
-
-
-def api_key_required() -> Refusal:
-    return Refusal(400, "api key required")
-
-
-def api_key_invalid() -> Refusal:
-    return Refusal(10072, "Api key info invalid")
-
-
-def ip_not_listed(address: str) -> Refusal:
-    return Refusal(700006, f"IP [{address}] not in the ip white list")
-
-
-def no_permission() -> Refusal:
-    return Refusal(700007, "No permission to access the endpoint.")
-
-
-def bad_signature() -> Refusal:
-    return Refusal(700002, "Signature for this request is not valid.")
-
-
-def outside_window() -> Refusal:
-    return Refusal(700003, "Timestamp for this request is outside of the recvWindow.")
-
-
-def window_too_long() -> Refusal:
-    return Refusal(700005, "recvWindow must less than 60000")
-
-
-def illegal_characters(name: str) -> Refusal:
-    return Refusal(700008, f"Illegal characters found in parameter '{name}'")
-
-
-def parameter_error(name: str) -> Refusal:
-    return Refusal(33333, f"param is error: {name}")
-
-
-def bad_symbol() -> Refusal:
-    return Refusal(10007, "bad symbol")
-
-
-def symbol_not_supported() -> Refusal:
-    return Refusal(10007, "symbol not support api")
-
-
-def pair_not_allowed() -> Refusal:
-    return Refusal(70011, "Pair trading is not allowed for this key")
-
-
-def symbol_suspended() -> Refusal:
-    return Refusal(30000, "suspended transaction for the symbol")
-
-
-def side_not_allowed() -> Refusal:
-    return Refusal(30001, "current transaction direction is not allowed to place an order")
-
-
-def below_minimum(least: str, asset: str) -> Refusal:
-    return Refusal(30002, f"The minimum transaction volume cannot be less than:{least}{asset}")
-
-
-def above_maximum(most: str, asset: str) -> Refusal:
-    return Refusal(30003, f"The maximum transaction volume cannot be greater than:{most}{asset}")
-
-
-def insufficient_position() -> Refusal:
-    return Refusal(30004, "Insufficient position")
-
-
-def oversold() -> Refusal:
-    return Refusal(30005, "Oversold")
-
-
-def would_take() -> Refusal:
-    """LIMIT_MAKER that would trade at once; the code is an assumption (nobody has quoted it)."""
-    return Refusal(30010, "no valid trade price")
-
-
-def trading_disabled() -> Refusal:
-    return Refusal(30016, "trading disabled")
-
-
-def account_may_not_trade() -> Refusal:
-    return Refusal(30018, "账号暂时不能下单，请联系客服")
-
-
-def no_opposing_order() -> Refusal:
-    return Refusal(30025, "no exist opponent order")
-
-
-def too_many_open_orders() -> Refusal:
-    return Refusal(30029, "the number of open orders exceeds the limit")
-
-
-def order_type_not_allowed() -> Refusal:
-    return Refusal(30041, "current order type can not place order")
-
-
-def market_orders_disabled() -> Refusal:
-    return Refusal(30051, "api market order is disabled")
-
-
-def price_out_of_range() -> Refusal:
-    return Refusal(30087, "price out of the allowed range")
-
-
-def amount_not_positive() -> Refusal:
-    return Refusal(10102, "amount cannot be zero or negative")
-
-
-def amount_unreadable() -> Refusal:
-    return Refusal(10097, "amount is error")
-
-
-def quantity_scale() -> Refusal:
-    return Refusal(400, "quantity scale is invalid")
-
-
-def amount_scale() -> Refusal:
-    """With the leading blank that the real text has."""
-    return Refusal(400, " amount scale is invalid")
-
-
-def price_scale() -> Refusal:
-    """Made up after the two scale texts that were seen."""
-    return Refusal(400, "price scale is invalid")
-
-
-def duplicate_client_id() -> Refusal:
-    """An assumption: what MEXC does with a repeated client id is unknown."""
-    return Refusal(400, "duplicate client order id")
-
-
-def too_many_requests(retry_after_s: int, *, banned: bool) -> Refusal:
+class TooManyRequests(Refusal):
     """429, or 418 for a client that went on after it."""
-    status = 418 if banned else 429
-    refusal = Refusal(status, None, status=status)
-    refusal.headers["Retry-After"] = str(retry_after_s)
-    return refusal
+
+    def __init__(self, retry_after_s: int, *, banned: bool) -> None:
+        Exception.__init__(self, retry_after_s)
+        self.status = 418 if banned else 429
+        self.body = {"code": self.status}
+        self.headers = {"Retry-After": str(retry_after_s)}

@@ -291,7 +291,7 @@ def test_a_fault_meets_its_endpoint_alone_or_everything() -> None:
     client.sim("POST", "faults", kind="server_error", method="GET", path="/api/v3/account")
     assert (price(client).status, client.signed("GET", "account").status) == (200, 503)
     client.sim("POST", "faults", kind="html_403")
-    assert (price(client).status, client.signed("GET", "uid").status) == (403, 403)
+    assert (price(client).status, client.signed("GET", "selfSymbols").status) == (403, 403)
 
 
 def test_faults_are_switched_off_one_by_one_or_all() -> None:
