@@ -15,8 +15,9 @@ from common.domain.instrument import Instrument, Side
 from common.domain.ledger.ledger import OVERLAP, Ledger
 from common.domain.ledger.position import FifoView, Position
 from common.domain.orders.order import Fill
+from common.store.codec import to_document
 from common.store.keys import HISTORY_LIMIT, RUN_MARK_SECONDS, Keys
-from common.store.records import fifo_summary, fill_document, ledger_document, lots_document
+from common.store.records import fifo_summary, ledger_document, lots_document
 
 CHUNK = 2_000
 MARKS_A_DAY = {"price": 1440, "balance": 480, "cost": 288, "fifteen_min_job": 96}
@@ -92,7 +93,7 @@ def ledger(client: "redis.Redis", keys: Keys, count: int, holding: Decimal) -> N
     sealed_until = now - OVERLAP
     history = list(fills(count, instrument, sealed_until - timedelta(minutes=1), holding))
     for at in range(0, count, CHUNK):
-        scores = {to_redis(fill_document(f)): milliseconds(f.executed_at) for f in history[at : at + CHUNK]}
+        scores = {to_redis(to_document(f)): milliseconds(f.executed_at) for f in history[at : at + CHUNK]}
         client.zadd(keys.ledger_fills, scores)
     lots = FifoView().fold(history, instrument)
     state = Ledger(Position().fold(history, instrument), sealed_until, now, history[0].executed_at, Decimal(0))

@@ -4,7 +4,6 @@ In Redis an amount is a decimal string, in an HTTP answer a JSON number; both co
 """
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import is_dataclass
 from datetime import datetime
@@ -14,8 +13,6 @@ from typing import Any
 
 from common.decimals import plain
 from common.errors import StoreCorrupt
-
-_AMOUNT = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?", re.ASCII)
 
 
 def _refuse_constant(name: str) -> Any:
@@ -83,24 +80,14 @@ def to_redis(value: Any) -> str:
 
 
 def from_redis(text: str, key: str) -> Any:
-    """Read such text back: decimal strings become Decimal, but for identifiers (names ending in `id`).
+    """Read such text back; amounts stay the text they are, for who knows their type to read (store/codec.py).
 
     Raises StoreCorrupt, naming `key`, when the text is no JSON.
     """
     try:
-        return _amounts(loads(text))
+        return loads(text)
     except ValueError:
         raise StoreCorrupt(f"{key} does not hold valid JSON") from None
-
-
-def _amounts(value: Any, name: str = "") -> Any:
-    if isinstance(value, str):
-        return Decimal(value) if not name.endswith("id") and _AMOUNT.fullmatch(value) else value
-    if isinstance(value, dict):
-        return {k: _amounts(v, k) for k, v in value.items()}
-    if isinstance(value, list):
-        return [_amounts(v, name) for v in value]
-    return value
 
 
 def to_hash(fields: Mapping[str, Any]) -> dict[str, str]:
@@ -117,16 +104,3 @@ def _field(value: Any) -> str:
         case Decimal() | datetime():
             return _plain_text(value)
     return to_redis(value)
-
-
-def from_hash(fields: Mapping[str, str], key: str) -> dict[str, Any]:
-    """Read such fields back. Raises StoreCorrupt, naming `key`, for JSON that is none."""
-    return {name: _value(name, text, key) for name, text in fields.items()}
-
-
-def _value(name: str, text: str, key: str) -> Any:
-    if text in ("", "True", "False"):
-        return {"": None, "True": True, "False": False}[text]
-    if text[0] in "{[":
-        return from_redis(text, f"{key}:{name}")
-    return _amounts(text, name)

@@ -18,9 +18,10 @@ from common.mexc.client import Mexc
 from common.mexc.wave import Wave
 from common.store.batch import Batch
 from common.store.cache import MarketCache
-from common.store.keys import CacheKeys, Keys
+from common.store.keys import Keys
 from common.store.lease import Lease
-from common.store.store import Read, Store
+from common.store.state import State
+from common.store.store import Store
 
 NO_KEYS = "API keys not configured"
 NOT_YET = "Nothing stored yet"
@@ -57,7 +58,7 @@ class Run:
     meter: Meter
     batch: Batch
     lease: Lease
-    values: Mapping[str, Any]
+    state: State
     stages: dict[str, int]
     unsettled: dict[str, JournalEntry]
     """Orders that this process has sent and not seen the end of: they outlive a Redis that forgets."""
@@ -118,9 +119,9 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job's name and task, the scope its lease covers, what it reads first, writes to, runs and shows.
+    """A job's name and task, the scope its lease covers, what it runs and shows.
 
-    `containers` are the hashes, lists and sorted sets it writes to, with their Redis type.
+    `reads` are the parts of the state it reads first, `writes` the containers it writes to (store/state.py).
     With `keeps_reports` the whole answer is kept as a report, otherwise a summary of the last run.
     `patience` is how many times LEASE_WAIT_SECONDS it waits for a run that shares its state.
     """
@@ -128,10 +129,10 @@ class Job:
     name: str
     task: str
     scope: str
-    reads: Callable[[Keys, CacheKeys], Mapping[str, Read]]
-    containers: Callable[[Keys], Mapping[str, str]]
     run: Callable[[Run], Outcome]
     show: Callable[[View], Mapping[str, Any] | None]
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
     keeps_reports: bool = False
     patience: int = 1
 

@@ -26,6 +26,7 @@ from common.run import Job, Outcome, Run
 from common.store.batch import Batch
 from common.store.cache import MarketCache
 from common.store.lease import Lease
+from common.store.state import State, containers, reads
 from common.store.store import Begun, Store
 
 log = logging.getLogger(__name__)
@@ -62,8 +63,8 @@ class Runner:
             raise self._lease_held(call, slot)
         lease = self.store.lease(call.job.scope, begun.expires, call.meter)
         try:
-            run = self._given(call, slot, deadline, token, lease, begun)
             try:
+                run = self._given(call, slot, deadline, token, lease, begun)
                 outcome = call.job.run(run)
             except BotError as error:
                 self._record_failure(call, slot, lease, error)
@@ -103,7 +104,7 @@ class Runner:
             meter=call.meter,
             batch=self.batch(call, token.rsplit(":", 1)[1]),
             lease=lease,
-            values=begun.values,
+            state=State.of({name: begun.values[name] for name in call.job.reads}, self.store.keys),
             stages=call.stages,
             unsettled=self.unsettled,
             chain=journal.follow(begun.values.get(HEAD)),
@@ -114,11 +115,12 @@ class Runner:
         job, keys = call.job, self.store.keys
         seconds = self.settings.run_deadline_seconds + LEASE_MARGIN_SECONDS
         mark = keys.run_mark(job.name, slot.name) if slot.scheduled else None
-        reads, types = {**job.reads(keys, self.cache.keys), HEAD: ("TEXT", keys.journal_head)}, job.containers(keys)
+        wanted = reads(job.reads, keys, self.cache.keys) | {HEAD: ("TEXT", keys.journal_head)}
+        types = containers(job.writes, keys)
         patience = Deadline(self.clock, self._lease_wait(job))
         start = self.clock.monotonic()
         while True:
-            begun = self.store.begin(job.scope, token, seconds, mark, reads, types, call.meter)
+            begun = self.store.begin(job.scope, token, seconds, mark, wanted, types, call.meter)
             if begun.acquired or begun.answer is not None or not patience.remaining:
                 call.stages["begin"] = call.since(start)
                 return begun

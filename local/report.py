@@ -17,8 +17,7 @@ from common.domain.decision.policy import WITHIN_THRESHOLD
 from common.domain.instrument import Instrument
 from common.domain.orders.order import JournalEntry
 from common.store.keys import Keys
-from common.store.order_records import entry_of
-from common.store.records import ledger_of
+from common.store.records import entry_of, ledger_of
 
 PERMANENT = ("latest", "history", "position", "balance", "cost", "ledger", "fills", "lots", "inception", "last")
 

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from common.clock import SystemClock
 from common.decimal_json import from_redis
 from common.service import Bot
+from common.store.documents import shown
 from common.store.keys import Keys
 from local import report, stage
 from local.clock import SimulatedClock
@@ -83,7 +84,7 @@ def _report(
     keys = Keys(bot.settings.redis_key_prefix, bot.settings.symbol)
     report.show_answers(console, player.tally.answers)
     plans: Any = client.lrange(keys.plan_history, 0, -1)
-    report.show_plans(console, [from_redis(plan, keys.plan_history) for plan in reversed(plans)])
+    report.show_plans(console, [shown(from_redis(plan, keys.plan_history)) for plan in reversed(plans)])
     if state is not None:
         report.show_orders(console, report.journal_entries(client, keys))
     report.show_redis(console, client, bot.settings)

@@ -1,7 +1,6 @@
 """JSON with decimals kept whole: numbers in answers, decimal strings in Redis."""
 
 import json
-from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -10,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.decimal_json import from_hash, from_redis, loads, to_answer, to_hash, to_redis
+from common.decimal_json import from_redis, loads, to_answer, to_hash, to_redis
 from common.domain.portfolio import Balance
 from common.errors import StoreCorrupt
 from tests.builders import PROPERTY, d
@@ -22,9 +21,8 @@ class Colour(StrEnum):
 
 
 DECIMALS = st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**30), max_value=10**30)
-WORDS = st.text().filter(lambda text: not any(c.isdecimal() for c in text))
-SCALARS = st.none() | st.booleans() | st.integers(-(2**63), 2**63) | WORDS | DECIMALS
-NAMES = st.text(max_size=8).filter(lambda name: not name.endswith("id"))
+SCALARS = st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.text() | DECIMALS
+NAMES = st.text(max_size=8)
 DOCUMENTS = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES, inner, max_size=4), max_leaves=15
 )
@@ -126,53 +124,19 @@ def test_an_amount_in_redis_is_a_decimal_string_without_an_exponent() -> None:
     )
 
 
+def texts_of(value: Any) -> Any:
+    """The document with its amounts as the decimal strings that are stored."""
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, dict):
+        return {name: texts_of(item) for name, item in value.items()}
+    return [texts_of(item) for item in value] if isinstance(value, list) else value
+
+
 @PROPERTY
 @given(DOCUMENTS)
-def test_a_document_in_redis_reads_back_as_itself(document: Any) -> None:
-    assert from_redis(to_redis(document), "key") == document
-
-
-@PROPERTY
-@given(DECIMALS)
-def test_an_amount_in_redis_reads_back_as_a_decimal_with_every_digit(value: Decimal) -> None:
-    again = from_redis(to_redis([value]), "key")[0]
-    assert isinstance(again, Decimal)
-    assert again == value
-
-
-@PROPERTY
-@given(
-    st.from_regex(r"[0-9]{1,24}", fullmatch=True), st.sampled_from(["id", "fill_id", "order_id", "client_order_id"])
-)
-def test_an_identifier_stays_text_even_when_it_looks_like_a_number(text: str, name: str) -> None:
-    document = {name: text, "other": [{name: text}]}
-    assert from_redis(to_redis(document), "key") == document
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "007",
-        "1.",
-        ".5",
-        "1e5",
-        "+1",
-        " 1",
-        "1\n",
-        "1,5",
-        "0x1",
-        "NaN",
-        "Infinity",
-        "--1",
-        "1.2.3",
-        "١٢",
-        "1٢",
-        "1_000",
-    ],
-)
-def test_text_that_is_not_written_as_an_amount_stays_text(text: str) -> None:
-    assert from_redis(to_redis({"reason": text}), "key") == {"reason": text}
+def test_a_document_in_redis_reads_back_with_its_amounts_as_text_and_nothing_is_guessed(document: Any) -> None:
+    assert from_redis(to_redis(document), "key") == texts_of(document)
 
 
 @pytest.mark.parametrize("text", ["", "{", "NaN", '{"price": NaN}', "[" * 100_000, "not json"])
@@ -210,36 +174,3 @@ def test_the_fields_of_a_hash_are_text_as_the_specification_spells_it() -> None:
         "permissions": '["SPOT"]',
         "all_balances": '{"QRL":{"free":"0.0000001"}}',
     }
-
-
-FIELDS = st.dictionaries(
-    NAMES,
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | DECIMALS
-    | WORDS.filter(lambda word: word not in ("", "True", "False") and word[0] not in "{[")
-    | st.lists(SCALARS, max_size=3)
-    | st.dictionaries(NAMES, SCALARS, max_size=3),
-)
-
-
-@PROPERTY
-@given(FIELDS)
-def test_a_hash_reads_back_as_itself(fields: dict[str, Any]) -> None:
-    assert from_hash(to_hash(fields), "key") == fields
-
-
-def test_an_identifier_in_a_hash_stays_text() -> None:
-    assert from_hash({"order_id": "123"}, "key") == {"order_id": "123"}
-
-
-def test_a_moment_in_a_hash_reads_back_as_its_text() -> None:
-    text = datetime(2026, 1, 2, tzinfo=UTC).isoformat()
-    assert from_hash({"updated_at": text}, "key") == {"updated_at": text}
-
-
-@pytest.mark.parametrize("text", ["{", "[1,", '{"a": NaN}'])
-def test_a_corrupt_field_of_a_hash_names_its_key_and_itself(text: str) -> None:
-    with pytest.raises(StoreCorrupt, match="bot:QRLUSDT:cost:fees does not hold valid JSON"):
-        from_hash({"avg_cost": "1", "fees": text}, "bot:QRLUSDT:cost")

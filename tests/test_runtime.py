@@ -1018,7 +1018,7 @@ def test_a_document_that_cannot_be_read_is_named_and_nothing_is_stored(
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("qrl_balance", "many"), ("usdt_locked", ""), ("updated_at", "NaN"), ("all_balances", "{oops")],
+    [("qrl_balance", "many"), ("usdt_locked", ""), ("updated_at", "NaN")],
 )
 def test_a_position_that_cannot_be_read_is_named_and_no_cost_is_made_of_it(
     field: str, value: str, functions: Functions, store_client: "redis.Redis"

@@ -5,7 +5,7 @@ from datetime import datetime
 from common.decimals import plain
 from common.domain.portfolio import Account
 from common.run import Run
-from common.store.records import account_document, position_fields
+from common.store.documents import account_document, position_fields
 
 
 def store_account(run: Run, account: Account, as_of: datetime) -> None:

@@ -1,7 +1,6 @@
 """Bringing the books up to date: new fills into the ledger, cost and P&L from it (contract.md §2.3, §5)."""
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -18,49 +17,23 @@ from common.errors import StoreCorrupt
 from common.gcp.journal import note
 from common.run import Run
 from common.store.batch import Batch
-from common.store.keys import CacheKeys, Keys
+from common.store.codec import Document, to_document
+from common.store.documents import assets, comparison_document
 from common.store.records import (
-    Document,
-    assets,
-    comparison_document,
     fifo_summary,
-    fill_document,
     fill_of,
     inception_document,
-    inception_of,
     ledger_document,
-    ledger_of,
     lots_document,
-    lots_of,
 )
-from common.store.store import Read
 
 log = logging.getLogger(__name__)
-
-
 NO_COST = "No position or cost data"
-
-
-def reads(keys: Keys, _: CacheKeys) -> Mapping[str, Read]:
-    return {
-        "position": ("HGETALL", keys.position),
-        "ledger": ("GET", keys.ledger),
-        "inception": ("GET", keys.inception),
-    }
-
-
-def containers(keys: Keys) -> Mapping[str, str]:
-    return {
-        keys.cost: "hash",
-        keys.ledger_fills: "zset",
-        keys.raw_history("ticker_price"): "zset",
-        keys.raw_history("my_trades"): "zset",
-    }
 
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """The ledger with its FIFO summary, None before the first run; `lots` once they had to be read."""
+    """The ledger with its FIFO summary, None before the first run; `lots` once they were folded anew."""
 
     ledger: Ledger | None
     fifo: Document
@@ -68,8 +41,8 @@ class Books:
 
     @classmethod
     def of(cls, run: Run) -> "Books":
-        document = run.values["ledger"]
-        return cls(*ledger_of(document, run.keys.ledger)) if document is not None else cls(None, {})
+        stored = run.state.ledger
+        return cls(*stored) if stored else cls(None, {})
 
     @property
     def tail(self) -> tuple[Fill, ...]:
@@ -153,13 +126,13 @@ def _brought_up_to_date(
     fresh = with_fee_values(
         ledger.unknown(history.fills) if ledger else history.fills, run.exchange, run.instrument
     )
-    batch.members(run.keys.ledger_fills, [(milliseconds(f.executed_at), fill_document(f)) for f in fresh])
+    batch.members(run.keys.ledger_fills, [(milliseconds(f.executed_at), to_document(f)) for f in fresh])
     for fill in fresh:
-        note("fill", fill_document(fill))
+        note("fill", to_document(fill))
     absorbed = _absorbed(run, ledger, history, fresh) if ledger else _opened(run, fresh, holdings)
     if books.fifo and not fresh and not absorbed.settled:
         return Books(absorbed.ledger, books.fifo, books.lots), fresh, ()
-    lots = FifoView() if absorbed.anew else books.lots or _stored_lots(run)
+    lots = FifoView() if absorbed.anew else books.lots or run.state.lots or FifoView()
     sealed = lots.fold(absorbed.settled, run.instrument)
     batch.document(run.keys.ledger_lots, lots_document(sealed))
     summary = fifo_summary(sealed.fold(absorbed.ledger.tail, run.instrument))
@@ -193,12 +166,6 @@ def all_fills(run: Run) -> list[Fill]:
     return [fill_of(doc, key) for doc in run.store.read({"fills": ("ZRANGE", key, "0", "-1")}, run.meter)["fills"]]
 
 
-def _stored_lots(run: Run) -> FifoView:
-    key = run.keys.ledger_lots
-    document = run.store.read({"lots": ("GET", key)}, run.meter)["lots"]
-    return FifoView() if document is None else lots_of(document, key)
-
-
 def _inception(
     run: Run,
     batch: Batch,
@@ -211,9 +178,8 @@ def _inception(
 
     Its balances and price stay as they were seen; `explaining` fills had moved them already, as is known now.
     """
-    document, key = run.values["inception"], run.keys.inception
-    if document is not None:
-        inception = inception_of(document, run.instrument, key)
+    inception, key = run.state.inception, run.keys.inception
+    if inception is not None:
         if not explaining:
             return inception
         inception = inception.after(explaining, run.instrument)

@@ -17,7 +17,7 @@ from urllib.parse import quote
 import requests
 from requests.adapters import HTTPAdapter
 
-from common.decimal_json import from_redis, loads, to_redis
+from common.decimal_json import loads, to_redis
 from common.domain.chain import LINK, Link, Seen
 from common.errors import ConfigurationError, StoreUnreachable, UnreadablePayload
 from common.gcp.logs import event
@@ -184,7 +184,7 @@ def _decoded(content: bytes, where: str) -> str:
 def events(
     source: JournalSource, without: Collection[str] = (), seen: list[Seen] | None = None, newest: int | None = None
 ) -> Iterator[tuple[str, Any]]:
-    """Every journal event but those named in `without` as (name, fields), amounts as Decimal.
+    """Every journal event but those named in `without` as (name, fields), amounts as the text that was logged.
 
     Lines that are no JSON object are refused: a journal that cannot be read in full restores nothing. What is
     left out is told by its text and never decoded: nine lines of ten are plans. `seen` takes the links of all
@@ -230,4 +230,4 @@ def _event(line: str, where: str, seen: list[Seen] | None) -> Iterator[tuple[str
             link = _link_or_none(fields.get(LINK))
             seen.append(Seen(name, link, link.fits(name, fields) if link else None))
         fields.pop(LINK, None)
-        yield name, from_redis(to_redis(fields), where)
+        yield name, fields

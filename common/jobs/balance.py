@@ -9,7 +9,7 @@ from common.decimals import float_like, places
 from common.domain.instrument import Instrument
 from common.domain.portfolio import Account
 from common.run import NO_KEYS, Job, Outcome, Run, View, age_seconds, skipped
-from common.store.records import assets
+from common.store.documents import assets, shown
 
 log = logging.getLogger(__name__)
 
@@ -55,15 +55,14 @@ def show(view: View) -> Mapping[str, Any] | None:
     if document is None:
         return None
     age = age_seconds(document.get("timestamp"), view.now)
-    return {"data": document | {"cached": True, "age_seconds": age}}
+    return {"data": shown(document) | {"cached": True, "age_seconds": age}}
 
 
 JOB = Job(
     name="balance",
     task="sync-balance",
     scope="account",
-    reads=lambda keys, cache: {},
-    containers=lambda keys: {keys.position: "hash", keys.raw_history("account_info"): "zset"},
     run=run,
     show=show,
+    writes=("account",),
 )

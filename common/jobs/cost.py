@@ -6,13 +6,12 @@ from decimal import Decimal
 from typing import Any
 
 from common.books.fills import FillReader
-from common.books.update import NO_COST, Books, containers, reads, update
+from common.books.update import NO_COST, Books, update
 from common.mexc.client import Answer
 from common.mexc.wave import together
 from common.run import NO_KEYS, Job, Outcome, Run, View, age_seconds, keep_raw, skipped
-from common.store.records import (
-    holdings_of,
-)
+from common.store.documents import shown_hash
+from common.store.state import BOOKS
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +19,7 @@ log = logging.getLogger(__name__)
 def run(run: Run) -> Outcome:
     if not run.settings.has_keys:
         return skipped(NO_KEYS)
-    holdings = holdings_of(run.values["position"], run.instrument, run.keys.position)
+    holdings = run.state.holdings
     if holdings is None:
         return skipped(NO_COST)
     books = Books.of(run)
@@ -39,15 +38,16 @@ def show(view: View) -> Mapping[str, Any] | None:
     document = view.store.read({"cost": ("HGETALL", view.keys.cost)}, view.meter)["cost"]
     if not document:
         return None
-    return {"data": document | {"age_seconds": age_seconds(document.get("updated_at"), view.now)}}
+    age = age_seconds(document.get("updated_at"), view.now)
+    return {"data": shown_hash(document, view.keys.cost) | {"age_seconds": age}}
 
 
 JOB = Job(
     name="cost",
     task="update-cost",
     scope="account",
-    reads=reads,
-    containers=containers,
     run=run,
     show=show,
+    reads=BOOKS,
+    writes=("books",),
 )

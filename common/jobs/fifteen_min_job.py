@@ -14,22 +14,15 @@ from common.errors import BotError
 from common.mexc.wave import Wave, together
 from common.run import NO_KEYS, Job, Outcome, Run, View, keep_raw
 from common.store.batch import Batch
-from common.store.keys import CacheKeys, Keys
-from common.store.records import Document, holdings_of
+from common.store.codec import Document
+from common.store.documents import shown
+from common.store.state import TRADING
 from common.store.store import Read
 from common.trading import attention, planning, resolution, snapshot, trade
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 COST_FAILED = Hold("Stale data: the cost update of this run failed", Cause.STALE)
-
-
-def reads(keys: Keys, cache: CacheKeys) -> Mapping[str, Read]:
-    return {**snapshot.reads(keys, cache), "earlier": ("LRANGE", keys.report_history("fifteen_min_job"), "0", "1")}
-
-
-def containers(keys: Keys) -> Mapping[str, str]:
-    return {**snapshot.containers(keys), keys.report_history("fifteen_min_job"): "list"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +52,7 @@ def run(run: Run) -> Outcome:
     if not run.settings.has_keys:
         leg = {"status": "skipped", "reason": NO_KEYS}
         return Outcome("skipped", {"cost_update": leg, "rebalance": leg, "order": None}, NO_KEYS)
-    attention.say_missed("15-min-job", run.slot.at, run.values["earlier"] or ())
+    attention.say_missed("15-min-job", run.slot.at, run.state.earlier)
     with run.stage("gather"):
         inputs = _gather(run)
     with run.stage("cost_update"):
@@ -103,7 +96,7 @@ def _cost(run: Run, batch: Batch, inputs: Inputs) -> Update | None:
         account = inputs.wave.get("account")
         holdings = account.value.holdings(run.instrument, account.reply.received_at)
     else:
-        holdings = holdings_of(run.values["position"], run.instrument, run.keys.position)
+        holdings = run.state.holdings
     if holdings is None:
         return None
     return update.update(run, batch, inputs.books, price.value, history, holdings)
@@ -145,7 +138,7 @@ def _outcome(run: Run, costs: CostLeg, plan: PlanLeg, order: Document | None) ->
     }
     told = planning.logged(plan.result[1].plan, order, run) if plan.result else {}
     if document:
-        earlier, mode = run.values["earlier"] or (), run.settings.execution_mode
+        earlier, mode = run.state.earlier, run.settings.execution_mode
         told |= attention.told(document, order, earlier, mode)
     if errors:
         told["error_code"] = errors[0].code
@@ -181,17 +174,17 @@ def show(view: View) -> Mapping[str, Any] | None:
     found = view.store.read(wanted, view.meter)
     if found["last"] is None:
         return None
-    return {"data": found["last"], **({"history": found["history"]} if "history" in found else {})}
+    return {"data": shown(found["last"]), **({"history": shown(found["history"])} if "history" in found else {})}
 
 
 JOB = Job(
     name="fifteen_min_job",
     task="15-min-job",
     scope="account",
-    reads=reads,
-    containers=containers,
     run=run,
     show=show,
+    reads=(*TRADING, "earlier"),
+    writes=("account", "books", "orders", "plans", "reports"),
     keeps_reports=True,
     patience=3,  # a slot that finds another run at it is a quarter of an hour lost
 )

@@ -6,9 +6,10 @@ from decimal import Decimal
 from typing import Any
 
 from common.decimals import places, quotient, tidy
-from common.errors import StoreCorrupt
 from common.mexc.parse import Ticker
 from common.run import Job, Outcome, Run, View, age_seconds
+from common.store.codec import from_document, to_document
+from common.store.documents import LastPrice
 from common.store.keys import PRICE_CACHE_SECONDS, CacheKeys
 
 log = logging.getLogger(__name__)
@@ -67,31 +68,22 @@ def _sentence(ticker: Ticker) -> str:
 
 def show(view: View) -> Mapping[str, Any] | None:
     """The cached price, else the permanent one. Its age counts, so that a stopped clock cannot freshen it."""
-    found = view.store.read(
-        {"cached": ("GET", view.keys.price_cached), "latest": ("GET", view.keys.price_latest)}, view.meter
-    )
-    cached, latest = found["cached"], found["latest"]
-    if cached is not None:
-        age = _age(view.keys.price_cached, cached, view)
-        if age is not None and age < PRICE_CACHE_SECONDS:
-            return {"data": cached | {"source": "cache", "age_seconds": age}}
-    if latest is None:
-        return None
-    return {"data": latest | {"source": "permanent", "age_seconds": _age(view.keys.price_latest, latest, view)}}
-
-
-def _age(key: str, document: Any, view: View) -> int | None:
-    if not isinstance(document, dict) or "price" not in document:
-        raise StoreCorrupt(f"{key} is not a price")
-    return age_seconds(document.get("timestamp"), view.now)
+    keys = {"cache": view.keys.price_cached, "permanent": view.keys.price_latest}
+    found = view.store.read({source: ("GET", key) for source, key in keys.items()}, view.meter)
+    for source, document in found.items():
+        if document is not None:
+            price = from_document(LastPrice, document, keys[source])
+            age = age_seconds(document["timestamp"], view.now)
+            if source == "permanent" or (age is not None and age < PRICE_CACHE_SECONDS):
+                return {"data": to_document(price) | {"source": source, "age_seconds": age}}
+    return None
 
 
 JOB = Job(
     name="price",
     task="update-price",
     scope="price",
-    reads=lambda keys, cache: {},
-    containers=lambda keys: {keys.price_history: "zset", keys.raw_history("ticker_24hr"): "zset"},
     run=run,
     show=show,
+    writes=("price",),
 )

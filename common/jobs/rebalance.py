@@ -6,10 +6,12 @@ from typing import Any
 from common.books.update import Books, stored_pnl
 from common.mexc.wave import together
 from common.run import NO_KEYS, Job, Outcome, Run, View, keep_raw, skipped
+from common.store.documents import shown
+from common.store.state import TRADING
 from common.store.store import Read
 from common.trading import resolution
 from common.trading.planning import in_doubt, logged, plan
-from common.trading.snapshot import calls, containers, reads, snapshot
+from common.trading.snapshot import calls, snapshot
 from common.trading.trade import trade
 
 
@@ -47,16 +49,16 @@ def show(view: View) -> Mapping[str, Any] | None:
     found = view.store.read(wanted, view.meter)
     if found["last"] is None:
         return None
-    history = {"history": found["history"]} if "history" in found else {}
-    return {"rebalance": found["last"], **history}
+    history = {"history": shown(found["history"])} if "history" in found else {}
+    return {"rebalance": shown(found["last"]), **history}
 
 
 JOB = Job(
     name="rebalance",
     task="rebalance",
     scope="account",
-    reads=reads,
-    containers=containers,
     run=run,
     show=show,
+    reads=TRADING,
+    writes=("account", "books", "orders", "plans"),
 )

@@ -18,7 +18,7 @@ from common.meter import Meter
 from common.ops import restore
 from common.run import Job
 from common.store.batch import Batch
-from common.store.order_records import pause_document
+from common.store.codec import to_document
 from common.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -53,9 +53,9 @@ def pause(given: Given) -> Mapping[str, Any]:
     if not isinstance(reason, str) or not reason.strip():
         raise BadRequest("pause: a reason must be given")
     switch = Pause(reason.strip()[:TEXT_LIMIT], given.by, given.now, _until(given.body.get("until"), given.now))
-    given.batch.document(given.batch.keys.pause, pause_document(switch))
+    given.batch.document(given.batch.keys.pause, to_document(switch))
     log.warning("trading is paused by %s: %s", given.by, switch.reason)
-    return {"pause": pause_document(switch) | {"active": True}}
+    return {"pause": to_document(switch) | {"active": True}}
 
 
 def _until(value: object, now: datetime) -> datetime | None:

@@ -67,8 +67,6 @@ JOB = Job(
     name="ops",
     task=state.TASK,
     scope="account",
-    reads=lambda keys, cache: {},
-    containers=lambda keys: {},
     run=_no_run,
     show=state.state,
 )

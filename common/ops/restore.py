@@ -7,7 +7,7 @@ told as drift, never hidden.
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -29,20 +29,16 @@ from common.errors import BadRequest
 from common.gcp.journal import Bucket, Folder, JournalSource, events
 from common.mexc.wave import together
 from common.run import NO_KEYS, Job, Outcome, Run, keep_raw, skipped
-from common.store.keys import CacheKeys, Keys
-from common.store.order_records import activity_document, entry_of, fields_of
+from common.store.codec import Document, to_document
 from common.store.records import (
-    Document,
+    entry_of,
     fifo_summary,
-    fill_document,
     fill_of,
     inception_document,
     inception_of,
     ledger_document,
     lots_document,
 )
-from common.store.store import Read
-from common.store.stored import reading
 from common.trading import execution
 
 log = logging.getLogger(__name__)
@@ -71,8 +67,7 @@ class Journal:
             elif name == "journal.intent":
                 journal._note(entry_of(fields, source.name))
             elif name == "journal.inception":
-                with reading(source.name, "the record of the inception"):
-                    journal._begin(inception_of(fields["inception"], instrument, source.name))
+                journal._begin(inception_of(fields.get("inception"), instrument, source.name))
         journal.chain = check(seen, whole=True)
         if journal.chain.broken:
             log.error("the journal is not whole: %s", journal.chain.broken)
@@ -90,11 +85,11 @@ class Journal:
         if known is None or entry.updated_at >= known.updated_at:
             self.entries[name] = entry
 
-    def goes_further_back(self, stored: Any, instrument: Instrument, key: str) -> bool:
+    def goes_further_back(self, stored: Inception | None) -> bool:
         """Whether it tells of an earlier beginning than the inception that is stored."""
         if self.inception is None:
             return False
-        return stored is None or self.inception.at < inception_of(stored, instrument, key).at
+        return stored is None or self.inception.at < stored.at
 
 
 def source_of(settings: Settings, wanted: object) -> JournalSource | None:
@@ -112,17 +107,13 @@ def source_of(settings: Settings, wanted: object) -> JournalSource | None:
     return None
 
 
-def reads(keys: Keys, cache: CacheKeys) -> Mapping[str, Read]:
-    return {**update.reads(keys, cache), **execution.reads(keys), "journal": ("HGETALL", keys.orders_journal)}
-
-
 def run(run: Run, journal: Journal) -> Outcome:
     if not run.settings.has_keys:
         return skipped(NO_KEYS)
     with run.stage("gather"):
         fills = dict(journal.fills)
-        if run.values["ledger"] is not None:
-            if not journal.goes_further_back(run.values["inception"], run.instrument, run.keys.inception):
+        if run.state.ledger is not None:
+            if not journal.goes_further_back(run.state.inception):
                 return skipped(NOT_EMPTY)
             fills |= {fill.fill_id: fill for fill in update.all_fills(run)}
         reader = FillReader.since(None, run.exchange, run.now)
@@ -154,7 +145,7 @@ def _rebuilt(
     absorbed = Ledger.first(run.now, ordered, opening, opened_at, instrument)
     lots = FifoView().fold(absorbed.settled, instrument)
     summary = fifo_summary(lots.fold(absorbed.ledger.tail, instrument))
-    batch.members(keys.ledger_fills, [(milliseconds(f.executed_at), fill_document(f)) for f in ordered])
+    batch.members(keys.ledger_fills, [(milliseconds(f.executed_at), to_document(f)) for f in ordered])
     batch.document(keys.ledger, ledger_document(absorbed.ledger, summary))
     batch.document(keys.ledger_lots, lots_document(lots))
     _restore_entries(run, journal)
@@ -185,8 +176,7 @@ def _chain_document(chain: Checked | None) -> Document | None:
 def _restore_entries(run: Run, journal: Journal) -> None:
     """The intents that Redis lacks or knows less of, and a record of orders that counts no fewer than those."""
     batch, keys = run.batch, run.keys
-    stored = [entry_of(document, keys.orders_journal) for document in fields_of(run.values["journal"])]
-    entries = {entry.intent.client_order_id: entry for entry in stored}
+    entries = {entry.intent.client_order_id: entry for entry in run.state.journal}
     for name, entry in journal.entries.items():
         known = entries.get(name)
         if known is not None and known.updated_at >= entry.updated_at:
@@ -199,7 +189,7 @@ def _restore_entries(run: Run, journal: Journal) -> None:
         last = max([*(sent_at for sent_at, _ in sent), *filter(None, [activity.last_order_at])])
         # The day began with a P&L that nobody can tell any more: its loss is counted from here.
         activity = replace(activity, last_order_at=last, pnl_at_start=None)
-        batch.document(keys.activity, activity_document(activity))
+        batch.document(keys.activity, to_document(activity))
 
 
 def _nothing(_: Any) -> None:
@@ -216,8 +206,8 @@ def job(settings: Settings, source: JournalSource | None) -> Job:
         name="restore",
         task="ops",
         scope="account",
-        reads=reads,
-        containers=lambda keys: {**update.containers(keys), **execution.containers(keys), keys.commands: "list"},
         run=partial(run, journal=journal),
         show=_nothing,
+        reads=("ledger", "inception", "activity", "journal"),
+        writes=("books", "orders", "commands"),
     )

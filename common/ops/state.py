@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from common.domain.decision.guards import Pause
 from common.errors import StoreCorrupt
 from common.jobs import balance, cost, fifteen_min_job, price, rebalance
 from common.report import content
 from common.run import Job, View, age_seconds
-from common.store.order_records import pause_document, pause_of
+from common.store.codec import from_document, to_document
 from common.store.store import Read
 
 TASK = "ops"
@@ -33,7 +34,7 @@ def state(view: View) -> Mapping[str, Any]:
     found, unreadable = view.store.survey(reads, view.meter)
     pause = None
     try:
-        pause = pause_of(found["pause"], keys.pause)
+        pause = from_document(Pause, found["pause"], keys.pause) if found["pause"] is not None else None
     except StoreCorrupt as error:
         unreadable.append(str(error))
     return {
@@ -44,7 +45,7 @@ def state(view: View) -> Mapping[str, Any]:
         "plan": found["plan"],
         "open_intents": list((found["open_intents"] or {}).values()),
         "orders": found["activity"],
-        "pause": pause_document(pause) | {"active": pause.active(view.now)} if pause else None,
+        "pause": to_document(pause) | {"active": pause.active(view.now)} if pause else None,
         "commands": found["commands"],
         "missed_slots": _missed(found["reports"], view.now),
         **({"unreadable": unreadable} if unreadable else {}),

@@ -11,7 +11,9 @@ from typing import Any
 from common.config import Settings
 from common.decimals import ZERO, quotient
 from common.domain.chain import Seen, check
+from common.domain.decision.guards import Pause
 from common.domain.instrument import Instrument
+from common.domain.orders.order import Continuity
 from common.domain.slots import QUARTER
 from common.errors import BotError
 from common.gcp.journal import events
@@ -22,8 +24,8 @@ from common.report import content
 from common.report.values import INTERVALS, Values, gather
 from common.report.words import percent
 from common.run import View, age_seconds
-from common.store.order_records import continuity_of, pause_of
-from common.store.records import assets
+from common.store.codec import from_document
+from common.store.documents import assets
 from common.store.store import Read
 from common.trading import attention
 from common.trading.resolution import NOT_PLACED_AFTER
@@ -135,7 +137,7 @@ def _runs(view: View) -> Iterator[Finding]:
     found = view.store.read(reads, view.meter)
     for name, interval in INTERVALS.items():
         yield _run(name, found[name], interval, view.now)
-    pause = pause_of(found["pause"], view.keys.pause)
+    pause = from_document(Pause, found["pause"], view.keys.pause) if found["pause"] else None
     paused = pause is not None and pause.active(view.now)
     yield Finding(
         "kill_switch", not paused, f"paused by {pause.set_by}: {pause.reason}" if paused and pause else "off"
@@ -168,7 +170,8 @@ def _trading(view: View, values: Values) -> Iterator[Finding]:
 def _continuity(view: View) -> Finding:
     """Whether orders may be missing that this Redis has not heard of yet."""
     key = view.keys.continuity
-    known = continuity_of(view.store.read({"continuity": ("GET", key)}, view.meter)["continuity"], key)
+    document = view.store.read({"continuity": ("GET", key)}, view.meter)["continuity"]
+    known = None if document is None else from_document(Continuity, document, key)
     if known is None or known.searched:
         return Finding("redis_continuity", True, "this Redis knows every order it can know")
     until = known.since + NOT_PLACED_AFTER

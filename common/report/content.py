@@ -9,7 +9,7 @@ from common.domain.orders.order import JournalEntry
 from common.domain.slots import missed, slot_named
 from common.report.values import INTERVALS, Document, Values
 from common.report.words import age, clock, money, one_line, percent, price, quantity, span
-from common.store.stored import moment, moment_or_none
+from common.store.codec import moment, moment_or_none
 
 NOTHING_YET = "Nothing to compare with holding yet: no run has seen the account and its fills"
 

@@ -13,7 +13,7 @@ from common.report.html import NOTHING, Child, Markup, document, join, table, ta
 from common.report.style import SCRIPT, STYLE
 from common.report.values import Document, Values
 from common.report.words import age, clock, money, one_line, percent, price, quantity
-from common.store.stored import moment
+from common.store.codec import moment
 
 DAYS_FROM = timedelta(days=8)
 """From this age on the long pictures are drawn by days, before by slots."""

@@ -15,10 +15,10 @@ from common.domain.performance.attribution import Attribution
 from common.domain.performance.equity import Point
 from common.errors import StoreCorrupt
 from common.run import View
+from common.store.codec import moment_or_none
 from common.store.keys import Keys
-from common.store.order_records import entry_of
+from common.store.records import entry_of
 from common.store.store import Read
-from common.store.stored import moment_or_none
 
 Document = Mapping[str, Any]
 INTERVALS = {"balance": 180, "price": 60, "cost": 300, "fifteen_min_job": 900}

@@ -24,7 +24,8 @@ from common.errors import StoreCorrupt
 T = TypeVar("T")
 Document = dict[str, Any]
 Reader = Callable[[Any], Any]
-_AMOUNT = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?", re.ASCII)
+AMOUNT = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?", re.ASCII)
+"""How an amount is written."""
 _MOST_DIGITS = 200
 """An amount as a JSON number with an exponent beyond this would be written out as so many zeros."""
 
@@ -33,11 +34,15 @@ class Unreadable(ValueError):
     """A piece of a document is missing or of another type; the message names the piece, never its content."""
 
 
-def to_document(value: Any) -> Any:
-    """The value as what JSON can hold, but for Decimal and datetime, which both writers know (decimal_json)."""
+def to_document(value: Any) -> Document:
+    """A dataclass as what JSON can hold, but for Decimal and datetime, which both writers know (decimal_json)."""
+    kind: Any = type(value)
+    return {name: _form(getattr(value, name)) for name in _names(kind)}
+
+
+def _form(value: Any) -> Any:
     if is_dataclass(value):
-        kind: Any = type(value)
-        return {name: to_document(getattr(value, name)) for name in _names(kind)}
+        return to_document(value)
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, timedelta):
@@ -45,9 +50,9 @@ def to_document(value: Any) -> Any:
     if isinstance(value, date) and not isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, Mapping):
-        return {name: to_document(item) for name, item in value.items()}
+        return {name: _form(item) for name, item in value.items()}
     if isinstance(value, (tuple, list)):
-        return [to_document(item) for item in value]
+        return [_form(item) for item in value]
     return value
 
 
@@ -94,7 +99,7 @@ def _kind_of(value: Any) -> str:
 
 def _amount(value: Any) -> Decimal:
     """A decimal string; or a number, as log lines and cache entries have it."""
-    if isinstance(value, str) and _AMOUNT.fullmatch(value):
+    if isinstance(value, str) and AMOUNT.fullmatch(value):
         return Decimal(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return Decimal(value)
@@ -112,14 +117,19 @@ def _exactly(kind: type[Any], name: str) -> Reader:
     return read
 
 
-def _moment(value: Any) -> datetime:
+def moment(value: Any) -> datetime:
+    """A moment of a document, aware. Raises Unreadable."""
     try:
-        moment = datetime.fromisoformat(value)
+        found = datetime.fromisoformat(value)
     except (TypeError, ValueError):
         raise Unreadable(f"{_kind_of(value)} where a moment should be") from None
-    if moment.tzinfo is None:
+    if found.tzinfo is None:
         raise Unreadable("a moment without an offset")
-    return moment
+    return found
+
+
+def moment_or_none(value: Any) -> datetime | None:
+    return None if value is None else moment(value)
 
 
 def _day(value: Any) -> date:
@@ -135,7 +145,7 @@ _SIMPLE: Mapping[Any, Reader] = {
     int: _COUNT,
     bool: _exactly(bool, "a flag"),
     str: _exactly(str, "a text"),
-    datetime: _moment,
+    datetime: moment,
     date: _day,
     timedelta: lambda value: timedelta(seconds=_COUNT(value)),
 }

@@ -6,8 +6,8 @@ from common.decimals import ZERO, tidy
 from common.domain.decision.plan import Plan
 from common.domain.decision.policy import Check, Rebalance
 from common.domain.decision.triggers import Trigger
-from common.store.order_records import intent_document
-from common.store.records import Document, assets
+from common.store.codec import Document, to_document
+from common.store.documents import assets, intent_document
 
 
 def plan_document(plan: Plan, slot: str, mode: str) -> Document:
@@ -64,7 +64,7 @@ def _rebalance_document(rebalance: Rebalance, quote: str) -> Document:
 
 
 def check_documents(checks: Iterable[Check]) -> list[Document]:
-    return [{name: getattr(check, name) for name in Check.__slots__} for check in checks]
+    return [to_document(check) for check in checks]
 
 
 def trigger_document(trigger: Trigger | None) -> Document | None:

@@ -1,238 +1,144 @@
-"""Domain values as documents and back: what stands in Redis and, with numbers for strings, in answers.
+"""State of the bot's own whose stored form differs from its dataclass, as documents and back (see codec.py).
 
-The names of contract.md §2, §4 (`qrl_balance`, `threshold_pct`, …) are made here; with another symbol the asset
-names in them follow it.
+A default of those dataclasses is made for convenience: it never takes the place of a field that every version
+wrote, for then it was lost.
 """
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Any
 
-from common.decimals import quotient, tidy
-from common.domain.instrument import Instrument, Side, TradingRules
-from common.domain.ledger.ledger import Gap, Ledger
-from common.domain.ledger.position import FifoView, Lot, Position
-from common.domain.orders.order import Fill
-from common.domain.performance.benchmark import Comparison, Inception, Moved
-from common.domain.portfolio import Account, Balance, Holdings
+from common.decimals import quotient
+from common.domain.decision.guards import Activity
+from common.domain.instrument import Instrument, TradingRules
+from common.domain.ledger.ledger import Ledger
+from common.domain.ledger.position import FifoView, Lot
+from common.domain.orders.order import Fill, JournalEntry
+from common.domain.performance.benchmark import Inception
 from common.errors import StoreCorrupt
-from common.store.stored import a, amount, amount_or_none, amounts, moment, reading
+from common.store.codec import Document, from_document, to_document
+from common.store.documents import assets
 
-Document = dict[str, Any]
-
-
-def assets(instrument: Instrument) -> tuple[str, str]:
-    """The asset names that go into field names: qrl, usdt."""
-    return instrument.base.lower(), instrument.quote.lower()
-
-
-def account_document(account: Account, now: datetime) -> Document:
-    """`account:balance` (contract.md §2.1): every non-zero asset; null stays null."""
-    return {
-        "success": True,
-        "balances": {
-            asset: {"free": b.free, "locked": b.locked, "total": total}
-            for asset, b in account.balances.items()
-            if (total := b.total)
-        },
-        "makerCommission": account.maker_commission,
-        "takerCommission": account.taker_commission,
-        "canTrade": account.can_trade,
-        "canWithdraw": account.can_withdraw,
-        "canDeposit": account.can_deposit,
-        "updateTime": account.update_time,
-        "accountType": account.account_type,
-        "permissions": list(account.permissions),
-        "timestamp": now,
-        "cached": False,
-    }
-
-
-def position_fields(
-    account: Account, instrument: Instrument, now: datetime, balances: Document | None = None
-) -> Document:
-    """The position hash (contract.md §3); `balances` are those of the account document where it is made as well."""
-    base, quote = assets(instrument)
-    return {
-        f"{base}_balance": account.balance(instrument.base).free,
-        f"{quote}_balance": account.balance(instrument.quote).free,
-        f"{base}_locked": account.balance(instrument.base).locked,
-        f"{quote}_locked": account.balance(instrument.quote).locked,
-        "all_balances": account_document(account, now)["balances"] if balances is None else balances,
-        "account_type": account.account_type,
-        "can_trade": account.can_trade,
-        "can_withdraw": account.can_withdraw,
-        "can_deposit": account.can_deposit,
-        "update_time": account.update_time,
-        "permissions": list(account.permissions),
-        "maker_commission": account.maker_commission,
-        "taker_commission": account.taker_commission,
-        "updated_at": now,
-    }
-
-
-def holdings_of(fields: Mapping[str, Any], instrument: Instrument, key: str) -> Holdings | None:
-    """The holdings in a position hash that was read back; None when there is none."""
-    if not fields:
-        return None
-    base, quote = assets(instrument)
-    with reading(key, "a position"):
-        return Holdings(
-            Balance(amount(fields[f"{base}_balance"]), amount(fields[f"{base}_locked"])),
-            Balance(amount(fields[f"{quote}_balance"]), amount(fields[f"{quote}_locked"])),
-            moment(fields["updated_at"]),
-        )
-
-
-_RULE_AMOUNTS = (
-    "size_increment",
-    "min_quantity",
-    "price_increment",
-    "min_notional",
-    "max_notional",
-    "maker_fee",
-    "taker_fee",
+FILL_FIELDS = ("is_maker", "fee_value")
+ENTRY_FIELDS = ("sent_at", "order_id", "filled_quantity", "filled_notional", "reason")
+POSITION_FIELDS = (
+    *("quantity", "cost", "realized_pnl", "unknown_quantity", "unmatched_quantity", "unmatched_proceeds"),
+    *("bought_quantity", "sold_quantity", "base_fees", "quote_fees", "other_fees_value", "cash_flow"),
+    *("fill_count", "unvalued_fees"),
+)
+RULES_FIELDS = (
+    *("sides", "market_orders", "closed", "price_band_up", "price_band_down"),
+    *("market_min_notional", "market_max_notional"),
 )
 
 
-def rules_document(rules: TradingRules) -> Document:
-    return {
-        name: [str(item) for item in value] if isinstance(value, tuple) else value
-        for name in TradingRules.__slots__
-        for value in [getattr(rules, name)]
-    }
+def _whole(document: Any, names: Iterable[str], key: str) -> Document:
+    """The document, if it has these fields. Raises StoreCorrupt, naming `key`, also for what is no document."""
+    if not isinstance(document, dict):
+        raise StoreCorrupt(f"{key} cannot be read: no document")
+    for name in names:
+        if name not in document:
+            raise StoreCorrupt(f"{key} cannot be read: {name} is missing")
+    return document
+
+
+def fill_of(document: Any, key: str = "the record") -> Fill:
+    """A fill that was stored or journalled. Raises StoreCorrupt, naming `key`."""
+    return from_document(Fill, _whole(document, FILL_FIELDS, key), key)
+
+
+def entry_document(entry: JournalEntry) -> Document:
+    """Flat: the intent's own fields, then how far it came."""
+    document = to_document(entry)
+    intent: Document = document.pop("intent")
+    return intent | {"state": None, "planned_at": None, "sent_at": None} | document
+
+
+def entry_of(document: Any, key: str) -> JournalEntry:
+    """An order intent that was stored or journalled. Raises StoreCorrupt, naming `key`."""
+    found = _whole(document, ENTRY_FIELDS, key)
+    return from_document(JournalEntry, {**found, "intent": found}, key)
+
+
+@dataclass(frozen=True, slots=True)
+class FifoSummary:
+    """The open lots in short, first in first out: kept with the ledger, so that they need not be read for it."""
+
+    quantity: Decimal
+    avg_cost: Decimal | None
+    total_invested: Decimal
+    realized_pnl: Decimal
+    open_lots: int
+
+
+def fifo_summary(fifo: FifoView) -> Document:
+    quantity, cost = fifo.quantity, fifo.cost
+    average = quotient(cost, quantity) if quantity > 0 else None
+    return to_document(FifoSummary(quantity, average, cost, fifo.realized_pnl, len(fifo.lots)))
+
+
+def ledger_document(ledger: Ledger, fifo: Document) -> Document:
+    """The ledger's state: small, whatever the history; `fifo` is the summary of the open lots."""
+    return to_document(ledger) | {"fifo": fifo}
+
+
+def ledger_of(document: Any, key: str) -> tuple[Ledger, Document]:
+    """The ledger and its FIFO summary. Raises StoreCorrupt, naming `key`."""
+    found = _whole(document, ("tail", "gaps", "fifo"), key)
+    ledger = from_document(Ledger, found, key)
+    _whole(found["sealed"], POSITION_FIELDS, key)
+    for fill in found["tail"]:
+        _whole(fill, FILL_FIELDS, key)
+    if found["fifo"] == {}:  # made anew with the next fold
+        return ledger, {}
+    return ledger, to_document(from_document(FifoSummary, found["fifo"], key))
+
+
+def lots_document(fifo: FifoView) -> Document:
+    """Each lot as a pair, for there may be thousands."""
+    return {"realized_pnl": fifo.realized_pnl, "lots": [[lot.quantity, lot.cost] for lot in fifo.lots]}
+
+
+@dataclass(frozen=True, slots=True)
+class _Lots:
+    realized_pnl: Decimal
+    lots: tuple[tuple[Decimal, Decimal], ...]
+
+
+def lots_of(document: Any, key: str) -> FifoView:
+    """Raises StoreCorrupt, naming `key`."""
+    read = from_document(_Lots, document, key)
+    return FifoView(tuple(Lot(*pair) for pair in read.lots), read.realized_pnl)
+
+
+def _inception_names(instrument: Instrument) -> Mapping[str, str]:
+    base, quote = assets(instrument)
+    names = {"timestamp": "at", f"{base}_quantity": "base_quantity", f"{quote}_quantity": "quote_quantity"}
+    return names | {"price": "mark_price", "moved": "moved"}
+
+
+def inception_document(inception: Inception, instrument: Instrument) -> Document:
+    """Under the pair's own names: qrl_quantity, usdt_quantity."""
+    document = to_document(inception)
+    return {stored: document[name] for stored, name in _inception_names(instrument).items()}
+
+
+def inception_of(document: Any, instrument: Instrument, key: str) -> Inception:
+    """Raises StoreCorrupt, naming `key`."""
+    names = _inception_names(instrument)
+    found = _whole(document, names, key)
+    return from_document(Inception, {name: found[stored] for stored, name in names.items()}, key)
+
+
+def activity_of(document: Any, key: str) -> Activity:
+    """What was ordered so far. Raises StoreCorrupt, naming `key`: a count that was lost is no zero."""
+    return from_document(Activity, _whole(document, [field.name for field in fields(Activity)], key), key)
 
 
 def rules_of(document: Any) -> TradingRules | None:
     """Cached rules; None (a miss) when they are not what this version writes."""
     try:
-        return TradingRules(
-            **amounts(document, _RULE_AMOUNTS),
-            sides=tuple(Side(side) for side in a(list, document["sides"])),
-            market_orders=a(bool, document["market_orders"]),
-            closed=tuple(a(str, reason) for reason in a(list, document["closed"])),
-            price_band_up=amount_or_none(document["price_band_up"]),
-            price_band_down=amount_or_none(document["price_band_down"]),
-            market_min_notional=amount_or_none(document["market_min_notional"]),
-            market_max_notional=amount_or_none(document["market_max_notional"]),
-        )
-    except (KeyError, TypeError, ValueError):
+        return from_document(TradingRules, _whole(document, RULES_FIELDS, "rules"), "rules")
+    except StoreCorrupt:
         return None
-
-
-def price_in(document: Any, key: str) -> Decimal:
-    """The price of a stored document. Raises StoreCorrupt, naming `key`."""
-    try:
-        return amount(document["price"])
-    except (KeyError, TypeError):
-        raise StoreCorrupt(f"{key} holds no price") from None
-
-
-def fill_document(fill: Fill) -> Document:
-    return {name: getattr(fill, name) for name in Fill.__slots__}
-
-
-def fill_of(document: Any, key: str = "the record") -> Fill:
-    """A fill that was stored or journalled. Raises StoreCorrupt, naming `key`."""
-    with reading(key, "a fill"):
-        client_id, asset = document["client_order_id"], document["fee_asset"]
-        return Fill(
-            **amounts(document, ("price", "quantity", "notional", "fee")),
-            fill_id=a(str, document["fill_id"]),
-            order_id=a(str, document["order_id"]),
-            client_order_id=None if client_id is None else a(str, client_id),
-            side=Side(document["side"]),
-            fee_asset=str(asset) if isinstance(asset, Decimal) else a(str, asset),
-            executed_at=moment(document["executed_at"]),
-            is_maker=a(bool, document["is_maker"]),
-            fee_value=amount_or_none(document["fee_value"]),
-        )
-
-
-def position_document(position: Position) -> Document:
-    return {name: getattr(position, name) for name in Position.__slots__}
-
-
-def _position_of(document: Any) -> Position:
-    return Position(
-        **amounts(document, set(Position.__slots__) - {"fill_count", "unvalued_fees"}),
-        fill_count=int(amount(document["fill_count"])),
-        unvalued_fees=amounts(document["unvalued_fees"], a(dict, document["unvalued_fees"])),
-    )
-
-
-def ledger_document(ledger: Ledger, fifo: Document) -> Document:
-    """The ledger's state: small, whatever the history; `fifo` is the summary of the open lots."""
-    return {
-        "sealed": position_document(ledger.sealed),
-        "sealed_until": ledger.sealed_until,
-        "place": ledger.place,
-        "opened_at": ledger.opened_at,
-        "opening": ledger.opening,
-        "tail": [fill_document(fill) for fill in ledger.tail],
-        "gaps": [{"start": gap.start, "end": gap.end} for gap in ledger.gaps],
-        "fifo": fifo,
-    }
-
-
-def ledger_of(document: Any, key: str) -> tuple[Ledger, Document]:
-    """The ledger and its FIFO summary. Raises StoreCorrupt, naming `key`."""
-    with reading(key, "a ledger"):
-        return Ledger(
-            sealed=_position_of(document["sealed"]),
-            sealed_until=moment(document["sealed_until"]),
-            place=moment(document["place"]),
-            opened_at=moment(document["opened_at"]),
-            opening=amount(document["opening"]),
-            tail=tuple(fill_of(fill, key) for fill in a(list, document["tail"])),
-            gaps=tuple(Gap(moment(gap["start"]), moment(gap["end"])) for gap in a(list, document["gaps"])),
-        ), document["fifo"]
-
-
-def lots_document(fifo: FifoView) -> Document:
-    return {"realized_pnl": fifo.realized_pnl, "lots": [[lot.quantity, lot.cost] for lot in fifo.lots]}
-
-
-def lots_of(document: Any, key: str) -> FifoView:
-    with reading(key, "a record of FIFO lots"):
-        lots = tuple(Lot(amount(quantity), amount(cost)) for quantity, cost in document["lots"])
-        return FifoView(lots, amount(document["realized_pnl"]))
-
-
-def fifo_summary(fifo: FifoView) -> Document:
-    quantity, cost = fifo.quantity, fifo.cost
-    return {
-        "quantity": quantity,
-        "avg_cost": quotient(cost, quantity) if quantity > 0 else None,
-        "total_invested": cost,
-        "realized_pnl": fifo.realized_pnl,
-        "open_lots": len(fifo.lots),
-    }
-
-
-def inception_document(inception: Inception, instrument: Instrument) -> Document:
-    base, quote = assets(instrument)
-    return {
-        "timestamp": inception.at,
-        f"{base}_quantity": inception.base_quantity,
-        f"{quote}_quantity": inception.quote_quantity,
-        "price": inception.mark_price,
-        "moved": {name: getattr(inception.moved, name) for name in Moved.__slots__},
-    }
-
-
-def inception_of(document: Any, instrument: Instrument, key: str) -> Inception:
-    base, quote = assets(instrument)
-    with reading(key, "the record of the inception"):
-        return Inception(
-            moment(document["timestamp"]),
-            amount(document[f"{base}_quantity"]),
-            amount(document[f"{quote}_quantity"]),
-            amount(document["price"]),
-            Moved(**amounts(document["moved"], Moved.__slots__)),
-        )
-
-
-def comparison_document(comparison: Comparison, inception: Inception) -> Document:
-    return {"since": inception.at} | {name: tidy(getattr(comparison, name)) for name in Comparison.__slots__}

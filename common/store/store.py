@@ -13,10 +13,11 @@ from typing import Any
 import redis
 
 from common.clock import Clock
-from common.decimal_json import from_hash, from_redis
+from common.decimal_json import from_redis
 from common.errors import StoreCorrupt, StoreError, StoreUnreachable
 from common.meter import Meter
 from common.store.batch import Batch
+from common.store.documents import shown, shown_hash
 from common.store.errors import redis_errors, refused
 from common.store.keys import Keys
 from common.store.lease import Lease
@@ -25,8 +26,9 @@ log = logging.getLogger(__name__)
 Read = tuple[str, ...]
 """A read command with its arguments, such as ("GET", key) or ("HGETALL", key).
 
-("CACHED", key) gets an entry of the market-data cache: an unreadable one is a miss, no error (contract.md §3).
+A GET answers a document, a list or range of documents; a hash its fields as text.
 ("TEXT", key) gets a document as it stands, for whoever may not need it read.
+("CACHED", key) gets an entry of the market-data cache as it stands: one of another type is a miss (contract.md §3).
 """
 
 
@@ -116,12 +118,13 @@ class Store:
         return self._values(reads, self._transaction(fill, meter))
 
     def survey(self, reads: Mapping[str, Read], meter: Meter) -> tuple[dict[str, Any], list[str]]:
-        """The same for whoever must see what can be seen: values, None where unreadable, and what is wrong."""
+        """The same as an answer shows it, as far as it can be read: None where it cannot, and what is wrong."""
         values: dict[str, Any] = {}
         unreadable: list[str] = []
         for name, read in reads.items():
             try:
-                values |= self.read({name: read}, meter)
+                value = self.read({name: read}, meter)[name]
+                values[name] = shown_hash(value, read[1]) if read[0] == "HGETALL" else shown(value)
             except StoreCorrupt as error:
                 values[name] = None
                 unreadable.append(str(error))
@@ -205,10 +208,10 @@ class Store:
             log.warning("the lease was not given back and runs out by itself (%s)", type(error).__name__)
 
     def _values(self, reads: Mapping[str, Read], results: Sequence[Any]) -> dict[str, Any]:
-        values = {}
+        values: dict[str, Any] = {}
         for (name, read), result in zip(reads.items(), results, strict=True):
-            if read[0] == "CACHED":
-                values[name] = _cached(read[1], result)
+            if read[0] == "CACHED" and isinstance(result, redis.ResponseError):
+                values[name] = None
                 continue
             self._raise_on_error(read, result)
             values[name] = _decoded(read, result)
@@ -226,27 +229,22 @@ def _command(read: Read) -> Read:
     return ("GET", *read[1:]) if read[0] in ("CACHED", "TEXT") else read
 
 
-def _cached(key: str, result: Any) -> Any:
-    """An entry of the cache; a corrupt one is a miss and a warning, and is overwritten by the next."""
-    try:
-        return None if result is None else from_redis(result, key)
-    except (StoreCorrupt, TypeError):
-        log.warning("cache entry %s is corrupt: a miss", key)
-        return None
-
-
 def _decoded(read: Read, result: Any) -> Any:
-    """A string is a document, a hash its fields, a list or range documents; HMGET answers plain text."""
+    """What the read answers, as `Read` says. Raises StoreCorrupt, naming the key, for what is no document."""
     command, key = read[0], read[1]
-    if result is None:
-        return None
-    if command == "TEXT":
+    if result is None or command in ("TEXT", "CACHED"):
         return result
     if command == "GET":
-        return from_redis(result, key)
+        return _document(result, key)
     if command == "HGETALL":
-        pairs = result if isinstance(result, dict) else dict(zip(result[::2], result[1::2], strict=True))
-        return from_hash(pairs, key)
+        return result if isinstance(result, dict) else dict(zip(result[::2], result[1::2], strict=True))
     if command == "HMGET":
         return list(result)
-    return [from_redis(item, key) for item in result]
+    return [_document(item, key) for item in result]
+
+
+def _document(text: str, key: str) -> dict[str, Any]:
+    document = from_redis(text, key)
+    if not isinstance(document, dict):
+        raise StoreCorrupt(f"{key} cannot be read: no document")
+    return document

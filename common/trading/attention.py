@@ -11,7 +11,7 @@ from typing import Any
 
 from common.domain.slots import missed, slot_named
 from common.gcp.logs import event
-from common.store.records import Document
+from common.store.codec import Document
 
 IN_VAIN = 3
 """So many slots in a row that wanted to trade and filled nothing are no chance any more."""

@@ -8,7 +8,6 @@ order id, and sends nothing while it is unresolved.
 """
 
 import logging
-from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
 
@@ -30,16 +29,9 @@ from common.gcp.journal import note
 from common.mexc.wave import together
 from common.run import Run
 from common.store.batch import Batch
-from common.store.keys import Keys
-from common.store.order_records import (
-    Document,
-    activity_document,
-    activity_of,
-    entry_document,
-    intent_document,
-    pause_of,
-)
-from common.store.store import Read
+from common.store.codec import Document, from_document, to_document
+from common.store.documents import intent_document
+from common.store.records import entry_document
 
 log = logging.getLogger(__name__)
 SEND_WITHIN_SECONDS = 2.0
@@ -50,25 +42,6 @@ CLOCKS_APART = timedelta(seconds=15)
 """By how much windows of fills reach further: a clock ten seconds slow is not refused yet."""
 TIME_TO_FINISH_SECONDS = 6.0
 """What is kept of the run for fills, balances and the report."""
-
-
-def reads(keys: Keys) -> Mapping[str, Read]:
-    return {
-        "open_intents": ("HGETALL", keys.orders_open),
-        "activity": ("GET", keys.activity),
-        "continuity": ("GET", keys.continuity),
-        "pause": ("GET", keys.pause),
-    }
-
-
-def containers(keys: Keys) -> Mapping[str, str]:
-    return {
-        keys.orders_open: "hash",
-        keys.orders_journal: "hash",
-        keys.orders_known: "hash",
-        keys.raw_history("order"): "zset",
-        keys.raw_history("open_orders"): "zset",
-    }
 
 
 def journal(batch: Batch, entry: JournalEntry) -> None:
@@ -89,13 +62,9 @@ def record(batch: Batch, entry: JournalEntry) -> None:
         batch.hash(keys.orders_known, {entry.order_id: name})
 
 
-def current_pause(run: Run) -> Pause | None:
-    return pause_of(run.values["pause"], run.keys.pause)
-
-
 def current_activity(run: Run) -> Activity:
     """What was ordered so far, with the orders that this run has found again."""
-    activity = activity_of(run.values["activity"], run.now, run.keys.activity)
+    activity = run.state.activity or Activity(run.now.date().isoformat())
     for entry in sorted(run.recovered, key=lambda entry: entry.intent.slot):
         activity = activity.recovered(entry.intent, entry.sent_at or entry.planned_at)
     return activity.at_least(run.told)
@@ -126,7 +95,7 @@ def execute(run: Run, intent: OrderIntent, activity: Activity) -> JournalEntry:
     now = run.clock.now()
     entry = entry.sent(now)
     journal(run.batch, entry)
-    run.batch.document(run.keys.activity, activity_document(activity.after(intent, now)))
+    run.batch.document(run.keys.activity, to_document(activity.after(intent, now)))
     recorded = run.clock.monotonic()
     run.save()
     if run.clock.monotonic() - recorded > SEND_WITHIN_SECONDS:
@@ -141,7 +110,8 @@ def _last_look(run: Run) -> str | None:
     """Why the order must not leave after all, from what may have changed since the guards were asked."""
     if run.deadline.remaining < TIME_TO_SEND_SECONDS:
         return "too little of the run's time is left"
-    pause = pause_of(run.store.read({"pause": ("GET", run.keys.pause)}, run.meter)["pause"], run.keys.pause)
+    document = run.store.read({"pause": ("GET", run.keys.pause)}, run.meter)["pause"]
+    pause = None if document is None else from_document(Pause, document, run.keys.pause)
     if pause is not None and pause.active(run.clock.now()):
         return f"paused by {pause.set_by}: {pause.reason}"
     return None
@@ -162,7 +132,7 @@ def _of_this_slot(run: Run, intent: OrderIntent, activity: Activity) -> JournalE
             log.error("slot %s already has order %s: the journal had lost it", run.slot.name, name)
             entry = found(run, order, name)
             run.recovered.append(entry)
-            run.batch.document(run.keys.activity, activity_document(activity.recovered(entry.intent, intent.slot)))
+            run.batch.document(run.keys.activity, to_document(activity.recovered(entry.intent, intent.slot)))
             if name == intent.client_order_id:
                 return entry
             journal(run.batch, entry)

@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from common.domain.orders.order import Continuity, Order, is_ours
 from common.run import Run
-from common.store.order_records import continuity_document, continuity_of
+from common.store.codec import to_document
 
 log = logging.getLogger(__name__)
 LOOKED_BACK = timedelta(days=6)
@@ -34,7 +34,7 @@ class Aftermath:
 
 def changed_over(run: Run, within: timedelta) -> bool:
     """Whether Redis is another than before, or has been so for no longer than that: its times may be old ones."""
-    known = continuity_of(run.values["continuity"], run.keys.continuity)
+    known = run.state.continuity
     if known is None:
         return False
     instance_id = run.store.instance(run.meter)
@@ -48,14 +48,14 @@ def aftermath(run: Run, visible_after: timedelta) -> Aftermath:
     """
     key, now = run.keys.continuity, run.clock.now()
     instance_id = run.store.instance(run.meter)
-    known = continuity_of(run.values["continuity"], key)
+    known = run.state.continuity
     if instance_id is None:
         return Aftermath()
     if known is None or known.instance_id != instance_id:
         if known is not None:
             log.warning("Redis is another instance than before: no order until all sent earlier can be seen")
         known = Continuity(instance_id, now, searched=False)
-        run.batch.document(key, continuity_document(known))
+        run.batch.document(key, to_document(known))
     if known.searched:
         return Aftermath()
     if now - known.since < visible_after:

@@ -1,6 +1,7 @@
 """A plan: decided on a snapshot, held against every guard, queued (contract.md §4)."""
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from decimal import Decimal
 
 from common.decimal_json import from_redis
@@ -11,15 +12,15 @@ from common.domain.decision.plan import plan as plan_on
 from common.domain.decision.policy import Cause, Hold, Rebalance
 from common.domain.orders.order import is_ours
 from common.gcp.journal import note
-from common.run import Run, age_seconds
+from common.run import Run
 from common.store.batch import Batch
-from common.store.order_records import activity_document
+from common.store.codec import Document, to_document
+from common.store.documents import price_in
 from common.store.plans import plan_document
-from common.store.records import Document, price_in
 from common.trading import execution
 from common.trading.snapshot import Snapshot
 
-REFERENCE_SECONDS = 3600
+REFERENCE_AGE = timedelta(hours=1)
 """How old the price job's price may be to be held against this run's."""
 
 
@@ -48,13 +49,13 @@ def plan(
     """
     settings = run.settings
     activity = execution.current_activity(run).on(run.now, total_pnl)
-    batch.document(run.keys.activity, activity_document(activity))
+    batch.document(run.keys.activity, to_document(activity))
     facts = replace(
         _facts(run, seen, activity),
         total_pnl=total_pnl,
         average_cost=average_cost,
         ledger_known=ledger_known,
-        doubt=doubt,
+        doubt=doubt or _unreadable(run),
     )
     planned = plan_on(facts, settings.policy, settings.limits)
     document = plan_document(planned, run.slot.name, settings.execution_mode)
@@ -66,6 +67,11 @@ def plan(
 def in_doubt(reason: str | None) -> Hold | None:
     """The hold that an unresolved order asks for, if there is one."""
     return Hold(reason, Cause.UNRESOLVED) if reason else None
+
+
+def _unreadable(run: Run) -> Hold | None:
+    """The hold while something stored cannot be understood: the books could not be kept after an order."""
+    return Hold(f"Unreadable state: {run.state.fault}", Cause.UNREADABLE) if run.state.fault else None
 
 
 def _facts(run: Run, seen: Snapshot, activity: Activity) -> Facts:
@@ -86,7 +92,7 @@ def _facts(run: Run, seen: Snapshot, activity: Activity) -> Facts:
         book=seen.book,
         rules=seen.rules,
         can_trade=seen.can_trade,
-        pause=execution.current_pause(run),
+        pause=run.state.pause,
         activity=activity,
         open_orders=ours,
     )
@@ -101,12 +107,9 @@ def _mid(run: Run, seen: Snapshot) -> Decimal | None:
 
 def _reference_price(run: Run) -> Decimal | None:
     """The last price known before this run: the price job's when it is fresh, else the last plan's."""
-    latest, last, key = run.values["price_latest"], run.values["plan_last"], run.keys.plan_last
-    if latest is not None:
-        price = price_in(latest, run.keys.price_latest)
-        age = age_seconds(latest.get("timestamp"), run.now)
-        if age is not None and age <= REFERENCE_SECONDS:
-            return price
+    latest, last, key = run.state.last_price, run.state.last_plan, run.keys.plan_last
+    if latest is not None and run.now - latest.timestamp <= REFERENCE_AGE:
+        return latest.price
     return price_in(from_redis(last, key), key) if last is not None else None
 
 

@@ -22,7 +22,7 @@ from common.domain.orders.order import (
 )
 from common.errors import ExchangeError, UnknownOrder
 from common.run import Run
-from common.store.order_records import activity_document, continuity_document, entry_of, fields_of
+from common.store.codec import to_document
 from common.trading.execution import CLOCKS_APART, cancelled, close, current_activity, found, journal
 from common.trading.failover import aftermath, changed_over
 
@@ -52,9 +52,7 @@ def resolve(run: Run) -> Resolved:
     An intent that stands as PLANNED is asked for as well: a Redis that forgot its last writes may have
     forgotten that it was sent.
     """
-    key = run.keys.orders_open
-    stored = (entry_of(document, key) for document in fields_of(run.values["open_intents"]))
-    entries = {entry.intent.client_order_id: entry for entry in stored}
+    entries = {entry.intent.client_order_id: entry for entry in run.state.open_intents}
     for name, entry in run.unsettled.items():
         if name not in entries or entries[name].state is IntentState.PLANNED:
             entries[name] = entry
@@ -74,7 +72,7 @@ def _count(run: Run, entry: JournalEntry) -> None:
     """Have an order that the exchange knows counted, should the record of orders have lost it."""
     if entry.order_id is not None:
         run.recovered.append(entry)
-        run.batch.document(run.keys.activity, activity_document(current_activity(run)))
+        run.batch.document(run.keys.activity, to_document(current_activity(run)))
 
 
 def _resolved(run: Run, entry: JournalEntry) -> JournalEntry:
@@ -179,7 +177,7 @@ def adopt(run: Run, resolved: Resolved, fills: Sequence[Fill], open_orders: Sequ
             _count(run, entry)
     if after.orders:
         run.told += [slot_in(order.client_order_id or "") for order in after.orders]
-        run.batch.document(run.keys.activity, activity_document(current_activity(run)))
+        run.batch.document(run.keys.activity, to_document(current_activity(run)))
     if after.searched is not None:
-        run.batch.document(run.keys.continuity, continuity_document(after.searched))
+        run.batch.document(run.keys.continuity, to_document(after.searched))
     return after.doubt

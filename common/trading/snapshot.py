@@ -1,14 +1,13 @@
 """What one plan rests on: one wave of reads, and the pair's rules."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from common.books import update
-from common.domain.instrument import Instrument, TradingRules
+from common.domain.instrument import TradingRules
 from common.domain.order_book import OrderBook
 from common.domain.orders.order import Order
 from common.domain.portfolio import Holdings
@@ -16,36 +15,11 @@ from common.mexc.client import Answer
 from common.mexc.wave import Wave
 from common.run import Run
 from common.store.batch import Batch
-from common.store.keys import CacheKeys, Keys
-from common.store.records import (
-    rules_document,
-    rules_of,
-)
-from common.store.store import Read
-from common.trading import execution
+from common.store.codec import to_document
+from common.store.keys import CacheKeys
+from common.store.records import rules_of
 
 log = logging.getLogger(__name__)
-
-
-def reads(keys: Keys, cache: CacheKeys) -> Mapping[str, Read]:
-    return {
-        **update.reads(keys, cache),
-        **execution.reads(keys),
-        "price_latest": ("GET", keys.price_latest),
-        "plan_last": ("TEXT", keys.plan_last),
-        "rules": ("CACHED", cache.full(cache.rules(Instrument.from_symbol(keys.symbol).pair))),
-    }
-
-
-def containers(keys: Keys) -> Mapping[str, str]:
-    endpoints = ("account_info", "depth", "exchange_info", "trade_fee", "self_symbols", "default_symbols")
-    return {
-        **update.containers(keys),
-        **execution.containers(keys),
-        keys.plan_history: "list",
-        keys.position: "hash",
-        **{keys.raw_history(name): "zset" for name in endpoints},
-    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +53,8 @@ def calls(run: Run) -> dict[str, Callable[[], Any]]:
 
 
 def cached_rules(run: Run) -> TradingRules | None:
-    return rules_of(run.values["rules"])
+    text = run.state.rules
+    return None if text is None else rules_of(run.cache.decode(CacheKeys.rules(run.instrument.pair), text))
 
 
 def snapshot(run: Run, wave: Wave, batch: Batch) -> Snapshot:
@@ -88,7 +63,7 @@ def snapshot(run: Run, wave: Wave, batch: Batch) -> Snapshot:
     rules = cached_rules(run)
     if rules is None:
         rules = _fresh_rules(run, wave, batch)
-        text = run.cache.encode(rules_document(rules))
+        text = run.cache.encode(to_document(rules))
         if text:
             batch.set(
                 run.cache.full_key(CacheKeys.rules(run.instrument.pair)),

@@ -11,10 +11,8 @@ from common.domain.orders.order import Fill
 from common.domain.portfolio import Holdings
 from common.errors import ExchangeError
 from common.run import Run
-from common.store.order_records import order_report
-from common.store.records import (
-    Document,
-)
+from common.store.codec import Document
+from common.store.documents import order_report
 from common.trading import execution
 from common.trading.snapshot import Snapshot
 

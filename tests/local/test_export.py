@@ -10,8 +10,8 @@ import pytest
 from common.clock import milliseconds
 from common.decimal_json import to_redis
 from common.domain.orders.order import Fill
+from common.store.codec import to_document
 from common.store.keys import Keys
-from common.store.records import fill_document
 from local.export import GENERIC, KOINLY, main, stored_fills, write
 from tests.builders import QRL, d, fill
 from tests.fakes import NOON
@@ -65,7 +65,7 @@ def test_fills_come_out_of_the_store_in_the_ledgers_order() -> None:
     client = fakeredis.FakeRedis(server=fakeredis.FakeServer(), decode_responses=True)
     keys = Keys("", "QRLUSDT")
     for item in (SALE, BUY):
-        client.zadd(keys.ledger_fills, {to_redis(fill_document(item)): milliseconds(item.executed_at)})
+        client.zadd(keys.ledger_fills, {to_redis(to_document(item)): milliseconds(item.executed_at)})
     assert stored_fills(client, keys) == [BUY, SALE]
 
 
@@ -82,7 +82,7 @@ def test_it_writes_the_fills_of_a_real_redis(
 
     keys = Keys("export:", "QRLUSDT")
     redis.Redis.from_url(redis_server).zadd(
-        keys.ledger_fills, {to_redis(fill_document(BUY)): milliseconds(BUY.executed_at)}
+        keys.ledger_fills, {to_redis(to_document(BUY)): milliseconds(BUY.executed_at)}
     )
     monkeypatch.setenv("REDIS_URL", redis_server)
     assert main(["--format", "koinly", "--prefix", "export:"]) == 0

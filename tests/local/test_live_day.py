@@ -10,9 +10,9 @@ import redis
 from common.domain.instrument import Side
 from common.domain.orders.order import IntentState, JournalEntry, OrderIntent, OrderStyle
 from common.store.batch import Batch
+from common.store.codec import to_document
 from common.store.keys import Keys
-from common.store.order_records import entry_document
-from common.store.records import fill_document, ledger_document
+from common.store.records import entry_document, ledger_document
 from local import report
 from tests.builders import QRL, d, fill, unread_ledger
 from tests.conftest import ROOT
@@ -35,7 +35,7 @@ def day(store_client: "redis.Redis") -> "redis.Redis":
     batch = Batch(KEYS, "run", "15-min-job")
     ledger = unread_ledger().absorb([BUY], NOON, QRL).ledger
     batch.document(KEYS.ledger, ledger_document(ledger, {}))
-    batch.members(KEYS.ledger_fills, [(1, fill_document(BUY))])
+    batch.members(KEYS.ledger_fills, [(1, to_document(BUY))])
     batch.plan({"action": "HOLD", "reason": "Within threshold"})
     pipe = store_client.pipeline()
     for write in batch.writes:

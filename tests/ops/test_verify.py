@@ -9,8 +9,8 @@ import redis
 from common.clock import milliseconds
 from common.decimal_json import to_redis
 from common.domain.orders.order import Continuity
+from common.store.codec import to_document
 from common.store.keys import Keys
-from common.store.order_records import continuity_document
 from tests.builders import account_payload, exchange_info_payload, fill_payload
 from tests.conftest import SLOT, Functions, Live, MakeBot
 from tests.fakes import NOON, FakeClock, StubExchange
@@ -276,7 +276,7 @@ def test_two_slots_in_a_row_without_a_report_are_told_and_logged(
 def test_a_redis_that_is_new_says_until_when_it_is_waited_for(live: Live, bare_functions: Functions) -> None:
     live.run()
     known = Continuity("another", live.clock.now(), searched=False)
-    live.client.set(KEYS.continuity, to_redis(continuity_document(known)))
+    live.client.set(KEYS.continuity, to_redis(to_document(known)))
     (finding,) = (f for f in report(bare_functions)["findings"] if f["name"] == "redis_continuity")
     assert finding["ok"] is None
     until = live.clock.now() + timedelta(seconds=60)

@@ -5,20 +5,22 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 from common.clock import from_milliseconds
 from common.config import Settings
-from common.decimal_json import from_hash, from_redis
+from common.decimal_json import from_redis
+from common.domain.decision.guards import Pause
 from common.domain.instrument import Side
-from common.domain.orders.order import IntentState, JournalEntry, client_order_id, slot_in
+from common.domain.orders.order import Continuity, IntentState, JournalEntry, client_order_id, slot_in
+from common.store.codec import from_document
 from common.store.keys import Keys
-from common.store.order_records import continuity_of, entry_of, fields_of, pause_of
-from common.store.records import fill_of, ledger_of
+from common.store.records import entry_of, fill_of, ledger_of
 from local.exchange.exchange import SimulatedExchange
 from local.exchange.orders import Order
 from tests.simulation.redis_side import RedisServer, Write
 
+T = TypeVar("T")
 MORTAL = (":lease:", ":run:", ":price:cached", "qrl:v1:")
 """Keys that have a TTL (contract.md §3); every other is there for good."""
 ON_ITS_WAY = timedelta(seconds=8)
@@ -147,7 +149,7 @@ class Watch:
 
     def unsettled(self) -> bool:
         """Whether the bot still has something to find out: of an intent, or of what Redis has forgotten."""
-        continuity = continuity_of(self._get(self.keys.continuity), self.keys.continuity)
+        continuity = self._value(Continuity, self.keys.continuity)
         return bool(self.open_intents()) or (continuity is not None and not continuity.searched)
 
     def problems(self) -> Iterator[str]:
@@ -208,7 +210,7 @@ class Watch:
     # Reading Redis without a step
 
     def _pause_active(self) -> bool:
-        pause = pause_of(self._get(self.keys.pause), self.keys.pause)
+        pause = self._value(Pause, self.keys.pause)
         return pause is not None and pause.active(self.now())
 
     def _entries(self, key: str) -> list[JournalEntry]:
@@ -216,7 +218,11 @@ class Watch:
         if item is None:
             return []
         fields = {name.decode(): value.decode() for name, value in item.value._values.items()}
-        return [entry_of(document, key) for document in fields_of(from_hash(fields, key))]
+        return [entry_of(from_redis(text, key), key) for text in fields.values()]
+
+    def _value(self, kind: type[T], key: str) -> T | None:
+        document = self._get(key)
+        return None if document is None else from_document(kind, document, key)
 
     def _get(self, key: str) -> Any:
         item = self.redis.database._dict.get(key.encode())

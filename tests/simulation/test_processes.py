@@ -23,12 +23,11 @@ import pytest
 import redis
 import requests
 
-from common.decimal_json import from_hash, from_redis, to_redis
+from common.decimal_json import from_redis, to_redis
 from common.domain.instrument import Instrument
 from common.domain.orders.order import IntentState, JournalEntry
 from common.store.keys import Keys
-from common.store.order_records import entry_of
-from common.store.records import ledger_of
+from common.store.records import entry_of, ledger_of
 from local.exchange import ExchangeConfig, RateLimit, ServerHandle, SimulatedExchange, serve
 from tests.conftest import ROOT
 
@@ -229,7 +228,7 @@ def _holds(store: "redis.Redis", exchange: SimulatedExchange) -> None:
 
 def _journal(store: "redis.Redis") -> list[JournalEntry]:
     fields: Any = store.hgetall(KEYS.orders_journal)
-    return [entry_of(entry, KEYS.orders_journal) for entry in from_hash(fields, KEYS.orders_journal).values()]
+    return [entry_of(from_redis(text, KEYS.orders_journal), KEYS.orders_journal) for text in fields.values()]
 
 
 def _known_for_long(store: "redis.Redis") -> None:

@@ -11,8 +11,8 @@ from common.domain.decision.plan import Plan
 from common.domain.decision.plan import plan as plan_on
 from common.domain.decision.policy import Cause, CostGuard, Hold
 from common.domain.instrument import Instrument
+from common.store.documents import price_in, shown
 from common.store.plans import plan_document
-from common.store.records import price_in
 from tests.builders import FACTS, LIMITS, POLICY, PROPERTY, QRL, amounts, d, holdings
 from tests.fakes import NOON
 
@@ -125,6 +125,6 @@ def test_a_sale_below_cost_shows_what_it_replaces() -> None:
 @given(amounts(4, 0), amounts(8, 0), amounts(6, 0))
 def test_every_plan_can_be_stored_and_read_back(base: Decimal, quote: Decimal, price: Decimal) -> None:
     document = document_of(plan(str(base), str(quote), str(price)))
-    again = from_redis(to_redis(document), "key")
+    again = shown(from_redis(to_redis(document), "key"))
     assert again == document | {"timestamp": NOON.isoformat()}
     assert price_in(again, "key") == price

@@ -142,6 +142,7 @@ class Cause(StrEnum):
     REFUSED = "refused"
     STALE = "stale"
     UNRESOLVED = "unresolved"
+    UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,182 @@
+"""What carries the contract's names (contract.md §2 to §6): account, position, price, plan, order report.
+
+They are written by hand, here alone; with another symbol the asset names in fields follow it.
+
+What decisions rest on is read back by its type; what is only shown is read back by `shown`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from common.decimal_json import from_redis
+from common.decimals import quotient, tidy
+from common.domain.instrument import Instrument
+from common.domain.orders.order import JournalEntry, OrderIntent
+from common.domain.performance.benchmark import Comparison, Inception
+from common.domain.portfolio import Account, Balance, Holdings
+from common.store.codec import AMOUNT, Document, from_document
+
+
+def assets(instrument: Instrument) -> tuple[str, str]:
+    """The asset names that go into field names: qrl, usdt."""
+    return instrument.base.lower(), instrument.quote.lower()
+
+
+def account_document(account: Account, now: datetime) -> Document:
+    """`account:balance` (contract.md §2.1): every non-zero asset; null stays null."""
+    return {
+        "success": True,
+        "balances": {
+            asset: {"free": b.free, "locked": b.locked, "total": total}
+            for asset, b in account.balances.items()
+            if (total := b.total)
+        },
+        "makerCommission": account.maker_commission,
+        "takerCommission": account.taker_commission,
+        "canTrade": account.can_trade,
+        "canWithdraw": account.can_withdraw,
+        "canDeposit": account.can_deposit,
+        "updateTime": account.update_time,
+        "accountType": account.account_type,
+        "permissions": list(account.permissions),
+        "timestamp": now,
+        "cached": False,
+    }
+
+
+def position_fields(
+    account: Account, instrument: Instrument, now: datetime, balances: Document | None = None
+) -> Document:
+    """The position hash (contract.md §3); `balances` are those of the account document where it is made as well."""
+    base, quote = assets(instrument)
+    return {
+        f"{base}_balance": account.balance(instrument.base).free,
+        f"{quote}_balance": account.balance(instrument.quote).free,
+        f"{base}_locked": account.balance(instrument.base).locked,
+        f"{quote}_locked": account.balance(instrument.quote).locked,
+        "all_balances": account_document(account, now)["balances"] if balances is None else balances,
+        "account_type": account.account_type,
+        "can_trade": account.can_trade,
+        "can_withdraw": account.can_withdraw,
+        "can_deposit": account.can_deposit,
+        "update_time": account.update_time,
+        "permissions": list(account.permissions),
+        "maker_commission": account.maker_commission,
+        "taker_commission": account.taker_commission,
+        "updated_at": now,
+    }
+
+
+def holdings_of(fields: Mapping[str, Any], instrument: Instrument, key: str) -> Holdings | None:
+    """The holdings in a position hash that was read back; None when there is none. Raises StoreCorrupt."""
+    if not fields:
+        return None
+    base, quote = assets(instrument)
+    names = {"base": f"{base}_balance", "base_locked": f"{base}_locked"}
+    names |= {"quote": f"{quote}_balance", "quote_locked": f"{quote}_locked", "as_of": "updated_at"}
+    known = {name: fields[field] for name, field in names.items() if field in fields}
+    read = from_document(_Balances, known, key)
+    return Holdings(Balance(read.base, read.base_locked), Balance(read.quote, read.quote_locked), read.as_of)
+
+
+@dataclass(frozen=True, slots=True)
+class _Balances:
+    """What of the position hash is read back."""
+
+    base: Decimal
+    base_locked: Decimal
+    quote: Decimal
+    quote_locked: Decimal
+    as_of: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LastPrice:
+    """`price:latest` and `price:cached` (contract.md §3)."""
+
+    price: Decimal
+    volume: Decimal
+    timestamp: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Priced:
+    price: Decimal
+
+
+def price_in(document: Any, key: str) -> Decimal:
+    """The price of a stored plan. Raises StoreCorrupt, naming `key`."""
+    return from_document(_Priced, document, key).price
+
+
+def intent_document(intent: OrderIntent) -> Document:
+    """What the mix asks to be ordered, as a plan shows it."""
+    return {
+        "client_order_id": intent.client_order_id,
+        "slot": intent.slot,
+        "side": intent.side.value,
+        "style": intent.style.value,
+        "quantity": intent.quantity,
+        "limit_price": intent.limit_price,
+        "notional": intent.notional,
+    }
+
+
+def order_report(entry: JournalEntry, instrument: Instrument, **more: Any) -> Document:
+    """The execution report of the answer: what was ordered, and what became of it."""
+    filled = entry.filled_quantity
+    return {
+        "client_order_id": entry.intent.client_order_id,
+        "order_id": entry.order_id,
+        "status": entry.state.value,
+        "reason": entry.reason,
+        "side": entry.intent.side.value,
+        "type": entry.intent.style.order_type,
+        "quantity": entry.intent.quantity,
+        "limit_price": entry.intent.limit_price,
+        f"notional_{instrument.quote.lower()}": entry.intent.notional,
+        "filled_quantity": filled,
+        f"filled_notional_{instrument.quote.lower()}": entry.filled_notional,
+        "sent_at": entry.sent_at,
+        "average_fill_price": quotient(entry.filled_notional, filled) if filled > 0 else None,
+        **more,
+    }
+
+
+def comparison_document(comparison: Comparison, inception: Inception) -> Document:
+    return {"since": inception.at} | {name: tidy(getattr(comparison, name)) for name in Comparison.__slots__}
+
+
+TEXTS = frozenset(
+    (
+        *("reason", "explanation", "message", "advice", "by", "set_by", "command", "key", "name", "source"),
+        *("fee_asset", "account_type", "accountType", "permissions", "id", "slot", "day", "status", "code", "task"),
+    )
+)
+"""Names of fields that hold a text whatever it looks like, as do those that end in `_id`."""
+
+
+def shown(document: Any, name: str = "") -> Any:
+    """A stored document as an answer shows it: amounts are numbers there, and decimal strings in Redis."""
+    if isinstance(document, str):
+        text = name in TEXTS or name.endswith("_id") or not AMOUNT.fullmatch(document)
+        return document if text else Decimal(document)
+    if isinstance(document, dict):
+        return {inner: shown(value, inner) for inner, value in document.items()}
+    if isinstance(document, list):
+        return [shown(value, name) for value in document]
+    return document
+
+
+def shown_hash(fields: Mapping[str, str], key: str) -> Document:
+    """The fields of a stored hash as an answer shows them. Raises StoreCorrupt, naming `key` and field."""
+    return {name: _shown_field(name, text, key) for name, text in fields.items()}
+
+
+def _shown_field(name: str, text: str, key: str) -> Any:
+    if text in ("", "True", "False"):
+        return {"": None, "True": True, "False": False}[text]
+    return shown(from_redis(text, f"{key}:{name}") if text[0] in "{[" else text, name)

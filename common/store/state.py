@@ -1,0 +1,177 @@
+"""What a run reads first, as one typed state, and the containers it writes to: each in one table.
+
+A job names the parts it needs, and all of them are read and understood in its first trip. One that cannot be
+understood is an error for whoever asks for it, and `fault` for a plan: no order is placed by a run that could not
+keep its books afterwards.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from common.decimal_json import from_redis
+from common.domain.decision.guards import Activity, Pause
+from common.domain.instrument import Instrument
+from common.domain.ledger.ledger import Ledger
+from common.domain.ledger.position import FifoView
+from common.domain.orders.order import Continuity, JournalEntry
+from common.domain.performance.benchmark import Inception
+from common.domain.portfolio import Holdings
+from common.errors import StoreCorrupt
+from common.store.codec import Document, from_document
+from common.store.documents import LastPrice, holdings_of, shown
+from common.store.keys import CacheKeys, Keys
+from common.store.records import activity_of, entry_of, inception_of, ledger_of, lots_of
+from common.store.store import Read
+
+BOOKS = ("holdings", "ledger", "lots", "inception")
+"""What the books are brought up to date with."""
+TRADING = (*BOOKS, "open_intents", "activity", "continuity", "pause", "last_price", "last_plan", "rules")
+"""What a plan and its order need beside the books."""
+
+
+@dataclass(frozen=True, slots=True, init=False, repr=False, eq=False)
+class State:
+    """None where nothing is stored yet. Asking for a part that cannot be understood raises StoreCorrupt.
+
+    A part that the job did not name is not there: AttributeError.
+    """
+
+    holdings: Holdings | None
+    ledger: tuple[Ledger, Document] | None
+    """With the summary of the FIFO lots."""
+    lots: FifoView | None
+    inception: Inception | None
+    open_intents: tuple[JournalEntry, ...]
+    journal: tuple[JournalEntry, ...]
+    activity: Activity | None
+    continuity: Continuity | None
+    pause: Pause | None
+    last_price: LastPrice | None
+    earlier: tuple[Document, ...]
+    """The two reports before this run's, newest first, as an answer shows them."""
+    last_plan: str | None
+    """As it stands: it is long, and seldom looked into."""
+    rules: str | None
+    """The entry of the market-data cache as it stands."""
+    faults: Mapping[str, StoreCorrupt]
+    """By part, what is wrong with those that cannot be understood."""
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any], keys: Keys) -> "State":
+        """What was read by `reads`."""
+        state, faults = cls(), {}
+        for name, value in values.items():
+            try:
+                object.__setattr__(state, name, PARTS[name].understand(value, keys))
+            except StoreCorrupt as error:
+                faults[name] = error
+        object.__setattr__(state, "faults", faults)
+        return state
+
+    @property
+    def fault(self) -> str | None:
+        """Why nothing may be ordered, in words: what is stored cannot be understood. None when all can."""
+        return "; ".join(map(str, self.faults.values())) or None
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise self.faults.get(name) or AttributeError(f"this job does not read {name}")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of the state: the command and key that read it, and what makes a value of the answer."""
+
+    command: str
+    key: Callable[[Keys, CacheKeys], str]
+    understand: Callable[[Any, Keys], Any]
+    more: tuple[str, ...] = ()
+    """Further arguments of the command."""
+
+
+def _document(kind: type[Any], key: Callable[[Keys], str]) -> Part:
+    """A document that is a dataclass as it stands."""
+    return _read(key, lambda found, keys: from_document(kind, found, key(keys)))
+
+
+def _read(key: Callable[[Keys], str], understand: Callable[[Any, Keys], Any]) -> Part:
+    return Part(
+        "GET", lambda keys, _: key(keys), lambda found, keys: None if found is None else understand(found, keys)
+    )
+
+
+def _entries(key: Callable[[Keys], str]) -> Part:
+    def understand(found: Mapping[str, str], keys: Keys) -> tuple[JournalEntry, ...]:
+        name = key(keys)
+        return tuple(entry_of(from_redis(text, f"{name}:{field}"), name) for field, text in found.items())
+
+    return Part("HGETALL", lambda keys, _: key(keys), understand)
+
+
+def _as_it_stands(found: Any, _: Keys) -> Any:
+    return found
+
+
+def _instrument(keys: Keys) -> Instrument:
+    return Instrument.from_symbol(keys.symbol)
+
+
+PARTS: Mapping[str, Part] = {
+    "holdings": Part(
+        "HGETALL",
+        lambda keys, _: keys.position,
+        lambda found, keys: holdings_of(found, _instrument(keys), keys.position),
+    ),
+    "ledger": _read(lambda keys: keys.ledger, lambda found, keys: ledger_of(found, keys.ledger)),
+    "lots": _read(lambda keys: keys.ledger_lots, lambda found, keys: lots_of(found, keys.ledger_lots)),
+    "inception": _read(
+        lambda keys: keys.inception,
+        lambda found, keys: inception_of(found, _instrument(keys), keys.inception),
+    ),
+    "open_intents": _entries(lambda keys: keys.orders_open),
+    "journal": _entries(lambda keys: keys.orders_journal),
+    "activity": _read(lambda keys: keys.activity, lambda found, keys: activity_of(found, keys.activity)),
+    "continuity": _document(Continuity, lambda keys: keys.continuity),
+    "pause": _document(Pause, lambda keys: keys.pause),
+    "last_price": _document(LastPrice, lambda keys: keys.price_latest),
+    "earlier": Part(
+        "LRANGE",
+        lambda keys, _: keys.report_history("fifteen_min_job"),
+        lambda found, _: tuple(map(shown, found)),
+        ("0", "1"),
+    ),
+    "last_plan": Part("TEXT", lambda keys, _: keys.plan_last, _as_it_stands),
+    "rules": Part("CACHED", lambda keys, cache: cache.full(cache.rules(_instrument(keys).pair)), _as_it_stands),
+}
+
+
+def reads(names: Iterable[str], keys: Keys, cache: CacheKeys) -> dict[str, Read]:
+    """What the first trip reads, by the part's name."""
+    parts = {name: PARTS[name] for name in names}
+    return {name: (part.command, part.key(keys, cache), *part.more) for name, part in parts.items()}
+
+
+def containers(groups: Iterable[str], keys: Keys) -> dict[str, str]:
+    """The hashes, lists and sorted sets that these groups of writes go to, with their Redis type."""
+
+    def raw(*endpoints: str) -> dict[str, str]:
+        return {keys.raw_history(endpoint): "zset" for endpoint in endpoints}
+
+    table: Mapping[str, Mapping[str, str]] = {
+        "account": {keys.position: "hash", **raw("account_info")},
+        "price": {keys.price_history: "zset", **raw("ticker_24hr")},
+        "books": {keys.cost: "hash", keys.ledger_fills: "zset", **raw("ticker_price", "my_trades")},
+        "orders": {
+            **dict.fromkeys((keys.orders_open, keys.orders_journal, keys.orders_known), "hash"),
+            **raw("order", "open_orders"),
+        },
+        "plans": {
+            keys.plan_history: "list",
+            **raw("depth", "exchange_info", "trade_fee", "self_symbols", "default_symbols"),
+        },
+        "reports": {keys.report_history("fifteen_min_job"): "list"},
+        "commands": {keys.commands: "list"},
+    }
+    return {key: kind for group in groups for key, kind in table[group].items()}
