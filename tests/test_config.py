@@ -1,5 +1,6 @@
 """Settings: what they default to, what is refused, and what an error may say."""
 
+import re
 from contextlib import suppress
 from datetime import date, timedelta
 from decimal import Decimal
@@ -16,6 +17,7 @@ from common.domain.orders.order import OrderStyle
 from common.errors import ConfigurationError
 from common.runtime import redis_client
 from tests.builders import PROPERTY, d
+from tests.conftest import ROOT
 
 LAPTOP = {"REDIS_URL": "redis://127.0.0.1:6379/0", "AUTH_MODE": "header"}
 PLATFORM = {
@@ -511,3 +513,13 @@ def test_an_option_of_the_redis_url_that_cannot_be_read_is_a_configuration_error
     with pytest.raises(ConfigurationError, match="REDIS_URL") as raised:
         redis_client(settings)
     assert "hidden-word" not in str(raised.value)
+
+
+def test_every_setting_is_used_and_tested() -> None:
+    def text(folder: str) -> str:
+        return "\n".join(path.read_text() for path in sorted((ROOT / folder).rglob("*.py")))
+
+    code, tests = text("common"), text("tests")
+    unused = [name for name in Settings.model_fields if not re.search(rf"(settings|self)\.{name}\b", code)]
+    untested = [name for name in Settings.model_fields if name.upper() not in tests and f".{name}" not in tests]
+    assert (unused, untested) == ([], [])

@@ -379,6 +379,20 @@ class Recording(Transport):  # type: ignore[misc]
         self.sent.append((record.levelno, message))
 
 
+def test_off_the_platform_lines_are_shipped_where_a_project_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def client(project: str) -> Client:
+        asked.append(project)
+        return Client(project=project, credentials=AnonymousCredentials(), _use_grpc=False)
+
+    monkeypatch.setattr("google.cloud.logging.Client", client)
+    set_up(PLATFORM, LOG_SHIP_PROJECT="my-project")
+    assert asked == []
+    set_up(LAPTOP, LOG_SHIP_PROJECT="my-project")
+    assert asked == ["my-project"]
+
+
 def test_shipped_lines_are_structured_and_keep_an_exceptions_text_to_themselves() -> None:
     client = Client(project="project", credentials=AnonymousCredentials(), _use_grpc=False)
     handler: Any = logs.shipping(client, transport=Recording, resource=Resource(type="global", labels={}))

@@ -238,6 +238,14 @@ def test_the_pairs_rules_are_asked_once_and_then_come_from_the_cache(
     assert "exchangeInfo" in exchange.paths()
 
 
+def test_how_long_the_rules_are_kept_is_a_setting(
+    make_bot: MakeBot, bare_functions: Functions, store_client: "redis.Redis"
+) -> None:
+    make_bot(REDIS_CACHE_TTL_RULES="60")
+    bare_functions.post("rebalance")
+    assert 0 < int(str(store_client.ttl(RULES))) <= 60
+
+
 @pytest.mark.parametrize("text", ["{broken", '{"fee": 1}', "[]", "null", '"text"'])
 def test_a_corrupt_cache_entry_is_a_miss_and_never_fails_a_plan(
     text: str, functions: Functions, exchange: StubExchange, store_client: "redis.Redis"

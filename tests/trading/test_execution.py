@@ -1059,14 +1059,17 @@ def test_how_old_balance_and_price_are_is_a_check_of_the_plan(live: Live) -> Non
         assert (checks[name]["passed"], checks[name]["value"], checks[name]["limit"]) == (True, 0, 60)
 
 
-def test_an_account_that_was_read_too_long_ago_is_a_reason_to_hold(live: Live) -> None:
-    live.start(MAX_BALANCE_AGE_SECONDS="5")
+@pytest.mark.parametrize(
+    ("setting", "what"), [("MAX_BALANCE_AGE_SECONDS", "balance"), ("MAX_PRICE_AGE_SECONDS", "price")]
+)
+def test_what_was_read_too_long_ago_is_a_reason_to_hold(live: Live, setting: str, what: str) -> None:
+    live.start(**{setting: "5"})
     live.desk.on["GET selfSymbols"] = lambda call: (400, {"code": 700007, "msg": "no permission"})
     live.desk.on["GET defaultSymbols"] = lambda call: live.clock.move(6)
     answer = live.run()
-    assert reason(answer) == "Stale data: balance is 6 s old, at most 5 s"
+    assert reason(answer) == f"Stale data: {what} is 6 s old, at most 5 s"
     failed = [check["name"] for check in answer["rebalance"]["checks"] if not check["passed"]]
-    assert failed == ["balance_age"]
+    assert failed == [f"{what}_age"]
     assert live.sent == 0
 
 
