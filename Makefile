@@ -8,7 +8,7 @@ READY = $(VENV)/.ready
 RUNTIME = functions-framework google-cloud-logging redis requests pydantic google-auth
 DEVELOPMENT = rich pytest pytest-xdist fakeredis[lua] hypothesis mypy ruff types-requests
 
-.PHONY: help test pytest run serve bench soak check format settings lock clean
+.PHONY: help test pytest run serve backtest bench soak check format settings lock clean
 .DEFAULT_GOAL := help
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -43,6 +43,9 @@ serve: $(READY) ## stay up in real time, on http://127.0.0.1:8080
 	@$(BIN)/python -m local serve $(if $(CANDLES),--candles $(CANDLES)) $(if $(SEED),--seed $(SEED)) \
 	  $(if $(EXCHANGE),--exchange $(EXCHANGE)) $(if $(PORT),--port $(PORT)) $(if $(LIVE),--live) \
 	  $(if $(SPREAD),--spread $(SPREAD)) $(if $(DEPTH),--depth $(DEPTH)) $(if $(LIVE_FOR_REAL),--live-for-real)
+
+backtest: $(READY) ## replay the rule over candles: CANDLES=file, POLICY="0.05:half", OPTIONS="--grid --report page.html"
+	@$(BIN)/python -m local backtest $(CANDLES) $(if $(POLICY),--policy "$(POLICY)") $(OPTIONS)
 
 bench: $(READY) ## measure calls, round trips and time against what cannot be avoided
 	@$(BIN)/python -m bench

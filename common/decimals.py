@@ -14,6 +14,7 @@ from decimal import (
     DivisionByZero,
     InvalidOperation,
     Overflow,
+    getcontext,
     localcontext,
 )
 from functools import wraps
@@ -31,10 +32,16 @@ _QUOTIENT = Decimal(1).scaleb(-18)
 
 
 def exact(function: Callable[P, R]) -> Callable[P, R]:
-    """Run a function of the domain under the `EXACT` context, whatever the thread's own is."""
+    """Run a function of the domain under the `EXACT` context, whatever the thread's own is.
+
+    Where one such function calls another the context is there already: to enter it anew would cost the most.
+    """
 
     @wraps(function)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        context = getcontext()
+        if context.prec == EXACT.prec and context.rounding == EXACT.rounding and context.traps == EXACT.traps:
+            return function(*args, **kwargs)
         with localcontext(EXACT):
             return function(*args, **kwargs)
 

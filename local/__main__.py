@@ -21,6 +21,7 @@ COMMANDS = {
     "run": "play a day, and tell what came of it",
     "serve": "stay up in real time, on a port",
     "candles": "fetch candles from the exchange into a file",
+    "backtest": "replay the rule over candles, and say what that tells",
 }
 
 

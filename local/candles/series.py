@@ -45,6 +45,10 @@ class Column:
     def __len__(self) -> int:
         return len(self.floats)
 
+    def part(self, start: int, stop: int) -> "Column":
+        exact = {index - start: number for index, number in self.exact.items() if start <= index < stop}
+        return Column(self.floats[start:stop], exact)
+
     def reversed(self) -> "Column":
         last = len(self.floats) - 1
         return Column(self.floats[::-1], {last - index: number for index, number in self.exact.items()})
@@ -93,6 +97,12 @@ class Candles:
 
     def bar(self, index: int) -> Bar:
         return Bar(self.open[index], self.high[index], self.low[index], self.close[index], self.volume[index])
+
+    def part(self, start: int, stop: int) -> "Candles":
+        """The candles [start, stop) as a series of its own."""
+        return Candles.of(
+            self.format, self.times[start:stop], [column.part(start, stop) for column in self.columns]
+        )
 
     @property
     def columns(self) -> tuple[Column, ...]:

@@ -85,7 +85,7 @@ def decide(
     shown = level or policy.levels[0]
     checks = [positive, *_size_checks(shown, side, off, wanted, total, policy, instrument)]
     outcome: Rebalance | Hold = Hold(WITHIN_THRESHOLD)
-    floor = _cost_floor(policy, average_cost)
+    floor = cost_floor(policy, average_cost)
     if level is not None:
         outcome, clamps = _clamped(level, side, wanted, holdings, price, policy, rules, instrument)
         checks += clamps
@@ -208,7 +208,8 @@ def _clamped(
     return Hold(f"Insufficient {asset}" if short else BELOW_MINIMUM), checks
 
 
-def _cost_floor(policy: Policy, average_cost: Decimal | None) -> Decimal | None:
+def cost_floor(policy: Policy, average_cost: Decimal | None) -> Decimal | None:
+    """The least price that the cost guard lets sell at; None when it is off or no cost is known."""
     if policy.cost_guard is None or average_cost is None:
         return None
     return average_cost * (ONE + policy.cost_guard.margin)

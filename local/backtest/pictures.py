@@ -1,0 +1,301 @@
+"""The pictures of a back-test's page, each with its legend, its description and the table of its numbers."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from itertools import accumulate
+
+from common.decimals import ONE, ZERO, quotient
+from common.domain.decision.policy import Destination
+from common.domain.instrument import Side
+from common.report import svg
+from common.report.html import Markup, figure, legend, table
+from common.report.scales import Linear, Log, Tick, Time, grouped
+from common.report.series import sampled
+from common.report.words import clock, money, percent, price
+from local.backtest.figures import Figures
+from local.backtest.replay import Event
+from local.backtest.strategies import way
+from local.backtest.study import Search, Study
+from local.backtest.sweep import Cell
+
+ROWS = 30
+"""Rows of a picture's table, at most."""
+TOP = 18.0
+MANY_DAYS = 60
+"""From so many days on lines go through the ends of days."""
+MARKS = 400
+"""Orders that are marked, at most: more cannot be told apart."""
+
+
+class Points:
+    """The decisions that lines are drawn through."""
+
+    def __init__(self, study: Study) -> None:
+        self.market = study.setup.desk.market
+        ends = self.market.day_ends
+        self.numbers: Sequence[int] = ends if len(ends) >= MANY_DAYS else range(len(self.market))
+        self.times = [self.market.decided_at(number) for number in self.numbers]
+        self.prices = [_decimal(self.market.closes[number]) for number in self.numbers]
+        self.across = Time(self.times[0], self.times[-1], 0, svg.WIDTH)
+
+    def values(self, figures: Figures) -> list[Decimal]:
+        return [_decimal(figures.values[number]) for number in self.numbers]
+
+    def line(self, amounts: Sequence[Decimal], down: Linear | Log) -> list[svg.Point]:
+        pairs = zip(self.times, amounts, strict=True)
+        return [(self.across(at), down(amount)) for at, amount in pairs if amount > 0 or isinstance(down, Linear)]
+
+
+def _decimal(value: float) -> Decimal:
+    return Decimal(repr(value))
+
+
+def value(study: Study, points: Points) -> Markup:
+    """Value against holding, all base and all quote, on a scale of ratios."""
+    height, start = 260, study.setup.desk.start
+    ours = points.values(study.figures)
+    lines = {
+        "quote": [start.value for _ in points.prices],
+        "base": [quotient(start.value * p, start.price) for p in points.prices],
+        "held": [start.base * p + start.quote for p in points.prices],
+        "bot": ours,
+    }
+    down = Log.over([amount for amounts in lines.values() for amount in amounts], height, TOP)
+    last = {kind: amounts[-1] for kind, amounts in lines.items()}
+    told = (
+        f"From {clock(points.times[0])} to {clock(points.times[-1])}: the policy went from {money(ours[0])} to "
+        f"{money(ours[-1])}, holding to {money(last['held'])}."
+    )
+    picture = svg.picture(
+        "value",
+        "Value against holding",
+        told,
+        height + svg.BELOW,
+        svg.grid(down),
+        svg.axis(points.across, height),
+        svg.canvas(height, *(svg.line(points.line(amounts, down), kind) for kind, amounts in lines.items())),
+        svg.heights(down),
+    )
+    rows = sampled(list(zip(points.times, points.prices, *lines.values(), strict=True)), ROWS)
+    cells = [[clock(at), price(p), money(o), money(h), money(b), money(q)] for at, p, q, b, h, o in rows]
+    heads = ["Time", "Price", "The policy", "Holding", "All base", "All quote"]
+    keys = legend(("bot", "the policy"), ("held", "holding"), ("base", "all base"), ("quote", "all quote"))
+    return figure(picture, table("Value over time", heads, cells), keys)
+
+
+def weights(study: Study, points: Points) -> Markup:
+    """The base asset's share over time, the target, the levels, and the orders."""
+    height, figures = 200, study.figures
+    policy, quantities = figures.replay.strategy.policy, _bases(figures, points)
+    values = points.values(figures)
+    shares = [
+        quotient(base * p, total) if total > 0 else ZERO
+        for base, p, total in zip(quantities, points.prices, values, strict=True)
+    ]
+    target = policy.target_weight
+    triggers = [] if figures.replay.strategy.never else [level.trigger for level in policy.levels]
+    edges = [edge for trigger in triggers for edge in (target - trigger, target + trigger) if 0 < edge < 1]
+    down = Linear.over([*shares, target, *edges], height, TOP)
+    events = sampled(figures.replay.events, MARKS)
+    marks = [_mark(event, points, down, target) for event in events]
+    told = (
+        f"The share of the base asset lay between {percent(min(shares))} and {percent(max(shares))}; "
+        f"{len(figures.replay.events)} orders were filled."
+    )
+    picture = svg.picture(
+        "weight",
+        "Share of the base asset in the value",
+        told,
+        height + svg.BELOW,
+        svg.grid(Percents(down), 4),
+        svg.axis(points.across, height),
+        *(svg.rule(down(edge), "level") for edge in edges),
+        svg.rule(down(target), "target", f"target {percent(target)}"),
+        svg.canvas(height, svg.line(points.line(shares, down), "bot")),
+        svg.heights(Percents(down), 4),
+        *marks,
+    )
+    rows = sampled(list(zip(points.times, shares, points.prices, strict=True)), ROWS)
+    cells = [[clock(at), percent(share, 2), price(p)] for at, share, p in rows]
+    keys = legend(("bot", "share"), ("level", "levels"), ("buy", "bought"), ("sell", "sold"))
+    return figure(picture, table("Weight over time", ["Time", "Weight", "Price"], cells), keys)
+
+
+def _bases(figures: Figures, points: Points) -> list[Decimal]:
+    found, stretches = [], iter(figures.stretches)
+    stretch = next(stretches)
+    for number in points.numbers:
+        while number >= stretch.stop:
+            stretch = next(stretches)
+        found.append(stretch.base)
+    return found
+
+
+def _mark(event: Event, points: Points, down: Linear, target: Decimal) -> Markup:
+    """On the side of the target that the order came from."""
+    sold = event.side is Side.SELL
+    spread = (down.high - down.low) / 25
+    told = f"{event.side} {money(event.notional)} at {price(event.fill_price)}, {clock(event.time)}"
+    at = down(target + (spread if sold else -spread))
+    return svg.marker(points.across(event.time), at, "down" if sold else "up", event.side.lower(), told)
+
+
+def drawdown(study: Study, points: Points) -> Markup:
+    """How far the value stood below its highest."""
+    height, values = 130, points.values(study.figures)
+    peaks = accumulate(values, max)
+    depths = [quotient(amount, peak) - ONE for amount, peak in zip(values, peaks, strict=True)]
+    down = Linear(min([*depths, Decimal("-0.001")]), ZERO, height - 4.0, TOP)
+    line = points.line(depths, down)
+    top = [(line[0][0], down(ZERO)), (line[-1][0], down(ZERO))]
+    worst = min(range(len(depths)), key=depths.__getitem__)
+    told = f"The deepest fall was {percent(-depths[worst])}, on {clock(points.times[worst])}."
+    picture = svg.picture(
+        "drawdown",
+        "Drawdown",
+        told,
+        height + svg.BELOW,
+        svg.grid(Percents(down), 3),
+        svg.axis(points.across, height),
+        svg.canvas(height, svg.area(top, line, "loss"), svg.line(line, "held")),
+        svg.heights(Percents(down), 3),
+    )
+    rows = sampled(list(zip(points.times, depths, strict=True)), ROWS)
+    cells = [[clock(at), percent(depth, 2)] for at, depth in rows]
+    return figure(picture, table("Below the highest so far", ["Time", "Drawdown"], cells))
+
+
+def heat_map(search: Search) -> Markup:
+    """Drift-neutral growth of every cell; what is within 5 % of the best, and what is next to the formula's own."""
+    triggers = sorted({cell.strategy.policy.levels[0].trigger for cell in search.cells})
+    destinations = list(dict.fromkeys(cell.strategy.policy.levels[0].destination for cell in search.cells))
+    by_place = {_place(cell): cell for cell in search.cells}
+    rows = [[by_place.get((trigger, to)) for trigger in triggers] for to in destinations]
+    own = search.formula.strategy.policy.levels[0]
+    nearest = min(triggers, key=lambda trigger: abs(trigger - own.trigger))
+    height, left = 34, Destination.HALF
+
+    def marked(down: int, right: int) -> str | None:
+        cell = rows[down][right]
+        kinds = ["best"] if cell is search.best else []
+        kinds += ["flat"] if cell in search.region else []
+        kinds += ["chosen"] if triggers[right] == nearest and destinations[down] == left else []
+        return " ".join(kinds) or None
+
+    def told(down: int, right: int) -> str:
+        cell = rows[down][right]
+        return _told(cell) if cell else ""
+
+    scores = [[_decimal(round(cell.score, 9)) if cell else None for cell in row] for row in rows]
+    wide = svg.WIDTH / len(triggers)
+    heads = [
+        svg.words(f"{grouped(trigger * 100, 1)}", svg.across((i + 0.5) * wide), height * len(rows) + 18, "middle")
+        for i, trigger in enumerate(triggers)
+    ]
+    picture = svg.picture(
+        "grid",
+        "Every try: trigger across, destination down",
+        f"The best is {search.best.strategy.name}; {len(search.region)} of {search.tries} lie within 5 % of it.",
+        height * len(rows) + svg.BELOW,
+        svg.cells(scores, height, marked, told),
+        *(svg.words(way(to), "6", height * i + 21) for i, to in enumerate(destinations)),
+        *heads,
+    )
+    cells = [
+        [
+            cell.strategy.name,
+            _hundredths(cell.score),
+            money(cell.final_value),
+            str(cell.orders),
+            _notes(cell, search),
+        ]
+        for cell in sorted(search.cells, key=lambda cell: -cell.score)
+    ]
+    keys = legend(
+        ("bot", "fuller is better; triggers in points below"),
+        ("held", "framed: the best; thinly framed: within 5 % of it"),
+        ("level", "dashed: next to the formula's own"),
+    )
+    columns = ["Policy", "Drift-neutral, log-%", "Value", "Orders", ""]
+    return figure(picture, table("All tries, the best first", columns, cells), keys)
+
+
+def _place(cell: Cell) -> tuple[Decimal, Decimal | Destination]:
+    level = cell.strategy.policy.levels[0]
+    return level.trigger, level.destination
+
+
+def _told(cell: Cell) -> str:
+    return f"{cell.strategy.name}: {_hundredths(cell.score)} log-%, {cell.orders} orders"
+
+
+def _notes(cell: Cell, search: Search) -> str:
+    if cell is search.best:
+        return "the best"
+    return "within 5 % of it" if cell in search.region else ""
+
+
+def _hundredths(score: float) -> str:
+    return grouped(Decimal(score * 100), 2, signed=True)
+
+
+def by_cost(study: Study) -> Markup:
+    """What each policy would have ended with, had trading cost more or less."""
+    height, kinds = 200, ("bot", "held", "base", "quote")
+    costs = [cost for cost, _ in study.by_cost]
+    names = [cell.strategy.name for cell in study.by_cost[0][1]]
+    columns = [[cells[i].final_value for _, cells in study.by_cost] for i in range(len(names))]
+    down = Log.over([amount for column in columns for amount in column], height, TOP)
+    along = (
+        Linear(min(costs), max(costs), 0, svg.WIDTH) if len(set(costs)) > 1 else Linear.over(costs, 0, svg.WIDTH)
+    )
+    lines = [
+        svg.line([(along(cost), down(amount)) for cost, amount in zip(costs, column, strict=True)], kind)
+        for column, kind in zip(columns, kinds, strict=False)
+    ]
+    cheap, dear = (", ".join(f"{n} {money(c[i])}" for n, c in zip(names, columns, strict=True)) for i in (0, -1))
+    picture = svg.picture(
+        "costs",
+        "Value at the end by one-way cost",
+        f"At {percent(costs[0], 2)}: {cheap}. At {percent(costs[-1], 2)}: {dear}.",
+        height + svg.BELOW,
+        svg.grid(down),
+        svg.axis(Percents(along, 2), height),
+        svg.canvas(height, *lines),
+        svg.heights(down),
+    )
+    cells = [
+        [percent(cost, 2), *(f"{money(cell.final_value)} ({cell.orders})" for cell in row)]
+        for cost, row in study.by_cost
+    ]
+    told = table("Value at the end, orders in brackets", ["One-way cost", *names], cells)
+    return figure(picture, told, legend(*zip(kinds, names, strict=False)))
+
+
+class Percents:
+    """A scale of fractions whose ticks are read in percent."""
+
+    def __init__(self, scale: Linear, digits: int = 0) -> None:
+        self._scale, self._digits = scale, digits
+
+    def ticks(self, most: int = 5) -> list[Tick]:
+        hundred = Linear(self._scale.low * 100, self._scale.high * 100, self._scale.start, self._scale.end)
+        return [Tick(tick.at, f"{tick.label}\u202f%") for tick in hundred.ticks(most)]
+
+
+def orders(events: Sequence[Event]) -> Markup:
+    """The orders, the newest hundred at most."""
+    rows = [
+        [
+            clock(event.time),
+            event.side,
+            f"{event.quantity:f}",
+            price(event.decision_price),
+            price(event.fill_price),
+            money(event.notional),
+            money(event.fee),
+        ]
+        for event in reversed(events[-100:])
+    ]
+    heads = ["Time", "Side", "Quantity", "Decided at", "Filled at", "Notional", "Fee"]
+    return table(f"The last {len(rows)} of {len(events)} orders", heads, rows, texts=2)

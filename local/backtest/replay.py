@@ -1,0 +1,296 @@
+"""One policy over one market: decide on a close, fill at the next opening, rest for the next slot.
+
+The bot's own `plan` decides and its own guards size the order. Between two orders the holdings stand still,
+so the prices at which the rule would next trade are known, and all decisions within them are left out: they
+hold. Whatever is found at or beyond them is decided in full. With `every_bar` nothing is left out; both ways
+give the same events to the last digit.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from math import inf
+
+from common.decimals import ONE, ZERO, exact, floor_to, quotient
+from common.domain.decision.guards import Activity, Facts, Reference
+from common.domain.decision.plan import plan
+from common.domain.decision.policy import Hold, Rebalance
+from common.domain.decision.rule import cost_floor
+from common.domain.decision.sizing import affordable
+from common.domain.decision.triggers import Grid, next_triggers
+from common.domain.instrument import Instrument, Side, TradingRules
+from common.domain.ledger.position import Position
+from common.domain.order_book import OrderBook
+from common.domain.orders.order import Fill, OrderIntent
+from common.domain.portfolio import Balance, Holdings, Valuation
+from local.backtest.costs import Costs
+from local.backtest.market import Market
+from local.backtest.strategies import Strategy
+
+WIDE_BAR_MS = 3_600_000
+"""Bars wider than this are no reference to hold a price against: a bot that looks saw the prices between."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An order that filled. `time` is the slot's, `decision_price` its close, `fee` in the quote asset."""
+
+    time: datetime
+    side: Side
+    quantity: Decimal
+    decision_price: Decimal
+    fill_price: Decimal
+    fee: Decimal
+    number: int
+    """Of the decision."""
+
+    @property
+    @exact
+    def notional(self) -> Decimal:
+        return self.quantity * self.fill_price
+
+    @property
+    def signed(self) -> Decimal:
+        """The quantity with the sign of what it does to the base balance."""
+        return self.quantity if self.side is Side.BUY else -self.quantity
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What there is to begin with, and the price at which it was valued."""
+
+    base: Decimal
+    quote: Decimal
+    price: Decimal
+
+    @classmethod
+    @exact
+    def halves(cls, value: Decimal, price: Decimal) -> "Start":
+        """Half of the value in each asset."""
+        return cls(quotient(value / 2, price), value / 2, price)
+
+    @property
+    @exact
+    def value(self) -> Decimal:
+        return self.base * self.price + self.quote
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What came of it: the orders, and the two balances at the end."""
+
+    strategy: Strategy
+    start: Start
+    events: tuple[Event, ...]
+    base: Decimal
+    quote: Decimal
+    decided: int
+    """How many decisions were made in full."""
+    held: str | None
+    """Why the last of them that was beyond a trigger came to no order; None when all did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where the replays of one comparison take place."""
+
+    market: Market
+    costs: Costs
+    start: Start
+    instrument: Instrument
+    step: Decimal
+
+    @property
+    def rules(self) -> TradingRules:
+        """The venue as far as candles tell: steps of `step`, orders of 1 quote asset at least, any price."""
+        return TradingRules(self.step, ZERO, ZERO, ONE, Decimal(10) ** 30, self.costs.fee, self.costs.fee)
+
+    def replay(self, strategy: Strategy, *, every_bar: bool = False, end: int | None = None) -> Replay:
+        """Run a strategy over all decisions, or up to decision number `end`."""
+        return _Run(self, strategy, every_bar, len(self.market) if end is None else end).played()
+
+
+class _Run:
+    """A replay while it goes on."""
+
+    def __init__(self, desk: Desk, strategy: Strategy, every_bar: bool, end: int) -> None:
+        self.desk, self.market, self.strategy = desk, desk.market, strategy
+        self.every_bar, self.end = every_bar, end
+        self.rules = desk.rules
+        self.limits = strategy.limits
+        self.base, self.quote = desk.start.base, desk.start.quote
+        cost = desk.start.base * desk.start.price
+        self.position = Position(quantity=desk.start.base, cost=cost)
+        self.activity = Activity("")
+        self.policy = strategy.policy
+        self.events: list[Event] = []
+        self.decided = 0
+        self.held: str | None = None
+
+    @exact
+    def played(self) -> Replay:
+        for number, stop in self._stretches():
+            self._adapt(number)
+            while (number := self._candidate(number, stop)) < stop:
+                number = self._decide(number)
+        return Replay(
+            self.strategy, self.desk.start, tuple(self.events), self.base, self.quote, self.decided, self.held
+        )
+
+    def _stretches(self) -> Sequence[tuple[int, int]]:
+        """Decisions [first, stop) under one policy: days when it follows the trend or the value, else all."""
+        if self.strategy.never:
+            return []
+        if self.strategy.monthly:
+            return [(number, number + 1) for number in self.market.months if number < self.end]
+        if not self.strategy.changes_daily:
+            return [(0, self.end)]
+        stretches, number = [], 0
+        while number < self.end:
+            stop = min(self.market.next_day(number), self.end)
+            stretches.append((number, stop))
+            number = stop
+        return stretches
+
+    def _adapt(self, number: int) -> None:
+        """Bring the policy up to the day."""
+        if self.strategy.changes_daily:
+            price = self.market.close(number)
+            value = self.base * price + self.quote
+            self.policy = self.strategy.policy_on(self.policy, value, self.desk.costs)
+
+    def _candidate(self, number: int, stop: int) -> int:
+        """The next decision that may be more than a hold; `stop` when there is none before."""
+        if self.every_bar or number >= stop:
+            return number
+        number = max(number, self._free_from())
+        low, high = self._triggers(number) if number < stop else (0.0, inf)
+        return self.market.extremes.first_beyond(number, stop, low, high)
+
+    def _free_from(self) -> int:
+        """The first decision that cooldown and the day's count of orders allow."""
+        last = self.activity.last_order_at
+        if last is None:
+            return 0
+        free = self.market.first_from(last + self.limits.cooldown)
+        if self.activity.orders >= self.limits.max_orders_per_day:
+            free = max(free, self.market.first_from(_midnight_after(last)))
+        return free
+
+    def _triggers(self, number: int) -> tuple[float, float]:
+        """Between these prices every decision holds, as long as nothing trades."""
+        valuation = Valuation.of(self._holdings(number), self.market.close(number))
+        grid, floor = Grid.of(self.policy, self.rules), cost_floor(self.policy, self._average_cost())
+        pairs = [next_triggers(valuation, self.policy, level, grid, floor) for level in self.policy.levels]
+        buys = [float(buy.price) for buy, _ in pairs if buy is not None]
+        sells = [float(sell.price) for _, sell in pairs if sell is not None]
+        return max(buys, default=0.0), min(sells, default=inf)
+
+    def _decide(self, number: int) -> int:
+        """Decide one slot in full and fill what it orders; the number to go on with."""
+        self.decided += 1
+        facts = self._facts(number)
+        outcome = plan(facts, self.policy, self.limits)
+        asked = outcome.decision.outcome
+        if self.desk.costs.impact and isinstance(asked, Rebalance):  # what the book bears depends on the order
+            facts = replace(facts, book=self._book(facts.mark_price, asked.notional))
+            outcome = plan(facts, self.policy, self.limits)
+        intent = outcome.order
+        self.activity = facts.activity
+        if intent is not None:
+            self._fill(number, intent, facts)
+        elif isinstance(asked, Rebalance) and isinstance(outcome.outcome, Hold):
+            self.held = outcome.outcome.reason
+        return number + 1
+
+    def _facts(self, number: int) -> Facts:
+        now, price = self.market.decided_at(number), self.market.close(number)
+        holdings = self._holdings(number)
+        pnl = None
+        if self.limits.max_daily_loss is not None:
+            self.activity = self.activity.on(now, self._pnl(self.market.close(self.market.day_start(number))))
+            pnl = self._pnl(price)
+        return Facts(
+            now=now,
+            asked_at=now,
+            slot=now,
+            instrument=self.desk.instrument,
+            holdings=holdings,
+            mark_price=price,
+            price_as_of=now,
+            references=(self._reference(number, price),),
+            book=self._book(price, ZERO),
+            rules=self.rules,
+            can_trade=True,
+            pause=None,
+            activity=self.activity.on(now, pnl),
+            total_pnl=pnl,
+            ledger_known=True,
+            open_orders=0,
+            average_cost=self._average_cost(),
+        )
+
+    def _holdings(self, number: int) -> Holdings:
+        return Holdings(Balance(self.base), Balance(self.quote), self.market.decided_at(number))
+
+    def _reference(self, number: int, price: Decimal) -> Reference:
+        """The last price before, where bars are narrow enough for it to mean something."""
+        wide = self.market.candles.width_ms > WIDE_BAR_MS
+        return Reference("the last known one", price if wide else self.market.price_before(number))
+
+    def _book(self, price: Decimal, notional: Decimal) -> OrderBook:
+        return self.desk.costs.book(price, notional, self.limits.max_slippage)
+
+    def _pnl(self, price: Decimal) -> Decimal:
+        return self.base * price + self.quote - self.desk.start.value
+
+    def _average_cost(self) -> Decimal | None:
+        return self.position.average_cost if self.policy.cost_guard is not None else None
+
+    def _fill(self, number: int, intent: OrderIntent, facts: Facts) -> None:
+        """Fill at the next bar's opening what it bears and the balances pay; nothing where the bar is missing."""
+        bar = self.market.next_bar(number)
+        if bar is None:
+            self.held = "the bar after the decision is missing"
+            return
+        costs, candles = self.desk.costs, self.market.candles
+        opening = candles.open[bar]
+        quantity = min(intent.quantity, costs.most(candles.volume[bar], self.desk.step))
+        price = costs.price(intent.side, opening, quantity * opening)
+        most = affordable(intent.side, facts.holdings, self.policy, price, costs.fee)
+        if quantity > most:
+            quantity = floor_to(most, self.desk.step)
+            price = costs.price(intent.side, opening, quantity * opening)
+        least = max(self.policy.min_notional, self.rules.min_notional)
+        if quantity <= 0 or quantity * facts.mark_price < least:
+            self.held = "the next bar's volume is too small for an order"
+            return
+        notional = quantity * price
+        fee = notional * costs.fee
+        sign = 1 if intent.side is Side.BUY else -1
+        self.base += sign * quantity
+        self.quote -= sign * notional + fee
+        self.events.append(Event(facts.slot, intent.side, quantity, facts.mark_price, price, fee, number))
+        self.activity = facts.activity.after(intent, facts.now)
+        if self.policy.cost_guard is not None:
+            self.position = self.position.apply(self._ledger_fill(self.events[-1]), self.desk.instrument)
+
+    def _ledger_fill(self, event: Event) -> Fill:
+        count, quote = len(self.events), self.desk.instrument.quote
+        return Fill(
+            f"{count}",
+            f"{count}",
+            None,
+            event.side,
+            event.fill_price,
+            event.quantity,
+            event.notional,
+            event.fee,
+            quote,
+            event.time,
+        )
+
+
+def _midnight_after(moment: datetime) -> datetime:
+    return moment.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)

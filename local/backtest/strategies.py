@@ -1,0 +1,129 @@
+"""What is compared: policies as the bot's settings name them, and the plain things a person could do instead.
+
+A policy is written as any of
+
+    0.05                          a trigger; the rest as the environment has it
+    0.01:half,0.03:target         levels, as in LEVELS
+    auto, auto:half               the band that the costs of the run imply, and where it goes back to
+    hold, monthly                 nothing at all; back to the target at the first slot of a month
+    NAME=VALUE NAME=VALUE         settings of the bot, blank or semicolon between them
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from common.config import Settings
+from common.decimals import ZERO, places, quotient
+from common.domain.decision.band import Band, best_band
+from common.domain.decision.policy import Destination, Level, Limits, Policy
+from local.backtest.costs import Costs
+
+SEEDS_RULE = "0.01:target"
+_ASIDE = ("K_SERVICE", "MEXC_API_KEY", "MEXC_SECRET_KEY", "REDIS_HOST", "REDIS_CA", "REDIS_URL")
+"""Settings that have no say in a back-test and might stand in its way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """A policy with the limits that its orders keep.
+
+    `never` holds what there is; `monthly` looks at the first slot of a month only; `auto` derives the band from
+    cost and value, day by day.
+    """
+
+    name: str
+    policy: Policy
+    limits: Limits
+    never: bool = False
+    monthly: bool = False
+    auto: Destination | None = None
+
+    @property
+    def changes_daily(self) -> bool:
+        return self.auto is not None
+
+    def policy_on(self, policy: Policy, value: Decimal, costs: Costs) -> Policy:
+        """The policy of a day that begins with this value, after `policy` of the day before."""
+        if self.auto is None:
+            return policy
+        band = formula(policy, value, costs, self.auto)
+        known = policy.levels[0].trigger
+        if policy is not self.policy and abs(band.trigger - known) <= known / 10:
+            return policy
+        return replace(policy, levels=(Level(band.trigger, band.destination, policy.levels[0].style),))
+
+
+def formula(policy: Policy, value: Decimal, costs: Costs, destination: Destination) -> Band:
+    """The band of least loss at this value; size and cost depend on each other where there is an impact."""
+    least = quotient(policy.min_notional, value) if value > 0 else ZERO
+    band = best_band(costs.one_way(ZERO), policy.target_weight, least, destination)
+    for _ in range(4 if costs.impact else 0):
+        band = best_band(costs.one_way(band.size * value), policy.target_weight, least, destination)
+    return band
+
+
+def settings(environ: Mapping[str, str], **changed: str) -> Settings:
+    """The bot's settings with some of them changed. Raises ConfigurationError, which names every offender."""
+    kept = {name: value for name, value in environ.items() if name not in _ASIDE}
+    return Settings.from_env({**kept, "AUTH_MODE": "header", "REDIS_URL": "redis://127.0.0.1", **changed})
+
+
+def strategy(text: str, environ: Mapping[str, str]) -> Strategy:
+    """The strategy that a text writes. Raises ConfigurationError."""
+    word, _, rest = text.partition(":")
+    if text in ("hold", "monthly"):
+        bare = _strategy(text, settings(environ, **_levels(SEEDS_RULE)))
+        level = replace(bare.policy.levels[0], trigger=ZERO)
+        policy = replace(bare.policy, levels=(level,), cost_guard=None)
+        return replace(bare, policy=policy, never=text == "hold", monthly=text == "monthly")
+    if "=" in text:
+        pairs = (part.partition("=") for part in re.split(r"[\s;]+", text.strip()) if part)
+        return _strategy(None, settings(environ, **{name: value for name, _, value in pairs}))
+    if word == "auto":
+        to = {"REBALANCE_TO": rest} if rest else {}
+        return _strategy(None, settings(environ, THRESHOLD_PCT="auto", LEVELS="", **to))
+    if ":" in text:
+        return _strategy(None, settings(environ, **_levels(text)))
+    return _strategy(None, settings(environ, **({"THRESHOLD_PCT": text, "LEVELS": ""} if text else {})))
+
+
+def level_strategy(trigger: Decimal, destination: Decimal | Destination, like: Strategy) -> Strategy:
+    """One level in place of those of another strategy: a cell of a sweep."""
+    level = Level(trigger, destination, like.policy.levels[0].style)
+    policy = replace(like.policy, levels=(level,))
+    return Strategy(named(policy.levels), policy, like.limits)
+
+
+def _levels(text: str) -> dict[str, str]:
+    return {"LEVELS": text, "THRESHOLD_PCT": "0.01", "REBALANCE_TO": "target"}
+
+
+def _strategy(name: str | None, chosen: Settings) -> Strategy:
+    limits = replace(chosen.limits, binding=True, max_depth_share=Decimal(1))
+    told = f"auto, {way(chosen.auto)}" if chosen.auto else named(chosen.policy.levels)
+    extras = [f"cost guard {_percent(chosen.min_sell_margin)}"] if chosen.min_sell_margin is not None else []
+    return Strategy(name or ", ".join([told, *extras]), chosen.policy, limits, auto=chosen.auto)
+
+
+def named(levels: tuple[Level, ...]) -> str:
+    """1 % to the target; 10 % half-way; 10 % to 5 %; several with a semicolon."""
+    return "; ".join(f"{_percent(level.trigger)} {way(level.destination)}" for level in levels)
+
+
+def way(destination: Decimal | Destination) -> str:
+    """Where a level goes back to, in words."""
+    match destination:
+        case Destination.TARGET:
+            return "to the target"
+        case Destination.HALF:
+            return "half-way"
+        case Destination.EDGE:
+            return "to the edge"
+        case points:
+            return f"to {_percent(points)}" if points else "to the target"
+
+
+def _percent(fraction: Decimal) -> str:
+    return f"{places(fraction * 100, 2).rstrip('0').rstrip('.')} %"

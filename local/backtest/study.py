@@ -1,0 +1,222 @@
+"""A back-test as a whole: the policy, what it is held against, what a search found, and what cannot be told."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from random import Random
+
+from common.decimals import ZERO
+from common.domain.decision.policy import Destination
+from common.report.statistics import BLOCK_DAYS, Interval, stationary_bootstrap
+from local.backtest.figures import Figures
+from local.backtest.market import Market
+from local.backtest.overfitting import deflated_sharpe, probability_of_overfitting, sharpe
+from local.backtest.replay import Desk, Start
+from local.backtest.strategies import Strategy, formula, level_strategy
+from local.backtest.sweep import Cell, best_of, cell_of, flat_region, sweep
+
+SEED = 20
+"""Of the bootstrap: the same file and options give the same interval."""
+LEAST_DAYS = 10
+"""Fewer days than this are no basis for an interval."""
+TRIGGERS = tuple(Decimal(points) / 100 for points in (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15))
+DESTINATIONS = (Destination.TARGET, Destination.HALF, Destination.EDGE)
+COSTS = tuple(Decimal(text) for text in ("0.001", "0.002", "0.003", "0.005", "0.0075", "0.01"))
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What is run where: the first of `strategies` is the one in question, the others are compared with it.
+
+    `holdout` is the last share of the candles; `every_bar` decides on every slot, `jobs` counts processes.
+    """
+
+    desk: Desk
+    strategies: tuple[Strategy, ...]
+    seeds_rule: Strategy
+    monthly: Strategy
+    hold: Strategy
+    holdout: Decimal = Decimal("0.3")
+    every_bar: bool = False
+    jobs: int = 1
+
+    def part(self, start: int, stop: int) -> Market:
+        market = self.desk.market
+        return Market(market.candles.part(start, stop), market.slot_minutes)
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """What to search: one-level policies, each at each cost."""
+
+    triggers: tuple[Decimal, ...] = TRIGGERS
+    destinations: tuple[Decimal | Destination, ...] = DESTINATIONS
+    costs: tuple[Decimal, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Holdout:
+    """The last part of the series, begun anew with halves: how the policy did there."""
+
+    share: Decimal
+    begins: datetime
+    figures: Figures
+    others: tuple[Figures, ...]
+    against_rule: Interval | None
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What a grid found on all but the holdout.
+
+    `against_formula` compares the best with the formula's own choice where both were searched, `afterwards` in
+    the holdout; only when both leave no doubt of the same sign is the formula refuted.
+    """
+
+    cells: tuple[Cell, ...]
+    best: Cell
+    formula: Cell
+    region: tuple[Cell, ...]
+    against_formula: Interval | None
+    afterwards: Interval | None
+    chosen_afterwards: Figures
+    formula_afterwards: Figures
+    overfitting: float | None
+    deflated: float
+
+    @property
+    def tries(self) -> int:
+        return len(self.cells)
+
+    @property
+    def refuted(self) -> bool:
+        first, later = self.against_formula, self.afterwards
+        return first is not None and later is not None and first.low > 0 and later.low > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """The results; `figures` are those of the first policy, `others` of the rest and of the benchmarks."""
+
+    setup: Setup
+    figures: Figures
+    others: tuple[Figures, ...]
+    against_rule: dict[str, Interval | None]
+    holdout: Holdout | None
+    search: Search | None
+    by_cost: tuple[tuple[Decimal, tuple[Cell, ...]], ...]
+
+    @property
+    def all_base(self) -> Decimal:
+        start = self.setup.desk.start
+        return start.value / start.price * self.figures.last_price
+
+    @property
+    def all_quote(self) -> Decimal:
+        return self.setup.desk.start.value
+
+
+def compared(ours: Sequence[float], theirs: Sequence[float]) -> Interval | None:
+    """Growth of one policy less another's, paired by day; None for too few days."""
+    steps = [one - other for one, other in zip(ours, theirs, strict=True)]
+    if len(steps) < LEAST_DAYS:
+        return None
+    return stationary_bootstrap(steps, Random(SEED), block=min(BLOCK_DAYS, max(1.0, len(steps) / 5)))
+
+
+def study(setup: Setup, grid: Grid | None, seen: Callable[[], None] = lambda: None) -> Study:
+    """Run all of it; `seen` is called after each replay of a search."""
+    desk = setup.desk
+
+    def run(strategy: Strategy) -> Figures:
+        return Figures(desk.market, desk.replay(strategy, every_bar=setup.every_bar))
+
+    found = [run(each) for each in setup.strategies]
+    benchmarks = [run(each) for each in (setup.seeds_rule, setup.monthly, setup.hold)]
+    rule = benchmarks[0]
+    others = (*found[1:], *benchmarks)
+    against = {each.name: compared(each.neutral_days, rule.neutral_days) for each in (found[0], *others)}
+    split = round(len(desk.market.candles) * (1 - setup.holdout))
+    later = _later(setup, split)
+    holdout = _holdout(setup, later) if later else None
+    search = _search(setup, grid, split, later, seen) if grid and later else None
+    costs = grid.costs if grid and grid.costs else COSTS
+    by_cost = _by_cost(setup, found[0].replay.strategy, search, costs) if grid else ()
+    return Study(setup, found[0], others, against, holdout, search, by_cost)
+
+
+def _later(setup: Setup, split: int) -> Desk | None:
+    """The desk of the holdout: begun with half and half of what there was at first, at its own first price."""
+    count = len(setup.desk.market.candles)
+    if not 0 < split < count:
+        return None
+    market = setup.part(split, count)
+    if not len(market):
+        return None
+    start = Start.halves(setup.desk.start.value, market.candles.open[0])
+    return replace(setup.desk, market=market, start=start)
+
+
+def _holdout(setup: Setup, desk: Desk) -> Holdout:
+    runs = [
+        Figures(desk.market, desk.replay(each, every_bar=setup.every_bar))
+        for each in (setup.strategies[0], setup.seeds_rule)
+    ]
+    interval = compared(runs[0].neutral_days, runs[1].neutral_days)
+    return Holdout(setup.holdout, desk.market.candles.start, runs[0], tuple(runs[1:]), interval)
+
+
+def _search(setup: Setup, grid: Grid, split: int, later: Desk, seen: Callable[[], None]) -> Search:
+    like, desk = setup.strategies[0], replace(setup.desk, market=setup.part(0, split))
+    cells = sweep(desk, strategies_of(grid, like), setup.jobs, seen)
+    band = formula(like.policy, desk.start.value, desk.costs, Destination.HALF)
+    own = cell_of(desk, level_strategy(band.trigger, band.destination, like))
+    best = best_of(cells)
+    chosen, formulas = (Figures(later.market, later.replay(each.strategy)) for each in (best, own))
+    days = [cell.days for cell in cells]
+    edges = [[one - other for one, other in zip(each, own.days, strict=True)] for each in days]
+    return Search(
+        tuple(cells),
+        best,
+        own,
+        tuple(flat_region(cells)),
+        compared(best.days, own.days),
+        compared(chosen.neutral_days, formulas.neutral_days),
+        chosen,
+        formulas,
+        probability_of_overfitting(days),
+        deflated_sharpe(edges[cells.index(best)], [sharpe(edge) for edge in edges]),
+    )
+
+
+def strategies_of(grid: Grid, like: Strategy) -> list[Strategy]:
+    """The cells of a grid; a destination in points beyond a trigger is left out."""
+    return [
+        level_strategy(trigger, destination, like)
+        for trigger in grid.triggers
+        for destination in grid.destinations
+        if not isinstance(destination, Destination) or destination in DESTINATIONS
+        if isinstance(destination, Destination) or destination < trigger
+    ]
+
+
+def _by_cost(
+    setup: Setup, own: Strategy, search: Search | None, costs: Sequence[Decimal]
+) -> tuple[tuple[Decimal, tuple[Cell, ...]], ...]:
+    """The policy, the rule of thumb, the formula and what was found, at several one-way costs, over all candles."""
+    wanted = [own, setup.seeds_rule]
+    if search:
+        wanted += [search.formula.strategy, search.best.strategy]
+    rows = []
+    for cost in costs:
+        fee = min(setup.desk.costs.fee, cost)
+        desk = replace(setup.desk, costs=replace(setup.desk.costs, fee=fee, half_spread=cost - fee, impact=ZERO))
+        rows.append((cost, tuple(cell_of(desk, _patient(each, cost)) for each in wanted)))
+    return tuple(rows)
+
+
+def _patient(strategy: Strategy, cost: Decimal) -> Strategy:
+    """With a slippage limit that lets this cost through: the question is what it would cost, not who refuses it."""
+    limits = strategy.limits
+    return replace(strategy, limits=replace(limits, max_slippage=max(limits.max_slippage, cost)))

@@ -1,0 +1,157 @@
+"""`python -m local backtest`: what it prints, what it refuses, what the page holds."""
+
+import csv
+import io
+import json
+import os
+import re
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from local.__main__ import main
+from tests.local.backtest.test_replay import walk
+
+FIELDS = [
+    "bars", "gaps", "slots", "from", "to", "policy", "trades", "final_value", "held_value", "fees", "slippage",
+    "turnover", "max_drawdown", "holdout", "events",
+]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nobody's settings but those that a test names."""
+    for name in os.environ:
+        if name.isupper() and name not in ("PATH", "HOME", "TMPDIR"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Nine hundred hours with one gap."""
+    series, path = walk(9, 900, 60), tmp_path_factory.mktemp("files") / "walk.csv"
+    rows = [[series.times[n], *(str(column[n]) for column in series.columns)] for n in range(len(series))]
+    with path.open("w", newline="") as out:
+        csv.writer(out).writerows([["open_time_ms", "open", "high", "low", "close", "volume"], *rows])
+    return path
+
+
+def answer(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    code = main(["backtest", *map(str, arguments)])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def test_json_is_one_object_of_the_contracts_fields(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = answer(capsys, file, "--json", "--fee", "0.001", "--half-spread", "0.002", "--policy", "0.05")
+    told = json.loads(out, parse_float=Decimal)
+    assert (code, list(told)) == (0, FIELDS)
+    assert (told["bars"], told["gaps"], told["slots"], told["trades"]) == (900, 1, 900, len(told["events"]))
+    assert list(told["events"][0]) == ["time", "side", "quantity", "decision_price", "fill_price", "fee"]
+    assert told["policy"]["levels"] == [{"trigger": Decimal("0.05"), "destination": "target", "style": "ioc"}]
+    signs = {"BUY": 1, "SELL": -1}
+    moved = sum(signs[e["side"]] * e["quantity"] for e in told["events"])
+    paid = sum(signs[e["side"]] * e["quantity"] * e["fill_price"] + e["fee"] for e in told["events"])
+    assert told["fees"] == sum(e["fee"] for e in told["events"])
+    last = Decimal(file.read_text().split("\n")[-2].split(",")[4])
+    assert told["final_value"] - told["held_value"] == moved * last - paid
+    assert told["holdout"]["share"] == Decimal("0.3")
+
+
+def test_every_bar_prints_the_same_object(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first, again = (
+        answer(capsys, file, "--json", "--policy", "0.02:half", *more)[1] for more in ([], ["--every-bar"])
+    )
+    assert first == again
+
+
+def test_five_lines_say_it_first(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = answer(capsys, file, "--policy", "0.05:half", "--policy", "hold")
+    lines = out.splitlines()
+    assert code == 0
+    assert lines[0].startswith("walk.csv: 900 bars of 1 h, 1 Jan 2025, 00:00 UTC to")
+    assert "1 gap (1 bar missing)" in lines[0]
+    assert lines[1].startswith("5 % half-way: 1\u202f000.00 became ")
+    assert lines[2].startswith(("Holding won: ", "Ahead of holding by "))
+    assert lines[3].startswith("Against 1 % to the target, drift-neutral: ")
+    assert lines[4].startswith("The last 30\u202f%, from ")
+    named = [line.split("  ")[0].strip() for line in lines[5:]]
+    assert [name for name in named if name and "─" not in name] == [
+        "policy", "5 % half-way", "hold", "1 % to the target", "monthly", "hold", "all base", "all quote",
+    ]  # fmt: skip
+
+
+def test_orders_come_as_csv(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = list(csv.DictReader(io.StringIO(answer(capsys, file, "--csv", "--policy", "0.05")[1])))
+    told = json.loads(answer(capsys, file, "--json", "--policy", "0.05")[1], parse_float=str)
+    assert [row["fill_price"] for row in rows] == [event["fill_price"] for event in told["events"]]
+
+
+def test_the_settings_of_the_environment_are_the_policy(
+    file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEVELS", "0.02:half,0.05:target")
+    monkeypatch.setenv("MEXC_API_KEY", "a key without its secret has no say here")
+    assert "2 % half-way; 5 % to the target" in answer(capsys, file)[1]
+    assert "auto, to the edge" in answer(capsys, file, "--policy", "auto:edge")[1]
+    named = "THRESHOLD_PCT=0.03 LEVELS= MIN_SELL_MARGIN=0.02"
+    assert "3 % to the target, cost guard 2 %" in answer(capsys, file, "--policy", named)[1]
+
+
+def test_a_search_tells_its_tries_and_stays_the_same_on_several_processes(
+    file: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    page = tmp_path / "page.html"
+    grid = ("--grid", "0.02,0.05,0.08", "target,half,0.03", "0.002,0.004", "--policy", "0.05:half")
+    code, out, err = answer(capsys, file, *grid, "--report", page)
+    assert code == 0
+    assert str(page) in err
+    lines = out.splitlines()
+    assert lines[5].startswith("Of 8 tries on all but the holdout the best is ")
+    assert lines[6].startswith(("The formula stands: ", "The grid refutes the formula: "))
+    assert "(PBO)" in lines[6]
+    assert answer(capsys, file, *grid, "--jobs", "2")[1] == out
+    text = page.read_text()
+    for title in ("Value against holding", "The mix, and when it traded", "Drawdown", "Every try", "Orders"):
+        assert title in text
+    assert "default-src" in text
+    assert "http://" not in text
+    assert "https://" not in text
+    assert len(re.findall('class="cell[ "]', text)) == 8
+    assert "2 % to 3 %" not in text
+
+
+def test_what_makes_no_sense_is_refused_in_words(
+    file: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.csv"
+    broken.write_text("open_time_ms,open,high,low,close,volume\n0,1,1,1,1,1\n0,1,1,1,1,1\n")
+    cases = {
+        (broken,): "broken.csv: line 3: the time 0 is a duplicate",
+        (tmp_path / "none.csv",): "none.csv",
+        (file, "--policy", "0.05:sideways"): "LEVELS",
+        (file, "--policy", "THRESHOLD_PCT=2 REBALANCE_TO=0.5"): "THRESHOLD_PCT",
+        (file, "--spread", "0.01", "--half-spread", "0.01"): "only one of them",
+        (file, "--impact", "0.01", "--depth", "500"): "only one of them",
+        (file, "--depth", "0"): "must be above zero",
+        (file, "--base", "0", "--quote", "0"): "something to begin with",
+        (file, "--grid", "0.02", "sideways"): "sideways must be",
+        (file, "--grid", "2"): "2 is no fraction below 1",
+        (file, "--grid", "0.1", "half", "0.1", "0.1"): "three lists at most",
+    }
+    wrong = {}
+    for arguments, text in cases.items():
+        code, out, err = answer(capsys, *arguments)
+        if code != 2 or text not in err.replace("\n", " ") or out:
+            wrong[arguments] = (code, out, err)
+    assert wrong == {}
+
+
+def test_spread_and_depth_are_other_words_for_half_spread_and_impact(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """5 000 of quote within 1 % of the price: an order of that size is filled half a per cent away on average."""
+    words = answer(capsys, file, "--json", "--spread", "0.004", "--depth", "5000")[1]
+    assert words == answer(capsys, file, "--json", "--half-spread", "0.002", "--impact", "0.000001")[1]

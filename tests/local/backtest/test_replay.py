@@ -1,0 +1,230 @@
+"""One policy over candles: when it decides, at what it fills, what rests, and that nothing sees the future."""
+
+import gzip
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from common.decimals import EXACT
+from common.domain.decision.policy import CostGuard, Destination, Level
+from common.domain.instrument import Side
+from local.backtest.costs import Costs
+from local.backtest.market import Market
+from local.backtest.replay import Desk, Event, Start
+from local.backtest.strategies import Strategy
+from local.candles.files import read
+from local.candles.series import Candles
+from tests.builders import QRL, d, ds
+from tests.local.backtest.builders import FREE, OPEN, candles, desk, one_level
+
+DATA = Path(__file__).parents[3] / ".." / "shared" / "data"
+
+
+def told(events: tuple[Event, ...]) -> list[tuple[str, str, str]]:
+    """(time, side, quantity) of each order."""
+    return [(f"{e.time:%H:%M}", e.side.value, f"{e.quantity.normalize():f}") for e in events]
+
+
+def test_the_price_there_and_back_trades_as_the_contract_works_it() -> None:
+    """100 QRL + 100 USDT, 1 → 2 → 1: SELL 25, BUY 37.5, value 225 against 200 for holding."""
+    found = desk(candles(["1", "2", "1", "1"])).replay(one_level())
+    assert told(found.events) == [("00:30", "SELL", "25"), ("00:45", "BUY", "37.5")]
+    assert found.base + found.quote == d(225)
+
+
+def test_a_decision_fills_at_the_next_opening_with_spread_impact_and_fee() -> None:
+    costs = Costs(fee=d("0.001"), half_spread=d("0.01"), impact=d("0.0001"), volume_share=d(1))
+    series = candles(["1", "2", "2"], opens=["1", "1", "2.2"])
+    event = desk(series, costs=costs).replay(one_level()).events[0]
+    assert (event.decision_price, event.quantity) == ds(2, 25)
+    assert event.fill_price == d("2.2") * (1 - d("0.01") - d("0.0001") * 25 * d("2.2"))
+    assert event.fee == event.quantity * event.fill_price * d("0.001")
+
+
+def test_what_a_bar_does_not_bear_rests_for_the_next_slot() -> None:
+    costs = replace(FREE, volume_share=d("0.1"))
+    series = candles(["1", "2", "2", "2", "2"], volume="123.45678")
+    found = desk(series, costs=costs).replay(one_level()).events
+    assert told(found) == [("00:30", "SELL", "12.3456"), ("00:45", "SELL", "12.3456")]
+    assert told(desk(series, costs=replace(costs, volume_share=d("0.01"))).replay(one_level()).events) == []
+
+
+def test_nothing_fills_in_a_missing_bar_and_no_decision_rests_on_an_old_price() -> None:
+    series = candles(["1", "2", "2", "2"], gap_after=1)
+    found = desk(series).replay(one_level())
+    assert told(found.events) == [("01:00", "SELL", "25")]
+    missing = desk(candles(["1", "1", "2", "2"], minutes=5, gap_after=1)).market
+    assert [f"{missing.decided_at(n):%H:%M}" for n in range(len(missing))] == []
+
+
+def test_slots_decide_on_the_bar_that_closes_with_them() -> None:
+    def times(minutes: int, slots: int, count: int = 6) -> list[str]:
+        market = Market(candles(["1"] * count, minutes=minutes), slots)
+        return [f"{market.decided_at(n):%d %H:%M}" for n in range(len(market))]
+
+    assert times(5, 15) == ["01 00:15", "01 00:30"]
+    assert times(60, 15, 2) == ["01 01:00", "01 02:00"]
+    assert times(10, 15) == ["01 00:20", "01 00:30", "01 00:50", "01 01:00"]
+    assert times(1440, 15, 2) == ["02 00:00", "03 00:00"]
+
+
+def test_cooldown_and_the_days_count_put_orders_off() -> None:
+    prices = ["1", "2", "1", "2", "1", "2", "1", "2"]
+    waiting = replace(OPEN, cooldown=timedelta(minutes=45))
+    found = desk(candles(prices)).replay(one_level(limits=waiting))
+    assert [time for time, *_ in told(found.events)] == ["00:30", "01:15"]
+    few = replace(OPEN, max_orders_per_day=2)
+    long = candles([prices[n % 2] for n in range(100)])
+    days = [event.time.day for event in desk(long).replay(one_level(limits=few)).events]
+    assert days == [1, 1, 2, 2]
+
+
+def test_the_largest_order_the_price_guard_and_the_slippage_limit_are_the_bots_own() -> None:
+    series = candles(["1", "2", "2"])
+    small = replace(OPEN, max_notional=d(20))
+    event = desk(series).replay(one_level(limits=small)).events[0]
+    assert event.quantity * event.decision_price <= 20
+    jump = desk(candles(["1", "2", "1"]))
+    calm = jump.replay(one_level(limits=replace(OPEN, max_price_deviation=d("0.2"))))
+    assert calm.events == ()
+    assert "100.00 % off the last known one" in str(calm.held)
+    dear = desk(candles(["1", "2", "2", "2"]), costs=replace(FREE, half_spread=d("0.01")))
+    refused = dear.replay(one_level(limits=replace(OPEN, max_slippage=d("0.005"))))
+    assert refused.events == ()
+    assert refused.held is not None
+
+
+def test_a_month_is_looked_at_once_and_holding_never() -> None:
+    series = candles(["1"] * 20 + ["2"] * 30, minutes=1440)
+    monthly = replace(one_level("0"), monthly=True)
+    assert [f"{e.time:%m-%d}" for e in desk(series).replay(monthly).events] == ["02-01"]
+    assert desk(series).replay(replace(one_level(), never=True)).events == ()
+
+
+def test_a_sale_below_cost_waits_as_the_guard_says() -> None:
+    rule = one_level("0.05")
+    guarded = replace(rule, policy=replace(rule.policy, cost_guard=CostGuard(d("0.1"), d("0.9"))))
+    series = candles(["1", "0.5", "0.7", "0.7", "1.3", "1.3"])
+    plain, careful = (desk(series).replay(each) for each in (rule, guarded))
+    assert [e.side for e in plain.events] == [Side.BUY, Side.SELL, Side.SELL]
+    assert [e.side for e in careful.events] == [Side.BUY, Side.SELL]
+
+
+def walk(seed: int, count: int, minutes: int = 15) -> Candles:
+    rng, price, closes = Random(seed), 1.0, []
+    for _ in range(count):
+        price *= 1 + rng.gauss(0, 0.03)
+        closes.append(f"{price:.5f}")
+    opens = [closes[0], *(f"{float(close) * (1 + rng.gauss(0, 0.001)):.5f}" for close in closes[:-1])]
+    return candles(closes, minutes=minutes, opens=opens, volume="200000", gap_after=count // 2)
+
+
+def test_the_future_changes_nothing_before_it() -> None:
+    whole = walk(3, 400)
+    costs = Costs(d("0.001"), d("0.002"), d("0.00001"), d("0.01"))
+    seen = desk(whole, "10000", "10000", costs).replay(one_level("0.02", Destination.HALF)).events
+    assert len(seen) > 15
+    for cut in (100, 201, 202, 333):
+        part = desk(whole.part(0, cut), "10000", "10000", costs).replay(one_level("0.02", Destination.HALF)).events
+        assert part == tuple(event for event in seen if event.number + 1 < cut)
+
+
+def test_the_default_rule_is_what_a_few_lines_of_arithmetic_say() -> None:
+    """The rule written out once more, for one policy, without guards: |off| ≥ 2 % of the value goes back."""
+    series, costs = walk(5, 300), Costs(d("0.001"), d("0.002"), d(0), d(1))
+    base, quote, orders = d(10000), d(10000), []
+    market = desk(series).market
+    for number in range(len(market)):
+        price, after = market.close(number), market.next_bar(number)
+        value = base * price + quote
+        off = base * price - value / 2
+        if after is None or abs(off) < value * d("0.02") or abs(off) < 5:
+            continue
+        quantity = EXACT.divide(abs(off), price).quantize(d("0.0001"), "ROUND_FLOOR")
+        if quantity * price < 5:
+            continue
+        sign = -1 if off > 0 else 1
+        paid = quantity * series.open[after] * (1 + sign * d("0.002"))
+        base, quote = base + sign * quantity, quote - sign * paid - paid * d("0.001")
+        orders.append((number, sign * quantity))
+    found = desk(series, "10000", "10000", costs).replay(one_level("0.02"))
+    assert [(e.number, e.signed) for e in found.events] == orders
+    assert found.base == base
+    assert found.quote == quote
+    assert len(orders) > 10
+
+
+def twenty() -> list[Strategy]:
+    """One level each, several levels, the cost guard, a derived band, a month, a daily loss."""
+    usual = replace(
+        OPEN,
+        max_orders_per_day=5,
+        cooldown=timedelta(hours=1),
+        max_notional=d(1000),
+        max_slippage=d("0.005"),
+        max_price_deviation=d("0.2"),
+    )
+    places = (Destination.TARGET, Destination.HALF, Destination.EDGE, d("0.004"))
+    found = [one_level(trigger, to, usual) for trigger in ("0.005", "0.02", "0.06") for to in places]
+    rule = one_level("0.01", limits=usual)
+    levels = (Level(d("0.01"), Destination.HALF), Level(d("0.03")), Level(d("0.05"), d("0.01")))
+    return [
+        *found,
+        rule,
+        replace(rule, policy=replace(rule.policy, levels=levels)),
+        replace(rule, policy=replace(rule.policy, cost_guard=CostGuard(d("0.02"), d("0.65")))),
+        replace(rule, policy=replace(rule.policy, levels=levels, cost_guard=CostGuard(d(0), d("0.55")))),
+        replace(rule, auto=Destination.HALF),
+        replace(rule, auto=Destination.TARGET, policy=replace(rule.policy, min_notional=d(40))),
+        replace(rule, policy=replace(rule.policy, core_holding=d(1), quote_reserve=d(450))),
+        replace(rule, limits=replace(usual, max_daily_loss=d(8))),
+        replace(one_level("0", limits=usual), monthly=True),
+    ]
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason=f"no price series at {DATA}")
+@pytest.mark.parametrize(
+    ("name", "slots", "bars"),
+    [("adabtc-5m-2018-01", 60, 2000), ("btcusd-1m-2022-01", 240, 45031), ("dogeusd-1d-2017-2021", 15, 200)],
+)
+def test_jumping_to_triggers_gives_what_deciding_on_every_slot_gives(name: str, slots: int, bars: int) -> None:
+    """To the last digit, for twenty policies; `python -m bench backtests` holds the whole files against it."""
+    series = read(DATA / f"{name}.csv.gz").part(0, bars)
+    start = Start.halves(d(1000), series.open[0])
+    for costs in (Costs(), Costs(d("0.001"), d("0.001"), d("0.00001"), d("0.02"))):
+        table = Desk(Market(series, slots), costs, start, QRL, d("0.000001"))
+        different = []
+        for each in twenty()[:: 1 if costs.impact == 0 else 5]:
+            jumped, looked = table.replay(each), table.replay(each, every_bar=True)
+            if (jumped.events, jumped.base, jumped.quote) != (looked.events, looked.base, looked.quote):
+                different.append(each)
+        assert different == []
+
+
+def test_jumping_decides_at_triggers_only() -> None:
+    table = desk(walk(7, 2000), "10000", "10000")
+    found = table.replay(one_level("0.05"))
+    assert 0 < found.decided <= len(found.events) + 2
+    assert table.replay(one_level("0.05"), every_bar=True).decided == len(table.market)
+
+
+def test_digits_are_kept_to_the_last() -> None:
+    table = desk(
+        candles(["1.23456789", "2.46913578", "2.46913578"]), costs=Costs(d("0.0007"), d("0.0013"), d(0), d(1))
+    )
+    found = table.replay(one_level("0.1"))
+    (event,) = found.events
+    proceeds = event.quantity * event.fill_price
+    assert found.quote == 100 + proceeds - event.fee
+    assert isinstance(found.quote, Decimal)
+    assert found.base == 100 - event.quantity
+
+
+def test_an_archive_of_the_project_is_read_as_it_lies(tmp_path: Path) -> None:
+    path = tmp_path / "two.csv.gz"
+    path.write_bytes(gzip.compress(b"open_time_ms,open,high,low,close,volume\n0,1,1,1,1,9\n900000,1,2,1,2,9\n"))
+    assert len(Market(read(path))) == 2
