@@ -58,14 +58,14 @@ def why(values: Values) -> str:
     return f"HOLD: {reason}" + (f" ({explanation})" if explanation and explanation not in reason else "")
 
 
-def triggers(values: Values) -> list[str]:
-    """At which prices it trades next, and how much."""
+def triggers(values: Values) -> dict[str, str]:
+    """At which prices it trades next, and how much: what it does, and the terms."""
     found = (values.plan or {}).get("next_triggers") or {}
-    lines = []
+    told = {}
     for name, verb, side in (("buy_below", "Buys", "at or below"), ("sell_above", "Sells", "at or above")):
         if trigger := found.get(name):
-            lines.append(f"{verb} {quantity(trigger['quantity'])} {values.base} {side} {price(trigger['price'])}")
-    return lines
+            told[verb] = f"{quantity(trigger['quantity'])} {values.base} {side} {price(trigger['price'])}"
+    return told
 
 
 @exact
@@ -80,8 +80,8 @@ def deposit(values: Values) -> str | None:
     into_base = min(max(lacking, ZERO), amount)
     bought = quotient(into_base, plan["price"])
     return (
-        f"Of a deposit of {money(amount)} {values.quote}, {money(into_base)} would buy {quantity(bought)} "
-        f"{values.base} and {money(amount - into_base)} would stay"
+        f"of {money(amount)} {values.quote}: {money(into_base)} would buy {quantity(bought)} {values.base}, "
+        f"{money(amount - into_base)} would stay"
     )
 
 
@@ -148,7 +148,8 @@ def lines(values: Values) -> list[str]:
     intents = [intent_line(intent, values) for intent in values.open_intents]
     told += [f"{'open' if first else '':<11}{text}" for first, text in _first(intents or ["no order is open"])]
     told.append(f"plan       {why(values)}, {age(values.age(values.plan))}")
-    told.append(f"next       {'; '.join(triggers(values)) or 'no price is known at which it would trade'}")
+    prices = "; ".join(f"{verb.lower()} {terms}" for verb, terms in triggers(values).items())
+    told.append(f"next       {prices or 'no price is known at which it would trade'}")
     told.append(f"mix        {mix(values)}")
     told.append(f"worth      {sentence(values)}")
     told += [f"{'runs' if first else '':<11}{text}" for first, text in _first(_run_lines(values))]

@@ -74,17 +74,12 @@ def _next(values: Values) -> Markup:
         "cost": values.age(values.cost, "updated_at"),
         "plan": values.age(values.plan),
     }
-    lines = [
-        f"The mix is {content.mix(values)}.",
-        *(f"{line}." for line in content.triggers(values)),
-        *(f"{line}." for line in [content.deposit(values)] if line),
-        f"Age of what is known: {', '.join(f'{name} {age(seconds)}' for name, seconds in ages.items())}.",
-    ]
-    return _section(
-        "What happens next",
-        tag("p", f"The last plan: {content.why(values)}."),
-        tag("ul", *(tag("li", line) for line in lines), class_="plain"),
-    )
+    facts: list[tuple[str, Child]] = [("The mix", content.mix(values))]
+    facts += content.triggers(values).items()
+    if deposit := content.deposit(values):
+        facts.append(("A deposit", deposit))
+    facts.append(("Age of data", ", ".join(f"{name} {age(seconds)}" for name, seconds in ages.items())))
+    return _section("What happens next", tag("p", f"The last plan: {content.why(values)}."), _facts(facts))
 
 
 def _attribution(values: Values) -> Markup:
@@ -162,7 +157,7 @@ def _profit(values: Values) -> Markup:
         notes.append(f"Of {quantity(unknown)} {values.base} the cost is not known; they take no part.")
     return _section(
         "Profit and loss",
-        table(f"At {price(cost['current_price'])}, {values.quote}", ["", "Average cost", "FIFO"], rows),
+        table(f"At {price(cost['current_price'])}, {values.quote}", ["By", "Average cost", "FIFO"], rows),
         tag("p", " ".join(notes), class_="note"),
     )
 

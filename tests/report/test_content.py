@@ -88,7 +88,7 @@ def test_the_last_plan_says_which_check_holds_it() -> None:
 def test_a_deposit_goes_first_to_what_is_short(weight: str, into: str) -> None:
     total = d(1000)
     plan = {**(SOME.plan or {}), "price": d(2), "total_value_usdt": total, "qrl_value_usdt": total * d(weight)}
-    assert f"Of a deposit of 100.00 USDT, {into} would buy" in (content.deposit(replace(SOME, plan=plan)) or "")
+    assert f"of 100.00 USDT: {into} would buy" in (content.deposit(replace(SOME, plan=plan)) or "")
 
 
 def intent(**more: Any) -> JournalEntry:
