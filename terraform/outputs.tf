@@ -1,36 +1,38 @@
-output "dashboard_url" {
-  description = "The dashboard."
-  value       = "https://console.cloud.google.com/monitoring/dashboards/builder/${element(split("/", google_monitoring_dashboard.bot.id), 3)}?project=${var.project_id}"
+output "bots" {
+  description = "Bot => what deploy.sh needs to know of it."
+  value = { for bot, made in module.bot : bot => {
+    audience       = made.audience
+    dashboard_url  = made.dashboard_url
+    exchange_key   = local.bots[bot].exchange_key
+    functions      = made.functions
+    journal_bucket = made.journal_bucket
+    paused         = made.paused
+    urls           = made.urls
+  } }
+
+  precondition {
+    condition     = length(distinct([for bot in values(local.bots) : bot.key_prefix])) == length(local.bots)
+    error_message = "Two bots have the same key_prefix and would overwrite each other's ledger."
+  }
+  precondition {
+    condition     = length(distinct([for bot in values(local.bots) : "${bot.trading.symbol} ${bot.exchange_key}"])) == length(local.bots)
+    error_message = "Two bots trade the same symbol with the same key: each would take the other's orders for a stranger's."
+  }
 }
 
 output "egress_address" {
-  description = "The address the exchange sees: bind the API key to it."
-  value       = local.egress_address.address
+  description = "The address the exchange sees: bind the API keys to it."
+  value       = module.foundation.egress_address
 }
 
-output "functions" {
-  description = "Function => name of the function, of its schedule and of its Cloud Run service."
-  value       = local.names
-}
-
-output "journal_bucket" {
-  description = "Where fills, intents and plans are kept outside Redis."
-  value       = google_storage_bucket.journal.name
+output "exchange_secrets" {
+  description = "Exchange key => part => the secret that deploy.sh secrets adds a version to."
+  value       = { for key, parts in module.foundation.exchange_secrets : key => { for part, secret in parts : part => secret.secret_id } }
 }
 
 output "name_prefix" {
   description = "Prefix of every name, with its dash."
   value       = local.prefix
-}
-
-output "ops_audience" {
-  description = "What a service account's token for ops is made out for."
-  value       = local.computed_uri["ops"]
-}
-
-output "ops_url" {
-  description = "The operators' door."
-  value       = module.ops.uri
 }
 
 output "project_id" {
@@ -40,29 +42,15 @@ output "project_id" {
 
 output "redis" {
   description = "The store: instance, host and port, reachable from inside the network only."
-  value = {
-    instance = google_redis_instance.store.name
-    host     = google_redis_instance.store.host
-    port     = google_redis_instance.store.port
-  }
+  value       = module.foundation.redis
 }
 
 output "redis_ca" {
   description = "Authorities of the store's certificate, for redis-cli."
-  value       = local.redis_ca
+  value       = module.foundation.redis_ca
 }
 
 output "region" {
   description = "Region."
   value       = var.region
-}
-
-output "secrets" {
-  description = "Containers of the secrets: what secret_versions calls it => its id."
-  value       = { for key, secret in google_secret_manager_secret.bot : key => secret.secret_id }
-}
-
-output "service_urls" {
-  description = "Function => its run.app URL."
-  value       = merge({ for key, function in module.job : key => function.uri }, { ops = module.ops.uri })
 }

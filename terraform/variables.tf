@@ -1,9 +1,54 @@
+variable "audit_logs" {
+  description = "Whether reads and writes of secrets and buckets are written to the audit log, in the whole project. With another configuration that rules them, false."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "bots" {
+  description = <<-EOT
+    The bots of this deployment, by a name of up to 8 letters and digits; each has its own functions, accounts, schedules,
+    journal, dashboard and alerts. What is not given is that of trading, settings, jobs_paused and operators.
+    The bot called qrl bears bare names (balance, price, …); another goes before every name of its own (btc-balance).
+    key_prefix goes before its keys in the shared store: empty for qrl, "NAME:" for another, after redis.key_prefix.
+    exchange_key is the key it trades with, by default one of its own name. Two bots with one key see the same account, and
+    each takes all its USDT for its own: give each a sub-account, or a usdt_reserve for what is the other's.
+  EOT
+  type = map(object({
+    symbol            = optional(string)
+    target_ratio      = optional(number)
+    min_notional_usdt = optional(number)
+    threshold_pct     = optional(string)
+    execution_mode    = optional(string)
+    settings          = optional(map(string), {})
+    jobs_paused       = optional(set(string))
+    operators         = optional(set(string))
+    key_prefix        = optional(string)
+    exchange_key      = optional(string)
+  }))
+  default  = { qrl = {} }
+  nullable = false
+
+  validation {
+    condition     = length(var.bots) > 0 && alltrue([for bot in keys(var.bots) : can(regex("^[a-z][a-z0-9]{0,7}$", bot))])
+    error_message = "bots are named in up to 8 lower-case letters and digits, starting with a letter; there is at least one."
+  }
+  validation {
+    condition     = alltrue([for bot in keys(var.bots) : bot == "qrl" || length(var.name_prefix) + length(bot) <= 8])
+    error_message = "name_prefix and a bot's name have 8 letters and digits together at most: an account's id has 30."
+  }
+  validation {
+    condition     = alltrue([for bot in values(var.bots) : bot.exchange_key == null || contains(keys(var.bots), coalesce(bot.exchange_key, "none"))])
+    error_message = "exchange_key names a bot: the one whose key is shared."
+  }
+}
+
 variable "budget" {
-  description = "Monthly budget of the project: e-mails the billing administrators at 50, 90 and 100 %, and when the forecast passes 100 %. None when null."
+  description = "Monthly budget of the project: tells the billing administrators and the mail channels at 50, 90 and 100 %, and when the forecast passes 100 %. The currency is the billing account's, and need not be given. Whoever applies it needs billing.budgets.create on the billing account (roles/billing.costsManager). None when null."
   type = object({
     billing_account = string
     amount          = number
-    currency        = optional(string, "USD")
+    currency        = optional(string)
   })
   default = null
 
@@ -14,6 +59,10 @@ variable "budget" {
   validation {
     condition     = var.budget == null || try(var.budget.amount >= 1 && floor(var.budget.amount) == var.budget.amount, false)
     error_message = "budget.amount is a whole number of at least 1."
+  }
+  validation {
+    condition     = try(var.budget.currency, null) == null || can(regex("^[A-Z]{3}$", var.budget.currency))
+    error_message = "budget.currency is three capitals, and that of the billing account."
   }
 }
 
@@ -39,20 +88,21 @@ variable "deletion_protection" {
 variable "egress" {
   description = <<-EOT
     How functions leave to the exchange, always through one reserved address.
-    "connector" (default): a Serverless VPC Access connector; two e2-micro instances, about 12 to 14 USD a month.
+    "connector": a Serverless VPC Access connector; two e2-micro instances.
     "direct": Direct VPC egress; no connector to pay, but behind Cloud NAT a new instance may wait 30 s and more for its
-    first connection, so every function keeps one instance warm, which costs more than the connector.
+    first connection, so the 15-minute job keeps one instance warm.
+    null: as the profile says.
     address_name: an address already reserved in this region and known to the exchange, instead of a new one.
   EOT
   type = object({
-    mode         = optional(string, "connector")
+    mode         = optional(string)
     address_name = optional(string)
   })
   default  = {}
   nullable = false
 
   validation {
-    condition     = contains(["connector", "direct"], var.egress.mode)
+    condition     = var.egress.mode == null || contains(["connector", "direct"], coalesce(var.egress.mode, "none"))
     error_message = "egress.mode is connector or direct."
   }
   validation {
@@ -74,25 +124,26 @@ variable "extra_audiences" {
 }
 
 variable "jobs_paused" {
-  description = "Jobs whose schedule exists but does not fire. rebalance is part of fifteen_min_job already; its own schedule starts paused."
+  description = "Jobs of every bot whose schedule exists but does not fire, unless bots says otherwise. rebalance is part of fifteen_min_job already; its own schedule starts paused."
   type        = set(string)
   default     = ["rebalance"]
   nullable    = false
+}
 
-  validation {
-    condition     = length(setsubtract(var.jobs_paused, ["balance", "price", "cost", "fifteen_min_job", "rebalance"])) == 0
-    error_message = "jobs_paused names jobs: balance, price, cost, fifteen_min_job, rebalance."
-  }
+variable "journal_locked" {
+  description = "Whether the journal's retention is locked: then nobody, its owner included, can shorten it or delete the bucket before its last line is that old. It cannot be undone."
+  type        = bool
+  default     = false
+  nullable    = false
 }
 
 variable "journal_retention_days" {
-  description = "How long nobody can delete a line of the journal (fills, intents, plans). Nothing deletes it afterwards either."
+  description = "How long no line of the journal (fills, intents, plans) can be deleted or replaced. Nothing deletes it afterwards either. As the profile says when null."
   type        = number
-  default     = 400
-  nullable    = false
+  default     = null
 
   validation {
-    condition     = var.journal_retention_days >= 30 && var.journal_retention_days <= 3650 && floor(var.journal_retention_days) == var.journal_retention_days
+    condition     = var.journal_retention_days == null || try(var.journal_retention_days >= 30 && var.journal_retention_days <= 3650 && floor(var.journal_retention_days) == var.journal_retention_days, false)
     error_message = "journal_retention_days is a whole number from 30 (the exchange's own memory of trades) to 3650."
   }
 }
@@ -138,13 +189,14 @@ variable "mexc_base_url" {
 }
 
 variable "mexc_key_created" {
-  description = "Day the trading key was made, YYYY-MM-DD: the bot warns before its 90 days are over. `deploy.sh secrets` sets it."
-  type        = string
-  default     = null
+  description = "Day each trading key was made, YYYY-MM-DD, by the bot it is named for: the bot warns before its 90 days are over. `deploy.sh secrets` sets it."
+  type        = map(string)
+  default     = {}
+  nullable    = false
 
   validation {
-    condition     = var.mexc_key_created == null || can(formatdate("YYYY", "${var.mexc_key_created}T00:00:00Z"))
-    error_message = "mexc_key_created is a date, YYYY-MM-DD."
+    condition     = alltrue([for day in values(var.mexc_key_created) : can(formatdate("YYYY", "${day}T00:00:00Z"))])
+    error_message = "mexc_key_created are dates, YYYY-MM-DD."
   }
 }
 
@@ -176,17 +228,20 @@ variable "notification_channels" {
 }
 
 variable "operators" {
-  description = "Who may call ops, as IAM members: user:me@example.com or serviceAccount:name@project.iam.gserviceaccount.com. Groups cannot be checked by e-mail and are refused."
+  description = "Who may call the ops of every bot, unless bots says otherwise, as IAM members: user:me@example.com or serviceAccount:name@project.iam.gserviceaccount.com. Groups cannot be checked by e-mail and are refused."
   type        = set(string)
+  nullable    = false
+}
+
+variable "profile" {
+  description = "What is provisioned where no variable of its own says otherwise: lean, durable or direct (profiles.tf; docs/operations.md, \"What it costs\")."
+  type        = string
+  default     = "lean"
   nullable    = false
 
   validation {
-    condition     = length(var.operators) > 0
-    error_message = "operators names at least one account: without it nobody can pause the bot."
-  }
-  validation {
-    condition     = alltrue([for member in var.operators : can(regex("^(user|serviceAccount):[^@:, ]+@[a-z0-9.-]+$", member))])
-    error_message = "Each of operators is user:e-mail or serviceAccount:e-mail."
+    condition     = contains(["lean", "durable", "direct"], var.profile)
+    error_message = "profile is lean, durable or direct."
   }
 }
 
@@ -203,26 +258,25 @@ variable "project_id" {
 
 variable "redis" {
   description = <<-EOT
-    The store. Prices a month in us-central1; Singapore is dearer.
-    tier BASIC: one node, 35.77 USD for 1 GB (98.55 for 5 GB); STANDARD_HA: a replica and fail-over, 46.72 USD for 1 GB
-    (197.10 for 5 GB). The bot's data is bounded and fits 1 GB. memory_gb can be changed in place; a change of tier makes a
-    new, empty instance and is refused while the old one is protected.
-    key_prefix goes before every key (REDIS_KEY_PREFIX).
+    The store. What is null is as the profile says.
+    tier BASIC: one node; STANDARD_HA: a replica and fail-over. The bots' data is bounded and fits 1 GB. memory_gb can be
+    changed in place; a change of tier makes a new, empty instance and is refused while the old one is protected.
+    key_prefix goes before every key of every bot (REDIS_KEY_PREFIX).
   EOT
   type = object({
-    tier       = optional(string, "BASIC")
-    memory_gb  = optional(number, 1)
+    tier       = optional(string)
+    memory_gb  = optional(number)
     key_prefix = optional(string, "")
   })
   default  = {}
   nullable = false
 
   validation {
-    condition     = contains(["BASIC", "STANDARD_HA"], var.redis.tier)
+    condition     = var.redis.tier == null || contains(["BASIC", "STANDARD_HA"], coalesce(var.redis.tier, "none"))
     error_message = "redis.tier is BASIC or STANDARD_HA."
   }
   validation {
-    condition     = contains(range(1, 301), var.redis.memory_gb)
+    condition     = var.redis.memory_gb == null || contains(range(1, 301), coalesce(var.redis.memory_gb, 0))
     error_message = "redis.memory_gb is a whole number from 1 to 300."
   }
   validation {
@@ -257,86 +311,47 @@ variable "runtime" {
 
 variable "secret_versions" {
   description = <<-EOT
-    Pinned versions of the secrets the operator adds (`deploy.sh secrets` adds them and writes this down). A pair that is
-    null is not handed to any function: the bot then answers "API keys not configured". The read_ pair is for ops and
-    belongs to an exchange key that can read only; ops never sees the trading key.
+    Pinned versions of the secrets the operator adds, by the bot the key is named for (`deploy.sh secrets` adds them and
+    writes this down). A pair that is null is not handed to any function: the bot then answers "API keys not configured".
+    The read_ pair is for ops and belongs to an exchange key that can read only; ops never sees the trading key.
   EOT
-  type = object({
+  type = map(object({
     mexc_api_key         = optional(number)
     mexc_secret_key      = optional(number)
     read_mexc_api_key    = optional(number)
     read_mexc_secret_key = optional(number)
-  })
+  }))
   default  = {}
   nullable = false
 
   validation {
-    condition     = alltrue([for version in values(var.secret_versions) : version == null || try(version >= 1 && floor(version) == version, false)])
+    condition     = alltrue([for version in flatten([for pairs in values(var.secret_versions) : values(pairs)]) : version == null || try(version >= 1 && floor(version) == version, false)])
     error_message = "secret_versions are version numbers, 1 and up: a version is pinned, never latest."
   }
   validation {
-    condition = (
-      (var.secret_versions.mexc_api_key == null) == (var.secret_versions.mexc_secret_key == null) &&
-      (var.secret_versions.read_mexc_api_key == null) == (var.secret_versions.read_mexc_secret_key == null)
-    )
+    condition = alltrue([for pairs in values(var.secret_versions) :
+      (pairs.mexc_api_key == null) == (pairs.mexc_secret_key == null) && (pairs.read_mexc_api_key == null) == (pairs.read_mexc_secret_key == null)
+    ])
     error_message = "secret_versions come in pairs: the API key and its secret key."
   }
 }
 
 variable "settings" {
-  description = "Further settings of the bot, as environment variables (README, table of settings). Not for secrets, and not for what this configuration sets itself."
+  description = "Further settings of every bot, as environment variables (README, table of settings). Not for secrets, and not for what this configuration sets itself."
   type        = map(string)
   default     = {}
   nullable    = false
-
-  validation {
-    condition     = alltrue([for name in keys(var.settings) : can(regex("^[A-Z][A-Z0-9_]{0,63}$", name))])
-    error_message = "settings are named in capitals, digits and _, starting with a letter."
-  }
-  validation {
-    condition     = length(setsubtract(keys(var.settings), jsondecode(file("${path.module}/settings.json")))) == 0
-    error_message = "settings the bot does not know, and would trade without: ${join(", ", setsubtract(keys(var.settings), jsondecode(file("${path.module}/settings.json"))))}. Names: docs, table of settings."
-  }
-  validation {
-    condition     = length(setintersection(keys(var.settings), local.reserved_settings)) == 0
-    error_message = "settings collide with what this configuration sets itself: ${join(", ", setintersection(keys(var.settings), local.reserved_settings))}."
-  }
-  validation {
-    condition     = alltrue([for name in keys(var.settings) : !can(regex("^(K_|X_GOOGLE_|FUNCTION_|GOOGLE_)|^PORT$|(SECRET|PASSWORD|TOKEN|REDIS_URL)", name))])
-    error_message = "settings cannot hold what the platform sets (K_*, FUNCTION_*, GOOGLE_*, PORT) nor anything secret (*SECRET*, *PASSWORD*, *TOKEN*, REDIS_URL): variables lie in the state in plain text."
-  }
 }
 
 variable "trading" {
-  description = "What is kept and how: symbol, target_ratio (share of the base asset's value), min_notional_usdt and threshold_pct (smallest deviation worth trading, as a fraction of the whole), execution_mode plan | test | live. Only live places orders."
+  description = "What every bot keeps and how, unless bots says otherwise: symbol, target_ratio (share of the base asset's value), min_notional_usdt and threshold_pct (smallest deviation worth trading, as a fraction of the whole, or auto), execution_mode plan | test | live. Only live places orders."
   type = object({
     symbol            = optional(string, "QRLUSDT")
     target_ratio      = optional(number, 0.5)
     min_notional_usdt = optional(number, 5)
-    threshold_pct     = optional(number, 0.01)
+    threshold_pct     = optional(string, "0.01")
     execution_mode    = optional(string, "plan")
   })
   default  = {}
   nullable = false
-
-  validation {
-    condition     = can(regex("^[A-Z0-9]{2,20}USDT$", var.trading.symbol))
-    error_message = "trading.symbol is a USDT pair in capitals, e.g. QRLUSDT."
-  }
-  validation {
-    condition     = var.trading.target_ratio > 0 && var.trading.target_ratio < 1
-    error_message = "trading.target_ratio lies between 0 and 1."
-  }
-  validation {
-    condition     = var.trading.min_notional_usdt > 0
-    error_message = "trading.min_notional_usdt is above 0."
-  }
-  validation {
-    condition     = var.trading.threshold_pct >= 0 && var.trading.threshold_pct < 1
-    error_message = "trading.threshold_pct is a fraction, from 0 to below 1 (0.01 = 1 %)."
-  }
-  validation {
-    condition     = contains(["plan", "test", "live"], var.trading.execution_mode)
-    error_message = "trading.execution_mode is plan, test or live."
-  }
 }

@@ -1,25 +1,60 @@
 # What each function is told, and which secrets it sees.
 
 mock_provider "google" {
-  source          = "./tests/mocks"
+  source          = "./tests/mocks/bot"
   override_during = plan
 }
-mock_provider "archive" {}
 mock_provider "time" {}
 
-# The archives' content is another file's business (source.tftest.hcl) and slow to carry through every run.
-override_module {
-  target  = module.bundle
-  outputs = { files = { "main.py" = "terraform/versions.tf" }, hash = "0123456789abcdef0123456789abcdef" }
-}
-
 variables {
-  project_id = "test-project"
-  operators  = ["user:ann@example.com", "serviceAccount:bot@other-project.iam.gserviceaccount.com"]
+  bot              = "qrl"
+  project_id       = "test-project"
+  region           = "asia-southeast1"
+  name_prefix      = ""
+  labels           = { app = "qrl-bot", bot = "qrl" }
+  runtime          = "python313"
+  key_prefix       = ""
+  secret_versions  = {}
+  mexc_key_created = null
+  mexc_base_url    = "https://api.mexc.com"
+  log_level        = "INFO"
+  operators        = ["user:ann@example.com", "serviceAccount:bot@other-project.iam.gserviceaccount.com"]
+  jobs_paused      = ["rebalance"]
+  trading          = { symbol = "QRLUSDT", target_ratio = 0.5, min_notional_usdt = 5, threshold_pct = "0.01", execution_mode = "plan" }
+  settings         = {}
+  extra_audiences  = []
+  journal          = { retention_days = 400, locked = false }
+  exchange_secrets = {
+    mexc_api_key         = { id = "projects/test-project/secrets/mexc-api-key", secret_id = "mexc-api-key" }
+    mexc_secret_key      = { id = "projects/test-project/secrets/mexc-secret-key", secret_id = "mexc-secret-key" }
+    read_mexc_api_key    = { id = "projects/test-project/secrets/read-mexc-api-key", secret_id = "read-mexc-api-key" }
+    read_mexc_secret_key = { id = "projects/test-project/secrets/read-mexc-secret-key", secret_id = "read-mexc-secret-key" }
+  }
+  foundation = {
+    project_number        = "123456789012"
+    build_service_account = "projects/test-project/serviceAccounts/qrl-bot-build@test-project.iam.gserviceaccount.com"
+    docker_repository     = "projects/test-project/locations/asia-southeast1/repositories/qrl-bot"
+    channels              = ["projects/test-project/notificationChannels/1"]
+    network               = { connector = "projects/test-project/locations/asia-southeast1/connectors/functions", network = "network", subnetwork = "subnetwork" }
+    redis                 = { id = "projects/test-project/locations/asia-southeast1/instances/store", host = "10.1.2.3", port = 6378, ca = "CA ONE\nCA TWO" }
+    redis_secret          = { id = "projects/test-project/secrets/redis-auth", secret_id = "redis-auth", version = "7" }
+    sources = {
+      balance         = { bucket = "sources", name = "balance-0123456789abcdef.zip" }
+      cost            = { bucket = "sources", name = "cost-0123456789abcdef.zip" }
+      fifteen_min_job = { bucket = "sources", name = "fifteen_min_job-0123456789abcdef.zip" }
+      ops             = { bucket = "sources", name = "ops-0123456789abcdef.zip" }
+      price           = { bucket = "sources", name = "price-0123456789abcdef.zip" }
+      rebalance       = { bucket = "sources", name = "rebalance-0123456789abcdef.zip" }
+    }
+  }
 }
 
 run "without_versions_no_function_gets_an_exchange_key" {
   command = plan
+
+  module {
+    source = "./modules/bot"
+  }
 
   assert {
     condition     = alltrue([for function in concat(values(module.job), [module.ops]) : [for secret in function.function.service_config[0].secret_environment_variables : secret.key] == ["REDIS_PASSWORD"]])
@@ -30,13 +65,12 @@ run "without_versions_no_function_gets_an_exchange_key" {
 run "each_function_sees_only_its_own_secrets_at_pinned_versions" {
   command = plan
 
+  module {
+    source = "./modules/bot"
+  }
+
   variables {
     secret_versions = { mexc_api_key = 3, mexc_secret_key = 4, read_mexc_api_key = 1, read_mexc_secret_key = 2 }
-  }
-  override_resource {
-    target          = google_secret_manager_secret_version.redis_auth
-    override_during = plan
-    values          = { version = "7" }
   }
   assert {
     condition = jsonencode({ for key, function in merge(module.job, { ops = module.ops }) : key => sort([for secret in function.function.service_config[0].secret_environment_variables : "${secret.key}=${secret.secret}@${secret.version}"]) }) == jsonencode({
@@ -58,6 +92,10 @@ run "each_function_sees_only_its_own_secrets_at_pinned_versions" {
 run "the_read_key_alone_gives_the_jobs_nothing" {
   command = plan
 
+  module {
+    source = "./modules/bot"
+  }
+
   variables {
     secret_versions = { read_mexc_api_key = 1, read_mexc_secret_key = 1 }
   }
@@ -70,17 +108,21 @@ run "the_read_key_alone_gives_the_jobs_nothing" {
 run "accounts_may_read_what_their_function_is_given_and_no_more" {
   command = plan
 
+  module {
+    source = "./modules/bot"
+  }
+
   assert {
     condition = jsonencode({
-      for secret in keys(google_secret_manager_secret.bot) : secret => sort([
-        for access in google_secret_manager_secret_iam_member.access : access.member if access.secret_id == google_secret_manager_secret.bot[secret].id
+      for secret in distinct([for access in google_secret_manager_secret_iam_member.access : access.secret_id]) : secret => sort([
+        for access in google_secret_manager_secret_iam_member.access : access.member if access.secret_id == secret
       ])
       }) == jsonencode({
-      mexc_api_key         = [for name in ["balance", "cost", "fifteen-min-job", "rebalance"] : "serviceAccount:run-${name}@test-project.iam.gserviceaccount.com"]
-      mexc_secret_key      = [for name in ["balance", "cost", "fifteen-min-job", "rebalance"] : "serviceAccount:run-${name}@test-project.iam.gserviceaccount.com"]
-      read_mexc_api_key    = ["serviceAccount:run-ops@test-project.iam.gserviceaccount.com"]
-      read_mexc_secret_key = ["serviceAccount:run-ops@test-project.iam.gserviceaccount.com"]
-      redis_auth           = [for name in ["balance", "cost", "fifteen-min-job", "ops", "price", "rebalance"] : "serviceAccount:run-${name}@test-project.iam.gserviceaccount.com"]
+      "projects/test-project/secrets/mexc-api-key"         = [for name in ["balance", "cost", "fifteen-min-job", "rebalance"] : "serviceAccount:run-${name}@test-project.iam.gserviceaccount.com"]
+      "projects/test-project/secrets/mexc-secret-key"      = [for name in ["balance", "cost", "fifteen-min-job", "rebalance"] : "serviceAccount:run-${name}@test-project.iam.gserviceaccount.com"]
+      "projects/test-project/secrets/read-mexc-api-key"    = ["serviceAccount:run-ops@test-project.iam.gserviceaccount.com"]
+      "projects/test-project/secrets/read-mexc-secret-key" = ["serviceAccount:run-ops@test-project.iam.gserviceaccount.com"]
+      "projects/test-project/secrets/redis-auth"           = [for name in ["balance", "cost", "fifteen-min-job", "ops", "price", "rebalance"] : "serviceAccount:run-${name}@test-project.iam.gserviceaccount.com"]
     })
     error_message = "An account may read a secret its function is not given, or may not read one it is."
   }
@@ -93,10 +135,10 @@ run "accounts_may_read_what_their_function_is_given_and_no_more" {
 run "no_secret_is_in_the_configuration" {
   command = plan
 
-  assert {
-    condition     = nonsensitive(google_secret_manager_secret_version.redis_auth.secret_data == null)
-    error_message = "The AUTH string is written write-only, so that the state holds it once at most."
+  module {
+    source = "./modules/bot"
   }
+
   assert {
     condition     = alltrue([for function in concat(values(module.job), [module.ops]) : length(setintersection(keys(function.function.service_config[0].environment_variables), ["MEXC_API_KEY", "MEXC_SECRET_KEY", "REDIS_PASSWORD"])) == 0])
     error_message = "Secrets come from Secret Manager."
@@ -106,16 +148,15 @@ run "no_secret_is_in_the_configuration" {
 run "each_function_is_told_what_it_reads" {
   command = plan
 
+  module {
+    source = "./modules/bot"
+  }
+
   variables {
     mexc_key_created = "2026-01-31"
-    redis            = { key_prefix = "dev:" }
+    key_prefix       = "dev:"
     settings         = { MAX_PRICE_AGE_SECONDS = "30", REDIS_CACHE_TTL = "90" }
-    trading          = { symbol = "BTCUSDT", target_ratio = 0.6, min_notional_usdt = 7.5, threshold_pct = 0.02, execution_mode = "live" }
-  }
-  override_resource {
-    target          = google_redis_instance.store
-    override_during = plan
-    values          = { host = "10.1.2.3", port = 6378, server_ca_certs = [{ cert = "CA ONE" }, { cert = "CA TWO" }] }
+    trading          = { symbol = "BTCUSDT", target_ratio = 0.6, min_notional_usdt = 7.5, threshold_pct = "auto", execution_mode = "live" }
   }
   assert {
     condition = jsonencode({ for name, value in module.job["fifteen_min_job"].function.service_config[0].environment_variables : name => value if name != "OIDC_AUDIENCE" }) == jsonencode(tomap({
@@ -137,7 +178,7 @@ run "each_function_is_told_what_it_reads" {
       SCHEDULER_SERVICE_ACCOUNT = "call-fifteen-min-job@test-project.iam.gserviceaccount.com"
       SYMBOL                    = "BTCUSDT"
       TARGET_RATIO              = "0.6"
-      THRESHOLD_PCT             = "0.02"
+      THRESHOLD_PCT             = "auto"
     }))
     error_message = "The environment of a job is not as agreed."
   }
@@ -148,6 +189,12 @@ run "each_function_is_told_what_it_reads" {
     error_message = "Only what rebalances may place an order."
   }
   assert {
+    condition = jsonencode({ for key, function in merge(module.job, { ops = module.ops }) : key => function.function.service_config[0].environment_variables["AUTH_MODE"] }) == jsonencode({
+      balance = "platform", cost = "platform", fifteen_min_job = "platform", ops = "oidc", price = "platform", rebalance = "platform"
+    })
+    error_message = "ops, which strangers can reach, checks signatures itself."
+  }
+  assert {
     condition     = setsubtract(keys(module.ops.function.service_config[0].environment_variables), keys(module.job["balance"].function.service_config[0].environment_variables)) == toset(["JOURNAL_BUCKET", "OPERATOR_ACCOUNTS"])
     error_message = "ops is told beside that who the operators are and where the journal lies."
   }
@@ -156,15 +203,19 @@ run "each_function_is_told_what_it_reads" {
     error_message = "ops admits no scheduler."
   }
   assert {
-    condition = toset(local.reserved_settings) == setsubtract(toset(flatten([
-      for function in concat(values(module.job), [module.ops]) : concat(keys(function.function.service_config[0].environment_variables), ["MEXC_API_KEY", "MEXC_SECRET_KEY", "REDIS_PASSWORD"])
-    ])), keys(var.settings))
+    condition = setunion(local.reserved_settings, ["LOG_EXECUTION_ID"]) == setunion(setsubtract(toset(flatten([
+      for function in concat(values(module.job), [module.ops]) : keys(function.function.service_config[0].environment_variables)
+    ])), keys(var.settings)), ["K_SERVICE"])
     error_message = "reserved_settings has to name exactly what is set here."
   }
 }
 
 run "the_defaults_are_those_of_the_bot" {
   command = plan
+
+  module {
+    source = "./modules/bot"
+  }
 
   assert {
     condition = alltrue([for name, value in { EXECUTION_MODE = "plan", MIN_NOTIONAL_USDT = "5", REDIS_KEY_PREFIX = "", SYMBOL = "QRLUSDT", TARGET_RATIO = "0.5", THRESHOLD_PCT = "0.01" } :

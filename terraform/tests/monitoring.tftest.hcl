@@ -1,193 +1,193 @@
 # Metrics, alerts, budget, dashboard.
 
 mock_provider "google" {
-  source          = "./tests/mocks"
+  source          = "./tests/mocks/bot"
   override_during = plan
 }
-mock_provider "archive" {}
 mock_provider "time" {}
 
-# The archives' content is another file's business (source.tftest.hcl) and slow to carry through every run.
-override_module {
-  target  = module.bundle
-  outputs = { files = { "main.py" = "terraform/versions.tf" }, hash = "0123456789abcdef0123456789abcdef" }
-}
-
 variables {
-  project_id = "test-project"
-  operators  = ["user:ann@example.com", "serviceAccount:bot@other-project.iam.gserviceaccount.com"]
-}
-
-run "the_metrics_bear_the_names_dashboards_rely_on" {
-  command = plan
-
-  assert {
-    condition = jsonencode(keys(google_logging_metric.bot)) == jsonencode(sort([
-      "15min_job_execution_time", "15min_job_failures", "15min_job_rebalance_action", "15min_job_rebalance_notional", "15min_job_success_rate",
-      "job_runs", "rebalance_failures", "shared_auth_failures",
-    ]))
-    error_message = "The metrics are not those agreed."
+  bot              = "qrl"
+  project_id       = "test-project"
+  region           = "asia-southeast1"
+  name_prefix      = ""
+  labels           = { app = "qrl-bot", bot = "qrl" }
+  runtime          = "python313"
+  key_prefix       = ""
+  secret_versions  = {}
+  mexc_key_created = null
+  mexc_base_url    = "https://api.mexc.com"
+  log_level        = "INFO"
+  operators        = ["user:ann@example.com", "serviceAccount:bot@other-project.iam.gserviceaccount.com"]
+  jobs_paused      = ["rebalance"]
+  trading          = { symbol = "QRLUSDT", target_ratio = 0.5, min_notional_usdt = 5, threshold_pct = "0.01", execution_mode = "plan" }
+  settings         = {}
+  extra_audiences  = []
+  journal          = { retention_days = 400, locked = false }
+  exchange_secrets = {
+    mexc_api_key         = { id = "projects/test-project/secrets/mexc-api-key", secret_id = "mexc-api-key" }
+    mexc_secret_key      = { id = "projects/test-project/secrets/mexc-secret-key", secret_id = "mexc-secret-key" }
+    read_mexc_api_key    = { id = "projects/test-project/secrets/read-mexc-api-key", secret_id = "read-mexc-api-key" }
+    read_mexc_secret_key = { id = "projects/test-project/secrets/read-mexc-secret-key", secret_id = "read-mexc-secret-key" }
   }
-  assert {
-    condition     = alltrue([for key, metric in google_logging_metric.bot : metric.name == key && metric.metric_descriptor[0].metric_kind == "DELTA"])
-    error_message = "Without a prefix, a metric's name is the agreed one."
-  }
-  assert {
-    condition     = alltrue([for metric in google_logging_metric.bot : strcontains(metric.filter, "jsonPayload.event=\"job.finished\"") && strcontains(metric.filter, "resource.type=\"cloud_run_revision\"") && length(regexall("jsonPayload\\.event", metric.filter)) == 1])
-    error_message = "A metric reads something else than the line job.finished of this bot."
-  }
-  assert {
-    condition     = alltrue([for key, metric in google_logging_metric.bot : startswith(key, "15min_job_") == strcontains(metric.filter, "jsonPayload.task=\"15-min-job\"")])
-    error_message = "Metrics named for the 15-minute job count its runs only."
-  }
-  assert {
-    condition = jsonencode({ for key, metric in google_logging_metric.bot : key => metric.value_extractor if metric.value_extractor != null }) == jsonencode({
-      "15min_job_execution_time"     = "EXTRACT(jsonPayload.duration_ms)"
-      "15min_job_rebalance_notional" = "EXTRACT(jsonPayload.rebalance_notional_usdt)"
-    })
-    error_message = "Durations and notionals are measured, the rest is counted."
-  }
-  assert {
-    condition     = alltrue([for metric in google_logging_metric.bot : (metric.value_extractor != null) == (metric.metric_descriptor[0].value_type == "DISTRIBUTION") && (metric.value_extractor != null) == (length(metric.bucket_options) == 1)])
-    error_message = "What is measured is a distribution with buckets."
-  }
-  assert {
-    condition     = alltrue([for metric in google_logging_metric.bot : toset([for label in metric.metric_descriptor[0].labels : label.key]) == toset(keys(metric.label_extractors))])
-    error_message = "Every label has an extractor."
-  }
-}
-
-run "every_alert_of_the_issue_exists" {
-  command = plan
-
-  assert {
-    condition     = jsonencode(keys(google_monitoring_alert_policy.query)) == jsonencode(sort(["failures", "rebalance-failing", "silent-balance", "silent-cost", "silent-fifteen-min-job", "silent-price"]))
-    error_message = "An alert is missing, or one watches a paused job."
-  }
-  assert {
-    condition     = jsonencode(keys(google_monitoring_alert_policy.line)) == jsonencode(sort(["drift", "forged-caller", "key-age", "orders", "zero-balance"]))
-    error_message = "An alert on a single line is missing."
-  }
-  assert {
-    condition     = jsonencode(keys(google_monitoring_alert_policy.redis)) == jsonencode(sort(["redis-evictions", "redis-memory"]))
-    error_message = "An alert on the store is missing."
-  }
-  assert {
-    condition     = alltrue([for policy in google_monitoring_alert_policy.query : alltrue([for condition in policy.conditions : condition.condition_prometheus_query_language[0].disable_metric_validation])])
-    error_message = "Before its first point a metric is not found, and the first apply would fail."
-  }
-  assert {
-    condition = jsonencode({ for key, policy in google_monitoring_alert_policy.line : key => trimprefix(policy.conditions[0].condition_matched_log[0].filter, "${local.finished}\n") }) == jsonencode({
-      drift         = "jsonPayload.weight_drift>0.10"
-      forged-caller = "jsonPayload.auth_failure=(\"missing_credentials\" OR \"forbidden_caller\")"
-      key-age       = "jsonPayload.key_age_days>=75"
-      orders        = "jsonPayload.orders_today>10"
-      zero-balance  = "jsonPayload.zero_balance=true"
-    })
-    error_message = "A line alert matches something else than a field of the line job.finished."
-  }
-  assert {
-    condition     = alltrue([for policy in google_monitoring_alert_policy.line : length(policy.alert_strategy[0].notification_rate_limit) == 1])
-    error_message = "Without a rate limit the platform refuses such a policy."
-  }
-  assert {
-    condition = jsonencode({ for key, policy in google_monitoring_alert_policy.redis : key => [regex("redis.googleapis.com/[a-z_/]+", policy.conditions[0].condition_threshold[0].filter), policy.conditions[0].condition_threshold[0].threshold_value] }) == jsonencode({
-      redis-evictions = ["redis.googleapis.com/stats/evicted_keys", 0]
-      redis-memory    = ["redis.googleapis.com/stats/memory/usage_ratio", 0.8]
-    })
-    error_message = "Memory above 80 %, and any eviction."
+  foundation = {
+    project_number        = "123456789012"
+    build_service_account = "projects/test-project/serviceAccounts/qrl-bot-build@test-project.iam.gserviceaccount.com"
+    docker_repository     = "projects/test-project/locations/asia-southeast1/repositories/qrl-bot"
+    channels              = ["projects/test-project/notificationChannels/1"]
+    network               = { connector = "projects/test-project/locations/asia-southeast1/connectors/functions", network = "network", subnetwork = "subnetwork" }
+    redis                 = { id = "projects/test-project/locations/asia-southeast1/instances/store", host = "10.1.2.3", port = 6378, ca = "CA ONE\nCA TWO" }
+    redis_secret          = { id = "projects/test-project/secrets/redis-auth", secret_id = "redis-auth", version = "7" }
+    sources = {
+      balance         = { bucket = "sources", name = "balance-0123456789abcdef.zip" }
+      cost            = { bucket = "sources", name = "cost-0123456789abcdef.zip" }
+      fifteen_min_job = { bucket = "sources", name = "fifteen_min_job-0123456789abcdef.zip" }
+      ops             = { bucket = "sources", name = "ops-0123456789abcdef.zip" }
+      price           = { bucket = "sources", name = "price-0123456789abcdef.zip" }
+      rebalance       = { bucket = "sources", name = "rebalance-0123456789abcdef.zip" }
+    }
   }
 }
 
-# The window that must hold no success, and how long it must go on holding none, make three intervals and two minutes.
-run "silence_is_noticed_after_three_intervals" {
+run "the_metrics_are_read_off_one_line_a_run" {
   command = plan
+
+  module {
+    source = "./modules/bot"
+  }
+
+  assert {
+    condition     = local.finished == "resource.type=\"cloud_run_revision\"\nresource.labels.location=\"asia-southeast1\"\nresource.labels.service_name=(\"balance\" OR \"cost\" OR \"fifteen-min-job\" OR \"ops\" OR \"price\" OR \"rebalance\")\njsonPayload.event=\"job.finished\""
+    error_message = "Metrics and alerts read something else than the line job.finished of this bot."
+  }
+  assert {
+    condition = jsonencode({ for key, metric in google_logging_metric.bot : metric.name => [
+      metric.filter, metric.metric_descriptor[0].metric_kind, metric.metric_descriptor[0].value_type, metric.metric_descriptor[0].unit, metric.value_extractor, metric.label_extractors,
+      [for buckets in metric.bucket_options : [buckets.exponential_buckets[0].scale, buckets.exponential_buckets[0].growth_factor, buckets.exponential_buckets[0].num_finite_buckets]],
+      ] }) == jsonencode({
+      "15min_job_execution_time"     = ["${local.finished}\njsonPayload.task=\"15-min-job\"", "DELTA", "DISTRIBUTION", "ms", "EXTRACT(jsonPayload.duration_ms)", { status = "EXTRACT(jsonPayload.status)" }, [[50, 1.5, 24]]]
+      "15min_job_failures"           = ["${local.finished}\njsonPayload.task=\"15-min-job\"\njsonPayload.status=(\"error\" OR \"partial\")", "DELTA", "INT64", "1", null, { error_code = "EXTRACT(jsonPayload.error_code)", status = "EXTRACT(jsonPayload.status)" }, []]
+      "15min_job_rebalance_action"   = ["${local.finished}\njsonPayload.task=\"15-min-job\"\njsonPayload.rebalance_action:*", "DELTA", "INT64", "1", null, { action = "EXTRACT(jsonPayload.rebalance_action)" }, []]
+      "15min_job_rebalance_notional" = ["${local.finished}\njsonPayload.task=\"15-min-job\"\njsonPayload.rebalance_notional_usdt>0", "DELTA", "DISTRIBUTION", "{USDT}", "EXTRACT(jsonPayload.rebalance_notional_usdt)", { action = "EXTRACT(jsonPayload.rebalance_action)" }, [[1, 2, 20]]]
+      "15min_job_success_rate"       = ["${local.finished}\njsonPayload.task=\"15-min-job\"", "DELTA", "INT64", "1", null, { status = "EXTRACT(jsonPayload.status)" }, []]
+      "job_runs"                     = ["${local.finished}", "DELTA", "INT64", "1", null, { status = "EXTRACT(jsonPayload.status)", task = "EXTRACT(jsonPayload.task)" }, []]
+      "rebalance_blocked"            = ["${local.finished}\njsonPayload.task=(\"15-min-job\" OR \"rebalance\")\njsonPayload.rebalance_blocked=true", "DELTA", "INT64", "1", null, { task = "EXTRACT(jsonPayload.task)" }, []]
+      "rebalance_failures"           = ["${local.finished}\njsonPayload.task=(\"15-min-job\" OR \"rebalance\")\njsonPayload.status=(\"error\" OR \"partial\")\nNOT jsonPayload.rebalance_action=\"HOLD\"", "DELTA", "INT64", "1", null, { task = "EXTRACT(jsonPayload.task)" }, []]
+      "shared_auth_failures"         = ["${local.finished}\njsonPayload.auth_failure:*", "DELTA", "INT64", "1", null, { reason = "EXTRACT(jsonPayload.auth_failure)", task = "EXTRACT(jsonPayload.task)" }, []]
+    })
+    error_message = "A metric has another name, counts other lines, or measures or labels them otherwise."
+  }
+  assert {
+    condition     = alltrue([for metric in google_logging_metric.bot : metric.disabled != true && toset([for label in metric.metric_descriptor[0].labels : "${label.key} ${label.value_type}"]) == toset([for label in keys(metric.label_extractors) : "${label} STRING"])])
+    error_message = "Every label has an extractor, and no metric is switched off."
+  }
+}
+
+run "every_alert_asks_what_it_says" {
+  command = plan
+
+  module {
+    source = "./modules/bot"
+  }
 
   variables {
-    jobs_paused = []
+    jobs_paused     = []
+    secret_versions = { mexc_api_key = 1, mexc_secret_key = 1 }
   }
   assert {
-    condition = jsonencode({ for key, policy in google_monitoring_alert_policy.query : key => tonumber(regex("\\[(\\d+)m\\]", policy.conditions[0].condition_prometheus_query_language[0].query)[0]) + tonumber(trimsuffix(policy.conditions[0].condition_prometheus_query_language[0].duration, "s")) / 60 if startswith(key, "silent-") }) == jsonencode({
-      silent-balance         = 11
-      silent-cost            = 17
-      silent-fifteen-min-job = 47
-      silent-price           = 5
-      silent-rebalance       = 4322
+    condition = jsonencode({ for key, policy in google_monitoring_alert_policy.query : key => [for condition in policy.conditions : [policy.severity, condition.condition_prometheus_query_language[0].duration, condition.condition_prometheus_query_language[0].query]] }) == jsonencode({
+      failures               = [["WARNING", "0s", "sum by (task) (increase(logging_googleapis_com:user_job_runs{monitored_resource=\"cloud_run_revision\",status=~\"error|partial\"}[15m])) > 2.5"], ["WARNING", "0s", "sum(increase(logging_googleapis_com:user_15min_job_failures{monitored_resource=\"cloud_run_revision\"}[31m])) > 1.5"]]
+      rebalance-blocked      = [["ERROR", "0s", "sum(increase(logging_googleapis_com:user_rebalance_blocked{monitored_resource=\"cloud_run_revision\"}[91m])) > 5.5"]]
+      rebalance-failing      = [["CRITICAL", "0s", "(sum(increase(logging_googleapis_com:user_rebalance_failures{monitored_resource=\"cloud_run_revision\"}[46m])) > 2.5) unless on() (sum(increase(logging_googleapis_com:user_job_runs{monitored_resource=\"cloud_run_revision\",task=~\"15-min-job|rebalance\",status=\"success\"}[46m])) > 0.5) unless on() (sum(increase(logging_googleapis_com:user_15min_job_rebalance_action{monitored_resource=\"cloud_run_revision\",action=\"HOLD\"}[46m])) > 0.5)"]]
+      silent-balance         = [["ERROR", "360s", "(sum(increase(logging_googleapis_com:user_job_runs{monitored_resource=\"cloud_run_revision\",task=\"sync-balance\",status=~\"success\"}[5m])) or vector(0)) < 0.5"]]
+      silent-cost            = [["ERROR", "600s", "(sum(increase(logging_googleapis_com:user_job_runs{monitored_resource=\"cloud_run_revision\",task=\"update-cost\",status=~\"success|skipped\"}[7m])) or vector(0)) < 0.5"]]
+      silent-fifteen-min-job = [["CRITICAL", "1800s", "(sum(increase(logging_googleapis_com:user_job_runs{monitored_resource=\"cloud_run_revision\",task=\"15-min-job\",status=~\"success\"}[17m])) or vector(0)) < 0.5"]]
+      silent-price           = [["ERROR", "120s", "(sum(increase(logging_googleapis_com:user_job_runs{monitored_resource=\"cloud_run_revision\",task=\"update-price\",status=~\"success\"}[3m])) or vector(0)) < 0.5"]]
+      silent-rebalance       = [["CRITICAL", "82800s", "(sum(increase(logging_googleapis_com:user_job_runs{monitored_resource=\"cloud_run_revision\",task=\"rebalance\",status=~\"success\"}[2942m])) or vector(0)) < 0.5"]]
+      slots-dropped          = [["WARNING", "0s", "(sum(increase(logging_googleapis_com:user_job_runs{monitored_resource=\"cloud_run_revision\",task=\"15-min-job\"}[3h])) < 10.5) and on() (sum(increase(logging_googleapis_com:user_job_runs{monitored_resource=\"cloud_run_revision\",task=\"15-min-job\"}[1h] offset 3h)) > 0.5)"]]
     })
-    error_message = "A silent job is noticed after three intervals, a daily one after three days."
+    error_message = "An alert is missing, or has another query, length or severity. A silent job is noticed after three intervals and two minutes."
   }
   assert {
-    condition     = alltrue([for key, policy in google_monitoring_alert_policy.query : strcontains(policy.conditions[0].condition_prometheus_query_language[0].query, "or vector(0)) < 0.5") if startswith(key, "silent-")])
-    error_message = "A job that never ran is silent too."
+    condition = alltrue(flatten([for policy in google_monitoring_alert_policy.query : [for condition in policy.conditions : [for found in condition.condition_prometheus_query_language :
+      found.disable_metric_validation && found.evaluation_interval == "60s" && length(regexall("logging_googleapis_com:[a-z0-9_]+", found.query)) == length(regexall("logging_googleapis_com:[a-z0-9_]+\\{monitored_resource=\"cloud_run_revision\"", found.query))
+    ]]]))
+    error_message = "PromQL refuses a log-based metric without its kind of resource, and before its first point a metric is not found."
   }
   assert {
-    condition = jsonencode({ for key, policy in google_monitoring_alert_policy.query : key => regex("task=\"([^\"]+)\",status=~\"([^\"]+)\"", policy.conditions[0].condition_prometheus_query_language[0].query) if startswith(key, "silent-") }) == jsonencode({
-      silent-balance         = ["sync-balance", "success"]
-      silent-cost            = ["update-cost", "success|skipped"]
-      silent-fifteen-min-job = ["15-min-job", "success"]
-      silent-price           = ["update-price", "success"]
-      silent-rebalance       = ["rebalance", "success"]
+    condition = jsonencode({ for key, policy in google_monitoring_alert_policy.line : key => [
+      policy.severity, trimprefix(policy.conditions[0].condition_matched_log[0].filter, "${local.finished}\n"), policy.conditions[0].condition_matched_log[0].label_extractors, policy.alert_strategy[0].notification_rate_limit[0].period,
+      ] }) == jsonencode({
+      drift         = ["ERROR", "jsonPayload.weight_drift>0.10", { drift = "EXTRACT(jsonPayload.weight_drift)", task = "EXTRACT(jsonPayload.task)" }, "3600s"]
+      forged-caller = ["ERROR", "jsonPayload.auth_failure=(\"missing_credentials\" OR \"forbidden_caller\")", { reason = "EXTRACT(jsonPayload.auth_failure)", task = "EXTRACT(jsonPayload.task)" }, "3600s"]
+      key-age       = ["WARNING", "jsonPayload.key_age_days>=75", { days = "EXTRACT(jsonPayload.key_age_days)" }, "86400s"]
+      ledger-drift  = ["ERROR", "jsonPayload.ledger_drift>0.01", { share = "EXTRACT(jsonPayload.ledger_drift)", task = "EXTRACT(jsonPayload.task)" }, "3600s"]
+      open-intent   = ["CRITICAL", "jsonPayload.open_intent_minutes>30", { minutes = "EXTRACT(jsonPayload.open_intent_minutes)", task = "EXTRACT(jsonPayload.task)" }, "3600s"]
+      orders        = ["CRITICAL", "jsonPayload.orders_today>10", { orders = "EXTRACT(jsonPayload.orders_today)", task = "EXTRACT(jsonPayload.task)" }, "3600s"]
+      quarantine    = ["ERROR", "jsonPayload.quarantined_fills>0", { fills = "EXTRACT(jsonPayload.quarantined_fills)", task = "EXTRACT(jsonPayload.task)" }, "3600s"]
+      zero-balance  = ["CRITICAL", "jsonPayload.zero_balance=true", { task = "EXTRACT(jsonPayload.task)" }, "3600s"]
     })
-    error_message = "Each job's silence is its own."
+    error_message = "An alert on a single line is missing, or matches, shows or repeats something else."
+  }
+  assert {
+    condition = alltrue([for policy in concat(values(google_monitoring_alert_policy.query), values(google_monitoring_alert_policy.line)) :
+      policy.enabled != false && policy.combiner == "OR" && policy.notification_channels == tolist(["projects/test-project/notificationChannels/1"]) && strcontains(policy.documentation[0].content, "docs/operations.md")
+    ])
+    error_message = "Every alert is on, notifies, and says where to read on."
+  }
+  assert {
+    condition     = alltrue([for policy in google_monitoring_alert_policy.line : strcontains(policy.conditions[0].condition_matched_log[0].filter, local.finished) && policy.alert_strategy[0].auto_close == "86400s"])
+    error_message = "Lines of this bot alone."
   }
 }
 
-run "alerts_and_budget_go_where_they_are_told" {
+run "what_cannot_run_is_not_missed" {
   command = plan
+
+  module {
+    source = "./modules/bot"
+  }
+
+  assert {
+    condition     = jsonencode(keys(google_monitoring_alert_policy.query)) == jsonencode(["failures", "rebalance-blocked", "rebalance-failing", "silent-price"])
+    error_message = "Before there is an exchange key, only price has anything to do."
+  }
+}
+
+run "a_paused_job_is_not_missed" {
+  command = plan
+
+  module {
+    source = "./modules/bot"
+  }
 
   variables {
-    notification_channels = { ann = { type = "email", labels = { email_address = "ann@example.com" } } }
-    budget                = { billing_account = "012345-6789AB-CDEF01", amount = 80 }
+    jobs_paused     = ["price", "rebalance"]
+    secret_versions = { mexc_api_key = 1, mexc_secret_key = 1 }
   }
   assert {
-    condition     = google_monitoring_notification_channel.bot["ann"].labels == tomap({ email_address = "ann@example.com" })
-    error_message = "The channel is the one given."
-  }
-  assert {
-    condition     = alltrue([for policy in concat(values(google_monitoring_alert_policy.query), values(google_monitoring_alert_policy.line), values(google_monitoring_alert_policy.redis)) : policy.notification_channels == tolist([google_monitoring_notification_channel.bot["ann"].id])])
-    error_message = "Every alert notifies."
-  }
-  assert {
-    condition     = alltrue([for policy in concat(values(google_monitoring_alert_policy.query), values(google_monitoring_alert_policy.line), values(google_monitoring_alert_policy.redis)) : policy.severity != null && strcontains(policy.documentation[0].content, "docs/operations.md")])
-    error_message = "Every alert has a severity and says where to read on."
-  }
-  assert {
-    condition     = google_billing_budget.bot[0].amount[0].specified_amount[0].units == "80" && google_billing_budget.bot[0].budget_filter[0].projects == toset(["projects/123456789012"]) && contains(keys(google_project_service.required), "billingbudgets.googleapis.com")
-    error_message = "The budget is of this project."
-  }
-}
-
-run "without_a_budget_none_is_made" {
-  command = plan
-
-  assert {
-    condition     = length(google_billing_budget.bot) == 0 && !contains(keys(google_project_service.required), "billingbudgets.googleapis.com")
-    error_message = "No budget was asked for."
+    condition     = jsonencode([for key in keys(google_monitoring_alert_policy.query) : key if startswith(key, "silent-")]) == jsonencode(["silent-balance", "silent-cost", "silent-fifteen-min-job"])
+    error_message = "An alert watches a job that is paused, or none watches one that is not."
   }
 }
 
 run "the_dashboard_shows_every_metric_a_dashboard_is_for" {
   command = plan
 
+  module {
+    source = "./modules/bot"
+  }
+
   assert {
-    condition     = alltrue([for name in ["15min_job_execution_time_bucket", "15min_job_success_rate", "15min_job_rebalance_action", "15min_job_rebalance_notional_bucket", "15min_job_failures", "shared_auth_failures", "job_runs"] : strcontains(google_monitoring_dashboard.bot.dashboard_json, "logging_googleapis_com:user_${name}")])
+    condition     = alltrue([for name in ["15min_job_execution_time_bucket", "15min_job_success_rate", "15min_job_rebalance_action", "15min_job_rebalance_notional_bucket", "15min_job_failures", "shared_auth_failures", "job_runs"] : strcontains(google_monitoring_dashboard.bot.dashboard_json, "logging_googleapis_com:user_${name}{")])
     error_message = "A metric is not on the dashboard."
+  }
+  assert {
+    condition     = length(regexall("googleapis_com:[a-z0-9_]+", google_monitoring_dashboard.bot.dashboard_json)) == length(regexall("googleapis_com:[a-z0-9_]+\\{monitored_resource=", google_monitoring_dashboard.bot.dashboard_json))
+    error_message = "PromQL refuses a metric without its kind of resource."
   }
   assert {
     condition     = length(distinct([for tile in jsondecode(google_monitoring_dashboard.bot.dashboard_json).mosaicLayout.tiles : "${try(tile.xPos, 0)}/${try(tile.yPos, 0)}"])) == length(jsondecode(google_monitoring_dashboard.bot.dashboard_json).mosaicLayout.tiles)
     error_message = "Two tiles overlap."
-  }
-}
-
-run "with_a_prefix_queries_follow_the_metrics_names" {
-  command = plan
-
-  variables {
-    name_prefix     = "dev"
-    extra_audiences = [for name in ["balance", "price", "cost", "fifteen-min-job", "rebalance"] : "https://${name}-a1b2c3d4e5-as.a.run.app"] # the stand-in platform's URLs know no prefix
-  }
-  assert {
-    condition     = strcontains(google_monitoring_alert_policy.query["failures"].conditions[0].condition_prometheus_query_language[0].query, "logging_googleapis_com:user_dev_") && strcontains(google_monitoring_dashboard.bot.dashboard_json, "logging_googleapis_com:user_dev_15min_job_failures")
-    error_message = "A query asks for a metric that does not exist."
   }
 }

@@ -1,19 +1,33 @@
 # Every archive holds what the rule admits; its name changes with its content.
 
 mock_provider "google" {
-  source          = "./tests/mocks"
+  source          = "./tests/mocks/foundation"
   override_during = plan
 }
 mock_provider "archive" {}
 mock_provider "time" {}
 
 variables {
-  project_id = "test-project"
-  operators  = ["user:ann@example.com", "serviceAccount:bot@other-project.iam.gserviceaccount.com"]
+  project_id              = "test-project"
+  region                  = "asia-southeast1"
+  prefix                  = ""
+  labels                  = { app = "qrl-bot" }
+  redis                   = { tier = "BASIC", memory_gb = 1 }
+  deletion_protection     = true
+  egress                  = { mode = "connector" }
+  connector_max_instances = 3
+  exchange_keys           = ["qrl"]
+  notification_channels   = {}
+  budget                  = null
+  audit_logs              = true
 }
 
 run "archives_hold_what_the_rule_admits_with_the_content_of_the_checkout" {
   command = plan
+
+  module {
+    source = "./modules/foundation"
+  }
 
   assert {
     condition     = alltrue([for key, archive in data.archive_file.bundle : { for source in archive.source : source.filename => source.content } == { for path, source in module.bundle[key].files : path => file("../${source}") }])
@@ -32,13 +46,13 @@ run "archives_hold_what_the_rule_admits_with_the_content_of_the_checkout" {
 run "functions_run_their_own_archive_named_by_its_content" {
   command = plan
 
-  assert {
-    condition     = alltrue([for key, function in merge(module.job, { ops = module.ops }) : function.function.build_config[0].source[0].storage_source[0].object == "${key}-${substr(module.bundle[key].hash, 0, 16)}.zip"])
-    error_message = "A function runs another archive, or one whose name does not follow its content."
+  module {
+    source = "./modules/foundation"
   }
+
   assert {
-    condition     = alltrue([for function in concat(values(module.job), [module.ops]) : function.function.build_config[0].source[0].storage_source[0].bucket == google_storage_bucket.source.name])
-    error_message = "Archives come from the bot's own bucket."
+    condition     = jsonencode({ for key, source in output.for_bots.sources : key => [source.bucket, source.name] }) == jsonencode({ for key in ["balance", "cost", "fifteen_min_job", "ops", "price", "rebalance"] : key => ["test-project-qrl-bot-source", "${key}-${substr(module.bundle[key].hash, 0, 16)}.zip"] })
+    error_message = "A function runs another archive, or one whose name does not follow its content."
   }
   assert {
     condition     = alltrue([for key, object in google_storage_bucket_object.bundle : object.source == data.archive_file.bundle[key].output_path])

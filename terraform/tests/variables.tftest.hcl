@@ -1,7 +1,7 @@
-# Each run gives one value that must be refused.
+# Each run gives values that must be refused, every one of them.
 
 mock_provider "google" {
-  source          = "./tests/mocks"
+  source          = "./tests/mocks/root"
   override_during = plan
 }
 mock_provider "archive" {}
@@ -9,398 +9,95 @@ mock_provider "time" {}
 
 # The archives' content is another file's business (source.tftest.hcl) and slow to carry through every run.
 override_module {
-  target  = module.bundle
+  target  = module.foundation.module.bundle
   outputs = { files = { "main.py" = "terraform/versions.tf" }, hash = "0123456789abcdef0123456789abcdef" }
 }
 
 variables {
-  project_id = "test-project"
-  operators  = ["user:ann@example.com", "serviceAccount:bot@other-project.iam.gserviceaccount.com"]
+  project_id            = "test-project"
+  operators             = ["user:ann@example.com"]
+  notification_channels = { ann = { type = "email", labels = { email_address = "ann@example.com" } } }
+  extra_audiences       = ["https://ops-a1b2c3d4e5-as.a.run.app"] # the stand-in platform gives every function this URL
 }
 
-run "refuses_a_budget_of_a_malformed_account" {
+run "refuses_what_makes_no_sense" {
   command = plan
 
   variables {
-    budget = { billing_account = "my-account", amount = 80 }
-  }
-  expect_failures = [var.budget]
-}
-
-run "refuses_a_budget_of_nothing" {
-  command = plan
-
-  variables {
-    budget = { billing_account = "012345-6789AB-CDEF01", amount = 0 }
-  }
-  expect_failures = [var.budget]
-}
-
-run "refuses_a_connector_of_two_at_most" {
-  command = plan
-
-  variables {
+    budget                  = { billing_account = "my-account", amount = 80 }
     connector_max_instances = 2
+    egress                  = { mode = "nat" }
+    extra_audiences         = ["https://*.run.app"]
+    journal_retention_days  = 29
+    labels                  = { Team = "trading" }
+    log_level               = "WARNING"
+    mexc_base_url           = "http://api.mexc.com"
+    mexc_key_created        = { qrl = "2026-02-30" }
+    name_prefix             = "staging99"
+    notification_channels   = { slack = { type = "slack", labels = { channel_name = "#bot" } } }
+    profile                 = "cheap"
+    project_id              = "123456789012"
+    redis                   = { tier = "HA" }
+    region                  = "asia-southeast1-a"
+    runtime                 = "python39"
+    secret_versions         = { qrl = { mexc_api_key = 1 } }
   }
-  expect_failures = [var.connector_max_instances]
+  expect_failures = [var.budget, var.connector_max_instances, var.egress, var.extra_audiences, var.journal_retention_days, var.labels, var.log_level, var.mexc_base_url, var.mexc_key_created, var.name_prefix, var.notification_channels, var.profile, var.project_id, var.redis, var.region, var.runtime, var.secret_versions]
 }
 
-run "refuses_an_unknown_way_out" {
+run "refuses_what_makes_no_sense_in_another_way" {
   command = plan
 
   variables {
-    egress = { mode = "nat" }
+    budget                 = { billing_account = "012345-6789AB-CDEF01", amount = 0 }
+    egress                 = { address_name = "203.0.113.7" }
+    extra_audiences        = ["https://price-1.asia-southeast1.run.app/x"]
+    journal_retention_days = 3651
+    labels                 = { app = "other" }
+    mexc_base_url          = "https://api.mexc.com/api/v3"
+    name_prefix            = "dev-"
+    redis                  = { memory_gb = 0.5 }
+    secret_versions        = { qrl = { read_mexc_secret_key = 1 } }
   }
-  expect_failures = [var.egress]
+  expect_failures = [var.budget, var.egress, var.extra_audiences, var.journal_retention_days, var.labels, var.mexc_base_url, var.name_prefix, var.redis, var.secret_versions]
 }
 
-run "refuses_an_address_in_place_of_its_name" {
+run "refuses_what_makes_no_sense_in_a_third_way" {
   command = plan
 
   variables {
-    egress = { address_name = "203.0.113.7" }
+    budget          = { billing_account = "012345-6789AB-CDEF01", amount = 80, currency = "€" }
+    bots            = { qrl = { exchange_key = "btc" } }
+    redis           = { key_prefix = "dev*" }
+    secret_versions = { qrl = { mexc_api_key = 0, mexc_secret_key = 0 } }
   }
-  expect_failures = [var.egress]
+  expect_failures = [var.budget, var.bots, var.redis, var.secret_versions]
 }
 
-run "refuses_an_audience_with_a_wildcard" {
+run "refuses_names_too_long_for_account_ids" {
   command = plan
 
   variables {
-    extra_audiences = ["https://*.run.app"]
+    bots        = { qrl = {}, doge = { symbol = "DOGEUSDT" } }
+    name_prefix = "stage"
   }
-  expect_failures = [var.extra_audiences]
+  expect_failures = [var.bots]
 }
 
-run "refuses_an_audience_with_a_path" {
+run "refuses_no_bots" {
   command = plan
 
   variables {
-    extra_audiences = ["https://price-1.asia-southeast1.run.app/x"]
+    bots = {}
   }
-  expect_failures = [var.extra_audiences]
+  expect_failures = [var.bots]
 }
 
-run "refuses_pausing_what_is_not_scheduled" {
+run "refuses_a_bot_in_capitals" {
   command = plan
 
   variables {
-    jobs_paused = ["ops"]
+    bots = { BTC = { symbol = "BTCUSDT" } }
   }
-  expect_failures = [var.jobs_paused]
-}
-
-run "refuses_a_journal_shorter_than_the_exchanges_memory" {
-  command = plan
-
-  variables {
-    journal_retention_days = 29
-  }
-  expect_failures = [var.journal_retention_days]
-}
-
-run "refuses_a_label_in_capitals" {
-  command = plan
-
-  variables {
-    labels = { Team = "trading" }
-  }
-  expect_failures = [var.labels]
-}
-
-run "refuses_a_label_that_is_taken" {
-  command = plan
-
-  variables {
-    labels = { app = "other" }
-  }
-  expect_failures = [var.labels]
-}
-
-run "refuses_a_log_level_that_hides_the_metrics" {
-  command = plan
-
-  variables {
-    log_level = "WARNING"
-  }
-  expect_failures = [var.log_level]
-}
-
-run "refuses_an_exchange_without_tls" {
-  command = plan
-
-  variables {
-    mexc_base_url = "http://api.mexc.com"
-  }
-  expect_failures = [var.mexc_base_url]
-}
-
-run "refuses_an_exchange_with_a_path" {
-  command = plan
-
-  variables {
-    mexc_base_url = "https://api.mexc.com/api/v3"
-  }
-  expect_failures = [var.mexc_base_url]
-}
-
-run "refuses_a_day_that_does_not_exist" {
-  command = plan
-
-  variables {
-    mexc_key_created = "2026-02-30"
-  }
-  expect_failures = [var.mexc_key_created]
-}
-
-run "refuses_a_prefix_too_long_for_account_ids" {
-  command = plan
-
-  variables {
-    name_prefix = "staging99"
-  }
-  expect_failures = [var.name_prefix]
-}
-
-run "refuses_a_prefix_with_a_dash" {
-  command = plan
-
-  variables {
-    name_prefix = "dev-"
-  }
-  expect_failures = [var.name_prefix]
-}
-
-run "refuses_a_channel_that_needs_a_secret" {
-  command = plan
-
-  variables {
-    notification_channels = { slack = { type = "slack", labels = { channel_name = "#bot" } } }
-  }
-  expect_failures = [var.notification_channels]
-}
-
-run "refuses_no_operators" {
-  command = plan
-
-  variables {
-    operators = []
-  }
-  expect_failures = [var.operators]
-}
-
-run "refuses_everybody_as_operator" {
-  command = plan
-
-  variables {
-    operators = ["allUsers"]
-  }
-  expect_failures = [var.operators]
-}
-
-run "refuses_every_google_account_as_operator" {
-  command = plan
-
-  variables {
-    operators = ["allAuthenticatedUsers"]
-  }
-  expect_failures = [var.operators]
-}
-
-run "refuses_a_group_as_operator" {
-  command = plan
-
-  variables {
-    operators = ["group:ops@example.com"]
-  }
-  expect_failures = [var.operators]
-}
-
-run "refuses_an_operator_without_kind" {
-  command = plan
-
-  variables {
-    operators = ["ann@example.com"]
-  }
-  expect_failures = [var.operators]
-}
-
-run "refuses_two_operators_in_one_string" {
-  command = plan
-
-  variables {
-    operators = ["user:ann@example.com,user:bob@example.com"]
-  }
-  expect_failures = [var.operators]
-}
-
-run "refuses_a_project_number" {
-  command = plan
-
-  variables {
-    project_id = "123456789012"
-  }
-  expect_failures = [var.project_id]
-}
-
-run "refuses_an_unknown_tier" {
-  command = plan
-
-  variables {
-    redis = { tier = "HA" }
-  }
-  expect_failures = [var.redis]
-}
-
-run "refuses_half_a_gigabyte" {
-  command = plan
-
-  variables {
-    redis = { memory_gb = 0.5 }
-  }
-  expect_failures = [var.redis]
-}
-
-run "refuses_a_key_prefix_with_a_glob" {
-  command = plan
-
-  variables {
-    redis = { key_prefix = "dev*" }
-  }
-  expect_failures = [var.redis]
-}
-
-run "refuses_a_zone" {
-  command = plan
-
-  variables {
-    region = "asia-southeast1-a"
-  }
-  expect_failures = [var.region]
-}
-
-run "refuses_a_runtime_out_of_support" {
-  command = plan
-
-  variables {
-    runtime = "python39"
-  }
-  expect_failures = [var.runtime]
-}
-
-run "refuses_half_a_pair_of_keys" {
-  command = plan
-
-  variables {
-    secret_versions = { mexc_api_key = 1 }
-  }
-  expect_failures = [var.secret_versions]
-}
-
-run "refuses_half_a_pair_of_read_keys" {
-  command = plan
-
-  variables {
-    secret_versions = { read_mexc_secret_key = 1 }
-  }
-  expect_failures = [var.secret_versions]
-}
-
-run "refuses_version_zero" {
-  command = plan
-
-  variables {
-    secret_versions = { mexc_api_key = 0, mexc_secret_key = 0 }
-  }
-  expect_failures = [var.secret_versions]
-}
-
-run "refuses_a_setting_in_lower_case" {
-  command = plan
-
-  variables {
-    settings = { cooldown_seconds = "60" }
-  }
-  expect_failures = [var.settings]
-}
-
-run "refuses_a_misspelt_setting" {
-  command = plan
-
-  variables {
-    settings = { MAX_NOTIONAL_USD = "50" }
-  }
-  expect_failures = [var.settings]
-}
-
-run "refuses_a_setting_that_is_set_already" {
-  command = plan
-
-  variables {
-    settings = { EXECUTION_MODE = "live" }
-  }
-  expect_failures = [var.settings]
-}
-
-run "refuses_a_setting_of_the_platform" {
-  command = plan
-
-  variables {
-    settings = { K_SERVICE = "price" }
-  }
-  expect_failures = [var.settings]
-}
-
-run "refuses_a_setting_that_would_hold_a_secret" {
-  command = plan
-
-  variables {
-    settings = { REDIS_URL = "rediss://:x@h" }
-  }
-  expect_failures = [var.settings]
-}
-
-run "refuses_a_pair_in_another_currency" {
-  command = plan
-
-  variables {
-    trading = { symbol = "QRLBTC" }
-  }
-  expect_failures = [var.trading]
-}
-
-run "refuses_a_ratio_in_percent" {
-  command = plan
-
-  variables {
-    trading = { target_ratio = 50 }
-  }
-  expect_failures = [var.trading]
-}
-
-run "refuses_no_least_notional" {
-  command = plan
-
-  variables {
-    trading = { min_notional_usdt = 0 }
-  }
-  expect_failures = [var.trading]
-}
-
-run "refuses_a_threshold_in_percent" {
-  command = plan
-
-  variables {
-    trading = { threshold_pct = 1 }
-  }
-  expect_failures = [var.trading]
-}
-
-run "refuses_an_unknown_mode" {
-  command = plan
-
-  variables {
-    trading = { execution_mode = "LIVE" }
-  }
-  expect_failures = [var.trading]
+  expect_failures = [var.bots]
 }

@@ -18,9 +18,10 @@ resource "google_cloudfunctions2_function" "this" {
   labels      = var.labels
 
   build_config {
-    runtime         = var.runtime
-    entry_point     = var.entry_point
-    service_account = var.build_service_account
+    runtime           = var.runtime
+    entry_point       = var.entry_point
+    service_account   = var.build_service_account
+    docker_repository = var.docker_repository
 
     source {
       storage_source {
@@ -35,7 +36,7 @@ resource "google_cloudfunctions2_function" "this" {
     available_memory                 = var.memory
     available_cpu                    = var.cpu
     timeout_seconds                  = var.timeout
-    min_instance_count               = var.network.connector == null ? 1 : 0
+    min_instance_count               = var.warm && var.network.connector == null ? 1 : 0
     max_instance_count               = 1 # not a mutex: it is exceeded during deployments, so runs hold a lease
     max_instance_request_concurrency = 1
     service_account_email            = var.service_account

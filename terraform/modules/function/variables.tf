@@ -13,6 +13,11 @@ variable "description" {
   type        = string
 }
 
+variable "docker_repository" {
+  description = "Where its image is kept, as projects/…/locations/…/repositories/…."
+  type        = string
+}
+
 variable "entry_point" {
   description = "Name of the function in main.py."
   type        = string
@@ -105,4 +110,9 @@ variable "source_object" {
 variable "timeout" {
   description = "Seconds."
   type        = number
+}
+
+variable "warm" {
+  description = "Whether one instance is kept running with Direct VPC egress, where a new one is slow to connect."
+  type        = bool
 }

@@ -7,8 +7,8 @@ locals {
     resource.labels.service_name=(${join(" OR ", [for name in values(local.names) : "\"${name}\""])})
   EOT
   finished      = "${local.from_this_bot}jsonPayload.event=\"job.finished\""
-  fifteen_min   = "${local.finished}\njsonPayload.task=\"${local.functions["fifteen_min_job"].task}\""
-  rebalancing   = "jsonPayload.task=(\"${local.functions["fifteen_min_job"].task}\" OR \"${local.functions["rebalance"].task}\")"
+  fifteen_min   = "${local.finished}\njsonPayload.task=\"${module.jobs.functions["fifteen_min_job"].task}\""
+  rebalancing   = "jsonPayload.task=(\"${module.jobs.functions["fifteen_min_job"].task}\" OR \"${module.jobs.functions["rebalance"].task}\")"
 
   # labels: name => field of the line. value: field that is measured; the others count lines.
   metrics = {
@@ -35,7 +35,7 @@ locals {
       filter      = "${local.fifteen_min}\njsonPayload.rebalance_notional_usdt>0"
       labels      = { action = "rebalance_action" }
       value       = "rebalance_notional_usdt"
-      unit        = "USDT"
+      unit        = "{USDT}"
       buckets     = { first = 1, growth = 2, count = 20 }
     }
     "15min_job_failures" = {
@@ -53,6 +53,11 @@ locals {
       filter      = local.finished
       labels      = { task = "task", status = "status" }
     }
+    "rebalance_blocked" = {
+      description = "Plans that wanted to trade and could not: refused by a limit, or without an order that filled"
+      filter      = "${local.finished}\n${local.rebalancing}\njsonPayload.rebalance_blocked=true"
+      labels      = { task = "task" }
+    }
     # A plan that holds because the cost leg failed is no failure of the rebalance.
     "rebalance_failures" = {
       description = "Runs whose rebalance failed, before its plan or in carrying it out"
@@ -60,6 +65,9 @@ locals {
       labels      = { task = "task" }
     }
   }
+
+  # A log-based metric may be of several kinds of resource, and PromQL refuses one that could be: each query names the kind.
+  of_functions = "monitored_resource=\"cloud_run_revision\""
 
   # Name in PromQL, by the rule of Cloud Monitoring: what is no letter, digit or _ becomes _.
   promql = { for name in keys(local.metrics) : name => "logging_googleapis_com:user_${replace("${local.prefix}${name}", "/[^A-Za-z0-9_]/", "_")}" }
@@ -99,45 +107,4 @@ resource "google_logging_metric" "bot" {
       }
     }
   }
-
-  depends_on = [time_sleep.services]
-}
-
-resource "google_monitoring_notification_channel" "bot" {
-  for_each = var.notification_channels
-
-  display_name = "QRL bot: ${each.key}"
-  type         = each.value.type
-  labels       = each.value.labels
-
-  depends_on = [time_sleep.services]
-}
-
-resource "google_billing_budget" "bot" {
-  count = var.budget == null ? 0 : 1
-
-  billing_account = var.budget.billing_account
-  display_name    = "${local.prefix}qrl-bot"
-
-  budget_filter {
-    projects = ["projects/${data.google_project.this.number}"]
-  }
-  amount {
-    specified_amount {
-      units         = tostring(var.budget.amount)
-      currency_code = var.budget.currency
-    }
-  }
-  dynamic "threshold_rules" {
-    for_each = [0.5, 0.9, 1]
-    content {
-      threshold_percent = threshold_rules.value
-    }
-  }
-  threshold_rules {
-    threshold_percent = 1
-    spend_basis       = "FORECASTED_SPEND"
-  }
-
-  depends_on = [time_sleep.services]
 }

@@ -3,7 +3,7 @@ resource "google_cloud_scheduler_job" "job" {
 
   name        = local.names[each.key]
   region      = var.region
-  description = "QRL bot: ${each.value.task}"
+  description = "${var.bot}: ${each.value.task}"
   schedule    = each.value.schedule
   time_zone   = "Etc/UTC"
   paused      = contains(var.jobs_paused, each.key)
@@ -11,12 +11,12 @@ resource "google_cloud_scheduler_job" "job" {
   # Above the function's timeout: a shorter one would count a run as failed, and repeat it, while it still goes on.
   attempt_deadline = "${each.value.timeout + local.deadline_margin}s"
 
+  # No max_retry_duration: beside a count, attempts go on until both are spent.
   retry_config {
     retry_count          = each.value.retries
     min_backoff_duration = "5s"
     max_backoff_duration = "60s"
     max_doublings        = 3
-    max_retry_duration   = "${min(each.value.every * 60, 3600)}s"
   }
 
   http_target {

@@ -5,10 +5,24 @@
 # platform ever do otherwise, scheduler.tf refuses to schedule a function that would refuse its calls, and says what to do.
 #
 # ops needs no URL that is not known: gcloud makes a user's token out for gcloud itself, and a service account's for
-# whatever it is asked to, which is the computed URL.
+# whatever it is asked to, which is the computed URL. Its callers send their token twice: in X-Serverless-Authorization,
+# whose signature the platform checks and removes, and in Authorization, which the platform then leaves alone.
+
+module "jobs" {
+  source = "../jobs"
+}
 
 locals {
-  computed_uri = { for key, name in local.names : key => "https://${name}-${data.google_project.this.number}.${var.region}.run.app" }
+  # The bot called qrl bears the bare names of a deployment of one: its dashboards and whoever reads its metrics know them.
+  prefix = var.bot == "qrl" ? var.name_prefix : "${var.name_prefix}${var.bot}-"
+  title  = "${var.name_prefix}${var.bot}-bot" # of what is shown and not called
+
+  jobs  = { for key, function in module.jobs.functions : key => function if function.schedule != null }
+  names = { for key in keys(module.jobs.functions) : key => "${local.prefix}${replace(key, "_", "-")}" }
+
+  deadline_margin = 10 # seconds between the code's deadline, the function's timeout and the scheduler's attempt deadline
+
+  computed_uri = { for key, name in local.names : key => "https://${name}-${var.foundation.project_number}.${var.region}.run.app" }
 
   gcloud_client_id = "32555940559.apps.googleusercontent.com" # public: audience of `gcloud auth print-identity-token` for users
 
@@ -20,61 +34,57 @@ locals {
     ))
   }
 
-  # Every name this configuration sets; var.settings may not.
+  # What var.settings may name: the bot's own settings (`make settings` writes the file), but none of those set here.
+  known_settings = jsondecode(file("${path.module}/../../settings.json"))
   reserved_settings = [
-    "AUTH_MODE", "EXECUTION_MODE", "GOOGLE_CLOUD_PROJECT", "JOURNAL_BUCKET", "LOG_EXECUTION_ID", "LOG_LEVEL", "MEXC_API_KEY",
-    "MEXC_BASE_URL", "MEXC_KEY_CREATED", "MEXC_SECRET_KEY", "MIN_NOTIONAL_USDT", "OIDC_AUDIENCE", "OPERATOR_ACCOUNTS",
-    "REDIS_CA", "REDIS_HOST", "REDIS_KEY_PREFIX", "REDIS_PASSWORD", "REDIS_PORT", "RUN_DEADLINE_SECONDS",
-    "SCHEDULER_SERVICE_ACCOUNT", "SYMBOL", "TARGET_RATIO", "THRESHOLD_PCT",
+    "AUTH_MODE", "EXECUTION_MODE", "GOOGLE_CLOUD_PROJECT", "JOURNAL_BUCKET", "K_SERVICE", "LOG_LEVEL", "MEXC_BASE_URL",
+    "MEXC_KEY_CREATED", "MIN_NOTIONAL_USDT", "OIDC_AUDIENCE", "OPERATOR_ACCOUNTS", "REDIS_CA", "REDIS_HOST", "REDIS_KEY_PREFIX",
+    "REDIS_PORT", "RUN_DEADLINE_SECONDS", "SCHEDULER_SERVICE_ACCOUNT", "SYMBOL", "TARGET_RATIO", "THRESHOLD_PCT",
   ]
+  secret_settings = ["MEXC_API_KEY", "MEXC_SECRET_KEY", "REDIS_PASSWORD", "REDIS_URL"]
 
   common_environment = merge(var.settings, {
-    AUTH_MODE            = "platform"
     GOOGLE_CLOUD_PROJECT = var.project_id
     LOG_EXECUTION_ID     = "true" # the platform sets it anyway
     LOG_LEVEL            = var.log_level
     MEXC_BASE_URL        = var.mexc_base_url
     MIN_NOTIONAL_USDT    = tostring(var.trading.min_notional_usdt)
-    REDIS_CA             = local.redis_ca
-    REDIS_HOST           = google_redis_instance.store.host
-    REDIS_KEY_PREFIX     = var.redis.key_prefix
-    REDIS_PORT           = tostring(google_redis_instance.store.port)
+    REDIS_CA             = var.foundation.redis.ca
+    REDIS_HOST           = var.foundation.redis.host
+    REDIS_KEY_PREFIX     = var.key_prefix
+    REDIS_PORT           = tostring(var.foundation.redis.port)
     SYMBOL               = var.trading.symbol
     TARGET_RATIO         = tostring(var.trading.target_ratio)
-    THRESHOLD_PCT        = tostring(var.trading.threshold_pct)
+    THRESHOLD_PCT        = var.trading.threshold_pct
   }, var.mexc_key_created == null ? {} : { MEXC_KEY_CREATED = var.mexc_key_created })
 
   environment = {
-    for key, row in local.functions : key => merge(local.common_environment, {
+    for key, row in module.jobs.functions : key => merge(local.common_environment, {
       EXECUTION_MODE       = row.trades ? var.trading.execution_mode : "plan"
       RUN_DEADLINE_SECONDS = tostring(row.timeout - local.deadline_margin)
     })
   }
-
-  network = {
-    connector  = one(google_vpc_access_connector.functions[*].id)
-    network    = google_compute_network.bot.id
-    subnetwork = google_compute_subnetwork.functions.id
-  }
 }
 
 module "ops" {
-  source = "./modules/function"
+  source = "../function"
 
   name            = local.names["ops"]
   entry_point     = "ops"
-  description     = "QRL bot: the operators' door (state, pause, verify, restore)"
-  memory          = local.functions["ops"].memory
-  cpu             = local.functions["ops"].cpu
-  timeout         = local.functions["ops"].timeout
+  description     = "${var.bot}: the operators' door (state, pause, verify, restore)"
+  memory          = module.jobs.functions["ops"].memory
+  cpu             = module.jobs.functions["ops"].cpu
+  timeout         = module.jobs.functions["ops"].timeout
+  warm            = module.jobs.functions["ops"].warm
   service_account = google_service_account.function["ops"].email
   secrets         = local.secret_environment["ops"]
   environment = merge(local.environment["ops"], {
+    AUTH_MODE         = "oidc" # it checks the signature itself: a switch on the service could turn the platform's check off
     OIDC_AUDIENCE     = join(",", local.ops_audiences)
     JOURNAL_BUCKET    = google_storage_bucket.journal.name
     OPERATOR_ACCOUNTS = join(",", sort([for member in var.operators : split(":", member)[1]]))
   })
-  source_object = google_storage_bucket_object.bundle["ops"]
+  source_object = var.foundation.sources["ops"]
 
   # Operators sit outside the project; the platform turns away every caller that is not one of them.
   ingress  = "ALLOW_ALL"
@@ -83,30 +93,33 @@ module "ops" {
   project_id            = var.project_id
   region                = var.region
   runtime               = var.runtime
-  labels                = local.labels
-  build_service_account = google_service_account.build.id
-  network               = local.network
+  labels                = var.labels
+  build_service_account = var.foundation.build_service_account
+  docker_repository     = var.foundation.docker_repository
+  network               = var.foundation.network
 
-  depends_on = [time_sleep.grants, google_compute_router_nat.bot]
+  depends_on = [time_sleep.grants]
 }
 
 module "job" {
-  source   = "./modules/function"
+  source   = "../function"
   for_each = local.jobs
 
   name            = local.names[each.key]
   entry_point     = each.key
-  description     = "QRL bot: ${each.value.task}"
+  description     = "${var.bot}: ${each.value.task}"
   memory          = each.value.memory
   cpu             = each.value.cpu
   timeout         = each.value.timeout
+  warm            = each.value.warm
   service_account = google_service_account.function[each.key].email
   secrets         = local.secret_environment[each.key]
   environment = merge(local.environment[each.key], {
+    AUTH_MODE                 = "platform"
     OIDC_AUDIENCE             = join(",", local.job_audiences[each.key])
     SCHEDULER_SERVICE_ACCOUNT = google_service_account.caller[each.key].email
   })
-  source_object = google_storage_bucket_object.bundle[each.key]
+  source_object = var.foundation.sources[each.key]
 
   # The scheduler of the same project counts as internal when it calls the run.app URL.
   ingress  = "ALLOW_INTERNAL_ONLY"
@@ -115,9 +128,10 @@ module "job" {
   project_id            = var.project_id
   region                = var.region
   runtime               = var.runtime
-  labels                = local.labels
-  build_service_account = google_service_account.build.id
-  network               = local.network
+  labels                = var.labels
+  build_service_account = var.foundation.build_service_account
+  docker_repository     = var.foundation.docker_repository
+  network               = var.foundation.network
 
-  depends_on = [time_sleep.grants, google_compute_router_nat.bot]
+  depends_on = [time_sleep.grants]
 }

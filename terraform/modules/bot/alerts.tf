@@ -1,7 +1,13 @@
-# Alerts on the bot read the line job.finished, through its metrics or by matching it; those on the store read Memorystore's
-# own metrics. What each means and what to do is in docs/operations.md under the same name.
+# All alerts of a bot read the line job.finished, through its metrics or by matching it; those on the store are the
+# foundation's. What each means and what to do is in docs/operations.md under the same name.
 
 locals {
+  runs = "${local.promql["job_runs"]}{${local.of_functions}"
+
+  # A job that is given an exchange key has nothing to do before there is one.
+  keyed   = { trade = var.secret_versions.mexc_api_key != null, read = var.secret_versions.read_mexc_api_key != null }
+  working = { for key, row in local.jobs : key => row if !contains(var.jobs_paused, key) && (row.key == null ? true : local.keyed[row.key]) }
+
   # --- no successful run -------------------------------------------------------------------------------
   # Three intervals without a run that did its work, and two minutes for a line to become a point. The window is shorter than
   # that and has to stay empty for the rest, so that a first deployment is not announced as an outage, while a job that never
@@ -9,21 +15,32 @@ locals {
   silent_for    = { for key, row in local.jobs : key => 3 * row.every + 2 }                               # minutes
   silent_lasts  = { for key, row in local.jobs : key => min(2 * row.every, 23 * 60) }                     # minutes
   silent_window = { for key, row in local.jobs : key => local.silent_for[key] - local.silent_lasts[key] } # minutes
-  silent_jobs   = { for key, row in local.jobs : key => row if !contains(var.jobs_paused, key) }
 
   # --- counted over time: PromQL, which can be asked before the metric has its first point ---------------
   # Half a run more or less allows for interpolation at the window's edges.
   query_alerts = merge(
     {
-      for key, row in local.silent_jobs : "silent-${local.names[key]}" => {
+      for key, row in local.working : "silent-${replace(key, "_", "-")}" => {
         title    = "${row.task}: no successful run"
         severity = contains(["fifteen_min_job", "rebalance"], key) ? "CRITICAL" : "ERROR"
         lasts    = local.silent_lasts[key]
         queries = {
-          "no run of ${row.task} did its work for three intervals" = "(sum(increase(${local.promql["job_runs"]}{task=\"${row.task}\",status=~\"${join("|", row.done)}\"}[${local.silent_window[key]}m])) or vector(0)) < 0.5"
+          "no run of ${row.task} did its work for three intervals" = "(sum(increase(${local.runs},task=\"${row.task}\",status=~\"${join("|", row.done)}\"}[${local.silent_window[key]}m])) or vector(0)) < 0.5"
         }
         text = "No run of ${row.task} has done its work for three intervals of ${row.every} minutes."
       }
+    },
+    {
+      # Compared with what there was three hours ago, so that a first deployment has not dropped any.
+      for key, row in local.working : "slots-dropped" => {
+        title    = "slots are dropped"
+        severity = "WARNING"
+        lasts    = 0
+        queries = {
+          "two of twelve slots of ${row.task} had no run" = "(sum(increase(${local.runs},task=\"${row.task}\"}[3h])) < 10.5) and on() (sum(increase(${local.runs},task=\"${row.task}\"}[1h] offset 3h)) > 0.5)"
+        }
+        text = "Of the last twelve slots of ${row.task} at least two had no run at all, not even one that failed."
+      } if key == "fifteen_min_job"
     },
     {
       failures = {
@@ -31,8 +48,8 @@ locals {
         severity = "WARNING"
         lasts    = 0
         queries = {
-          "three failed runs of one job in 15 minutes"    = "sum by (task) (increase(${local.promql["job_runs"]}{status=~\"error|partial\"}[15m])) > 2.5"
-          "two failed runs of 15-min-job in half an hour" = "sum(increase(${local.promql["15min_job_failures"]}[31m])) > 1.5"
+          "three failed runs of one job in 15 minutes"    = "sum by (task) (increase(${local.runs},status=~\"error|partial\"}[15m])) > 2.5"
+          "two failed runs of 15-min-job in half an hour" = "sum(increase(${local.promql["15min_job_failures"]}{${local.of_functions}}[31m])) > 1.5"
         }
         text = "A job keeps failing; the label task and the log say which and why."
       }
@@ -42,12 +59,21 @@ locals {
         lasts    = 0
         queries = {
           "three rebalances failed in a row" = join(" ", [
-            "(sum(increase(${local.promql["rebalance_failures"]}[46m])) > 2.5)",
-            "unless on() (sum(increase(${local.promql["job_runs"]}{task=~\"${local.functions["fifteen_min_job"].task}|${local.functions["rebalance"].task}\",status=\"success\"}[46m])) > 0.5)",
-            "unless on() (sum(increase(${local.promql["15min_job_rebalance_action"]}{action=\"HOLD\"}[46m])) > 0.5)",
+            "(sum(increase(${local.promql["rebalance_failures"]}{${local.of_functions}}[46m])) > 2.5)",
+            "unless on() (sum(increase(${local.runs},task=~\"${module.jobs.functions["fifteen_min_job"].task}|${module.jobs.functions["rebalance"].task}\",status=\"success\"}[46m])) > 0.5)",
+            "unless on() (sum(increase(${local.promql["15min_job_rebalance_action"]}{${local.of_functions},action=\"HOLD\"}[46m])) > 0.5)",
           ])
         }
         text = "At least three rebalances have failed and none has succeeded in between."
+      }
+      rebalance-blocked = {
+        title    = "six plans wanted to trade and could not"
+        severity = "ERROR"
+        lasts    = 0
+        queries = {
+          "six plans in a row wanted to trade and could not" = "sum(increase(${local.promql["rebalance_blocked"]}{${local.of_functions}}[91m])) > 5.5"
+        }
+        text = "For an hour and a half every plan wanted to trade, and a limit, an unresolved order or an order that did not fill stood in its way."
       }
     },
   )
@@ -59,26 +85,22 @@ locals {
     zero-balance  = { title = "a balance is zero", severity = "CRITICAL", match = "jsonPayload.zero_balance=true", show = { task = "task" }, text = "The account holds none of one of the two assets, or all of it." }
     forged-caller = { title = "a caller was refused", severity = "ERROR", match = "jsonPayload.auth_failure=(\"missing_credentials\" OR \"forbidden_caller\")", show = { reason = "auth_failure", task = "task" }, text = "Somebody got past the platform's check and was turned away by the function itself." }
     key-age       = { title = "exchange key near its 90 days", severity = "WARNING", match = "jsonPayload.key_age_days>=75", show = { days = "key_age_days" }, text = "A key not bound to an address dies after 90 days; make a new one in time." }
+    open-intent   = { title = "an order is unresolved for half an hour", severity = "CRITICAL", match = "jsonPayload.open_intent_minutes>30", show = { minutes = "open_intent_minutes", task = "task" }, text = "What became of an order is not known, and until it is the bot trades nothing, while every run ends well." }
+    ledger-drift  = { title = "ledger and account differ by more than 1 %", severity = "ERROR", match = "jsonPayload.ledger_drift>0.01", show = { share = "ledger_drift", task = "task" }, text = "The fills do not explain what the account holds: a deposit, a withdrawal, or fills that were missed." }
+    quarantine    = { title = "a fill could not be read", severity = "ERROR", match = "jsonPayload.quarantined_fills>0", show = { fills = "quarantined_fills", task = "task" }, text = "A fill lies aside, uncounted: cost and P&L lack it until an operator books or ignores it." }
   }
 
-  # --- the platform's own figures of the store ----------------------------------------------------------
-  redis_alerts = {
-    redis-memory    = { title = "Redis memory above 80 %", severity = "ERROR", metric = "stats/memory/usage_ratio", align = "ALIGN_MAX", above = 0.8, text = "With noeviction a full store refuses writes, and the bot holds." }
-    redis-evictions = { title = "Redis evicts keys", severity = "CRITICAL", metric = "stats/evicted_keys", align = "ALIGN_DELTA", above = 0, text = "The store dropped keys: its policy is not noeviction." }
-  }
-
-  channels = [for channel in google_monitoring_notification_channel.bot : channel.id]
-  runbook  = "\n\nWhat to do: docs/operations.md, \"What each alert means\"."
+  runbook = "\n\nWhat to do: docs/operations.md, \"What each alert means\"."
 }
 
 resource "google_monitoring_alert_policy" "query" {
   for_each = local.query_alerts
 
-  display_name          = "${local.prefix}qrl-bot: ${each.value.title}"
+  display_name          = "${local.title}: ${each.value.title}"
   severity              = each.value.severity
   combiner              = "OR"
-  notification_channels = local.channels
-  user_labels           = local.labels
+  notification_channels = var.foundation.channels
+  user_labels           = var.labels
 
   dynamic "conditions" {
     for_each = each.value.queries
@@ -88,7 +110,7 @@ resource "google_monitoring_alert_policy" "query" {
         query                     = conditions.value
         duration                  = "${each.value.lasts * 60}s"
         evaluation_interval       = "60s"
-        disable_metric_validation = true
+        disable_metric_validation = true # a metric is found from its first point on only, and the first apply would fail
       }
     }
   }
@@ -103,11 +125,11 @@ resource "google_monitoring_alert_policy" "query" {
 resource "google_monitoring_alert_policy" "line" {
   for_each = local.line_alerts
 
-  display_name          = "${local.prefix}qrl-bot: ${each.value.title}"
+  display_name          = "${local.title}: ${each.value.title}"
   severity              = each.value.severity
   combiner              = "OR"
-  notification_channels = local.channels
-  user_labels           = local.labels
+  notification_channels = var.foundation.channels
+  user_labels           = var.labels
 
   conditions {
     display_name = each.value.title
@@ -120,37 +142,6 @@ resource "google_monitoring_alert_policy" "line" {
     auto_close = "86400s"
     notification_rate_limit {
       period = each.key == "key-age" ? "86400s" : "3600s"
-    }
-  }
-  documentation {
-    content   = "${each.value.text}${local.runbook}"
-    mime_type = "text/markdown"
-  }
-
-  depends_on = [time_sleep.services]
-}
-
-resource "google_monitoring_alert_policy" "redis" {
-  for_each = local.redis_alerts
-
-  display_name          = "${local.prefix}qrl-bot: ${each.value.title}"
-  severity              = each.value.severity
-  combiner              = "OR"
-  notification_channels = local.channels
-  user_labels           = local.labels
-
-  conditions {
-    display_name = each.value.title
-    condition_threshold {
-      filter          = "resource.type=\"redis_instance\" AND resource.labels.instance_id=\"${google_redis_instance.store.id}\" AND metric.type=\"redis.googleapis.com/${each.value.metric}\""
-      comparison      = "COMPARISON_GT"
-      threshold_value = each.value.above
-      duration        = "0s"
-
-      aggregations {
-        alignment_period   = "300s"
-        per_series_aligner = each.value.align
-      }
     }
   }
   documentation {

@@ -1,24 +1,8 @@
 # What the platform would answer, told apart function by function so that a crossed wire shows. All of it is known at plan,
 # because a plan is all that is made: what is under prevent_destroy could not be taken down after an apply.
 
-mock_data "google_project" {
-  defaults = { number = "123456789012" }
-}
-
-mock_resource "google_compute_subnetwork" {
-  defaults = { id = "projects/test-project/regions/asia-southeast1/subnetworks/functions" }
-}
-
-mock_resource "google_vpc_access_connector" {
-  defaults = { id = "projects/test-project/locations/asia-southeast1/connectors/functions" }
-}
-
-mock_resource "google_compute_network" {
-  defaults = { id = "projects/test-project/global/networks/bot" }
-}
-
-mock_resource "google_redis_instance" {
-  defaults = { id = "projects/test-project/locations/asia-southeast1/instances/store", server_ca_certs = [{ cert = "CA" }] }
+mock_resource "google_cloud_scheduler_job" {
+  defaults = { retry_config = { max_retry_duration = "not given" } }
 }
 
 mock_resource "google_logging_project_sink" {
@@ -27,40 +11,6 @@ mock_resource "google_logging_project_sink" {
 
 mock_resource "google_monitoring_dashboard" {
   defaults = { id = "projects/123456789012/dashboards/0000" }
-}
-
-mock_resource "google_monitoring_notification_channel" {
-  defaults = { id = "projects/test-project/notificationChannels/1" }
-}
-
-override_resource {
-  target          = google_secret_manager_secret.bot["mexc_api_key"]
-  override_during = plan
-  values          = { id = "projects/test-project/secrets/mexc-api-key" }
-}
-
-override_resource {
-  target          = google_secret_manager_secret.bot["mexc_secret_key"]
-  override_during = plan
-  values          = { id = "projects/test-project/secrets/mexc-secret-key" }
-}
-
-override_resource {
-  target          = google_secret_manager_secret.bot["read_mexc_api_key"]
-  override_during = plan
-  values          = { id = "projects/test-project/secrets/read-mexc-api-key" }
-}
-
-override_resource {
-  target          = google_secret_manager_secret.bot["read_mexc_secret_key"]
-  override_during = plan
-  values          = { id = "projects/test-project/secrets/read-mexc-secret-key" }
-}
-
-override_resource {
-  target          = google_secret_manager_secret.bot["redis_auth"]
-  override_during = plan
-  values          = { id = "projects/test-project/secrets/redis-auth" }
 }
 
 override_resource {
@@ -170,16 +120,6 @@ override_resource {
     email  = "call-rebalance@test-project.iam.gserviceaccount.com"
     id     = "projects/test-project/serviceAccounts/call-rebalance@test-project.iam.gserviceaccount.com"
     member = "serviceAccount:call-rebalance@test-project.iam.gserviceaccount.com"
-  }
-}
-
-override_resource {
-  target          = google_service_account.build
-  override_during = plan
-  values = {
-    email  = "qrl-bot-build@test-project.iam.gserviceaccount.com"
-    id     = "projects/test-project/serviceAccounts/qrl-bot-build@test-project.iam.gserviceaccount.com"
-    member = "serviceAccount:qrl-bot-build@test-project.iam.gserviceaccount.com"
   }
 }
 

@@ -8,7 +8,7 @@ locals {
 }
 
 resource "google_compute_network" "bot" {
-  name                    = "${local.prefix}qrl-bot"
+  name                    = "${var.prefix}qrl-bot"
   auto_create_subnetworks = false
 
   depends_on = [time_sleep.services]
@@ -17,7 +17,7 @@ resource "google_compute_network" "bot" {
 # Google's own services are reached privately too, since all traffic of the functions goes through here.
 resource "google_compute_subnetwork" "functions" {
   #checkov:skip=CKV_GCP_26:Flow logs are charged by the GiB; NAT errors are logged, and nothing but the functions lives here
-  name                     = "${local.prefix}qrl-bot-${var.egress.mode}"
+  name                     = "${var.prefix}qrl-bot-${var.egress.mode}"
   network                  = google_compute_network.bot.id
   region                   = var.region
   ip_cidr_range            = local.subnet_range
@@ -30,7 +30,7 @@ resource "google_compute_subnetwork" "functions" {
 
 # Nothing listens in this network but Redis, which is reached by peering and needs no rule.
 resource "google_compute_firewall" "deny_ingress" {
-  name      = "${local.prefix}qrl-bot-deny-ingress"
+  name      = "${var.prefix}qrl-bot-deny-ingress"
   network   = google_compute_network.bot.id
   direction = "INGRESS"
   priority  = 65000
@@ -45,7 +45,7 @@ resource "google_compute_firewall" "deny_ingress" {
 resource "google_vpc_access_connector" "functions" {
   count = var.egress.mode == "connector" ? 1 : 0
 
-  name          = "${local.prefix}qrl-bot"
+  name          = "${var.prefix}qrl-bot"
   region        = var.region
   machine_type  = "e2-micro"
   min_instances = 2
@@ -54,15 +54,20 @@ resource "google_vpc_access_connector" "functions" {
   subnet {
     name = google_compute_subnetwork.functions.name
   }
+
+  # On a change to Direct VPC egress the functions leave it first: without this it goes while they still use it.
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 resource "google_compute_address" "egress" {
   count = var.egress.address_name == null ? 1 : 0
 
-  name        = "${local.prefix}qrl-bot-egress"
+  name        = "${var.prefix}qrl-bot-egress"
   region      = var.region
   description = "What the exchange sees; its API key is bound to it"
-  labels      = local.labels
+  labels      = var.labels
 
   # The exchange key is bound to it: losing it means making a new key.
   lifecycle {
@@ -81,23 +86,19 @@ data "google_compute_address" "egress" {
 }
 
 resource "google_compute_router" "bot" {
-  name    = "${local.prefix}qrl-bot"
+  name    = "${var.prefix}qrl-bot"
   network = google_compute_network.bot.id
   region  = var.region
 }
 
 resource "google_compute_router_nat" "bot" {
-  name                               = "${local.prefix}qrl-bot"
+  name                               = "${var.prefix}qrl-bot"
   router                             = google_compute_router.bot.name
   region                             = var.region
   nat_ip_allocate_option             = "MANUAL_ONLY"
   nat_ips                            = [local.egress_address.self_link]
-  source_subnetwork_ip_ranges_to_nat = "LIST_OF_SUBNETWORKS"
+  source_subnetwork_ip_ranges_to_nat = "ALL_SUBNETWORKS_ALL_IP_RANGES" # while egress.mode changes there are two
 
-  subnetwork {
-    name                    = google_compute_subnetwork.functions.id
-    source_ip_ranges_to_nat = ["ALL_IP_RANGES"]
-  }
   log_config {
     enable = true
     filter = "ERRORS_ONLY"

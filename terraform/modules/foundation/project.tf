@@ -31,3 +31,20 @@ resource "time_sleep" "services" {
 
   depends_on = [google_project_service.required]
 }
+
+# Who reads a secret, and who reads or writes the journal, is in the audit log; without this only changes of them are.
+resource "google_project_iam_audit_config" "access" {
+  for_each = var.audit_logs ? toset(["secretmanager.googleapis.com", "storage.googleapis.com"]) : toset([])
+
+  project = var.project_id
+  service = each.key
+
+  dynamic "audit_log_config" {
+    for_each = toset(["DATA_READ", "DATA_WRITE"])
+    content {
+      log_type = audit_log_config.key
+    }
+  }
+
+  depends_on = [time_sleep.services]
+}

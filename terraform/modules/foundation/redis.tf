@@ -1,14 +1,14 @@
 # Tier, TLS, AUTH and network cannot be changed without losing what is stored: they are right from the first day.
 resource "google_redis_instance" "store" {
-  name               = "${local.prefix}qrl-bot"
-  display_name       = "QRL bot"
+  name               = "${var.prefix}qrl-bot"
+  display_name       = "Bots"
   region             = var.region
   tier               = var.redis.tier
   memory_size_gb     = var.redis.memory_gb
   redis_version      = "REDIS_7_2"
   authorized_network = google_compute_network.bot.id
   connect_mode       = "DIRECT_PEERING"
-  labels             = local.labels
+  labels             = var.labels
 
   auth_enabled            = true
   transit_encryption_mode = "SERVER_AUTHENTICATION"
