@@ -10,9 +10,12 @@ from common.decimals import parse
 from common.domain.decision.band import best_band
 from common.domain.decision.notation import (
     StatedLevel,
+    Style,
+    Threshold,
     destination_in,
     levels_in,
     stated_problems,
+    style_in,
     threshold_in,
 )
 from common.domain.decision.policy import CostGuard, Destination, Level, Limits, Policy
@@ -32,6 +35,9 @@ Fraction = Annotated[Decimal, BeforeValidator(_decimal), Field(ge=0, lt=1)]
 Seconds = Annotated[int, Field(ge=1, le=31_536_000)]
 
 
+_OF_POLICY = ("rebalance_to", "levels", "cost_fallback", "decide_on", "trend_filter", "min_sell_margin")
+
+
 class TradingSettings(BaseModel):
     """The part of the settings that shapes an order."""
 
@@ -41,7 +47,7 @@ class TradingSettings(BaseModel):
     min_notional_usdt: Number = Field(
         Decimal("5.0"), ge=0, description="Least notional worth an order, quote asset"
     )
-    threshold_pct: Annotated[Decimal | Literal["auto"], BeforeValidator(threshold_in)] = Field(
+    threshold_pct: Annotated[Threshold, BeforeValidator(threshold_in)] = Field(
         Decimal("0.01"),
         description="Tolerance, a fraction of the value: the trigger of the one level; `auto`: from measured cost",
     )
@@ -60,6 +66,14 @@ class TradingSettings(BaseModel):
         "last",
         description="Price to decide on: the `last` trade's or the book's `mid`; unset, `auto` takes `mid`",
     )
+    trend_filter: Literal["off", "ma"] = Field(
+        "off", description="`ma`: while price > fast > slow mean, sales wait longer; mirrored for buys"
+    )
+    trend_fast: Annotated[int, Field(ge=1, le=499)] = Field(7, description="Days of the fast mean")
+    trend_slow: Annotated[int, Field(ge=2, le=500)] = Field(25, description="Days of the slow mean")
+    trend_factor: Number = Field(
+        Decimal("1.5"), ge=1, le=10, description="How many times as wide the triggers against the trend are"
+    )
     min_sell_margin: Annotated[Number | None, Field(ge=0, le=10)] = Field(
         None, description="Sell only at average cost times (1 + this), a fraction; unset: whatever the cost"
     )
@@ -71,9 +85,10 @@ class TradingSettings(BaseModel):
     execution_mode: Literal["plan", "test", "live"] = Field(
         "plan", description="`plan` places nothing, `test` asks the exchange's order/test, `live` trades"
     )
-    order_style: OrderStyle = Field(
+    order_style: Annotated[Style, BeforeValidator(style_in)] = Field(
         OrderStyle.IOC,
-        description="`ioc` (take at once, cancel the rest), `maker` (rest at the best price), `market`",
+        description="`ioc` (take at once, cancel the rest), `maker` (rest at the best price), `market`, "
+        "`tiered` (rest at the trigger of a maker's cost, take at that of a taker's)",
     )
     order_rest_seconds: Annotated[int, Field(ge=1, le=600)] = Field(
         15, description="How long a `maker` order rests before it is cancelled"
@@ -111,6 +126,10 @@ class TradingSettings(BaseModel):
             problems.append("LEVELS: the style `market` needs ALLOW_MARKET_ORDERS=true")
         if self.order_style is OrderStyle.MARKET and not self.allow_market_orders:
             problems.append("ORDER_STYLE: `market` needs ALLOW_MARKET_ORDERS=true")
+        if self.trend_fast >= self.trend_slow:
+            problems.append("TREND_FAST: must be below TREND_SLOW")
+        if self.order_style == "tiered" and self.threshold_pct != "auto":
+            problems.append("ORDER_STYLE: `tiered` needs THRESHOLD_PCT=auto")
         if self.min_sell_margin is not None and self.cost_guard_max_weight <= self.target_ratio:
             problems.append("COST_GUARD_MAX_WEIGHT: must be above TARGET_RATIO")
         return problems
@@ -141,13 +160,24 @@ class TradingSettings(BaseModel):
         return self.decide_on == "mid" or (self.auto is not None and not named)
 
     @property
+    def usual_style(self) -> OrderStyle:
+        """How an order is placed where no level says otherwise."""
+        return OrderStyle.IOC if self.order_style == "tiered" else OrderStyle(self.order_style)
+
+    @property
     def _levels(self) -> tuple[Level, ...]:
         if self.levels:
-            return tuple(stated.level(self.order_style) for stated in self.levels)
+            return tuple(stated.level(self.usual_style) for stated in self.levels)
         if self.auto is not None:
             band = best_band(self.cost_fallback, self.target_ratio, destination=self.auto)
-            return (Level(band.trigger, band.destination, self.order_style),)
-        return (Level(parse(self.threshold_pct), self.rebalance_to, self.order_style),)
+            return (Level(band.trigger, band.destination, self.usual_style),)
+        return (Level(parse(self.threshold_pct), self.rebalance_to, self.usual_style),)
+
+    @property
+    def policy_told(self) -> bool:
+        """Whether a setting of contract.md §11 is in use: then the plan tells the policy in force."""
+        fields = type(self).model_fields
+        return self.auto is not None or any(getattr(self, name) != fields[name].default for name in _OF_POLICY)
 
     @property
     def limits(self) -> Limits:

@@ -65,6 +65,10 @@ DEFAULTS: dict[str, Any] = {
     "levels": (),
     "cost_fallback": d("0.005"),
     "decide_on": "last",
+    "trend_filter": "off",
+    "trend_fast": 7,
+    "trend_slow": 25,
+    "trend_factor": d("1.5"),
     "cost_guard_max_weight": d("0.65"),
     "execution_mode": "plan",
     "order_style": OrderStyle.IOC,
@@ -191,6 +195,7 @@ AMOUNTS = {
     "THRESHOLD_PCT": ("-0.01", "1", "100"),
     "REBALANCE_TO": ("-0.01", "1", "TARGET"),
     "COST_FALLBACK": ("0", "1"),
+    "TREND_FACTOR": ("0.9", "11"),
     "MIN_SELL_MARGIN": ("-0.1", "11"),
     "COST_GUARD_MAX_WEIGHT": ("0", "1"),
     "MAX_PRICE_DEVIATION": ("-0.1", "1"),
@@ -287,6 +292,13 @@ def test_a_derived_band_starts_from_the_fallback_cost_and_decides_on_the_mid() -
     assert (settings().auto, settings().decides_on_mid) == (None, False)
 
 
+def test_the_plan_tells_the_policy_where_a_setting_of_it_is_in_use() -> None:
+    told = [{"THRESHOLD_PCT": "auto"}, {"REBALANCE_TO": "half"}, {"LEVELS": "0.01:half"}, {"DECIDE_ON": "mid"}]
+    told += [{"TREND_FILTER": "ma"}, {"MIN_SELL_MARGIN": "0"}, {"COST_FALLBACK": "0.003"}]
+    assert [env for env in told if not settings(**env).policy_told] == []
+    assert not settings(THRESHOLD_PCT="0.05", ORDER_STYLE="maker").policy_told
+
+
 def test_the_cost_guard_is_on_with_a_margin() -> None:
     assert settings().policy.cost_guard is None
     assert settings(MIN_SELL_MARGIN="0.02").policy.cost_guard == CostGuard(d("0.02"), d("0.65"))
@@ -309,6 +321,9 @@ def test_the_cost_guard_is_on_with_a_margin() -> None:
         ({"REBALANCE_TO": "0.01"}, "REBALANCE_TO"),
         ({"REBALANCE_TO": "0.01", "THRESHOLD_PCT": "auto"}, "REBALANCE_TO"),
         ({"DECIDE_ON": "bid"}, "DECIDE_ON"),
+        ({"TREND_FILTER": "on"}, "TREND_FILTER"),
+        ({"TREND_FAST": "25"}, "TREND_FAST"),
+        ({"ORDER_STYLE": "tiered"}, "ORDER_STYLE"),
         ({"MIN_SELL_MARGIN": "0", "COST_GUARD_MAX_WEIGHT": "0.5"}, "COST_GUARD_MAX_WEIGHT"),
     ],
 )

@@ -42,15 +42,15 @@ def run(run: Run) -> Outcome:
 
 
 def show(view: View) -> Mapping[str, Any] | None:
-    """The last plan; with `limit`, the last so many, newest first."""
-    wanted: dict[str, Read] = {"last": ("GET", view.keys.plan_last)}
+    """The last plan and the policy it was made by; with `limit`, the last so many plans, newest first."""
+    wanted: dict[str, Read] = {"last": ("GET", view.keys.plan_last), "policy": ("GET", view.keys.policy)}
     if view.limit is not None:
         wanted["history"] = ("LRANGE", view.keys.plan_history, "0", str(view.limit - 1))
     found = view.store.read(wanted, view.meter)
     if found["last"] is None:
         return None
     history = {"history": shown(found["history"])} if "history" in found else {}
-    return {"rebalance": shown(found["last"]), **history}
+    return {"rebalance": shown(found["last"]), "policy": shown(found["policy"]), **history}
 
 
 JOB = Job(

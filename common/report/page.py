@@ -102,8 +102,8 @@ def _attribution(values: Values) -> Markup:
 
 def _costs(values: Values) -> Markup:
     """What trading costs, as measured, and what the band in force makes of it."""
-    policy = (values.plan or {}).get("policy")
-    if not policy:
+    policy = values.policy
+    if not policy or not policy["cost"]:
         return NOTHING
     cost = policy["cost"]
     names = {"fee": "taker fee", "half_spread": "half spread", "impact": "impact"}

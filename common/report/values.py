@@ -53,6 +53,7 @@ class Values:
     settings_hash: str = ""
     cost: Document = field(default_factory=dict)
     plan: Document | None = None
+    policy: Document | None = None
     balances: Document | None = None
     price: Document | None = None
     activity: Document | None = None
@@ -113,6 +114,7 @@ def reads(keys: Keys) -> Mapping[str, Read]:
     return {
         "cost": ("HGETALL", keys.cost),
         "plan": ("GET", keys.plan_last),
+        "policy": ("GET", keys.policy),
         "balances": ("GET", keys.account_balance),
         "price": ("GET", keys.price_latest),
         "activity": ("GET", keys.activity),
@@ -138,6 +140,7 @@ def gather(view: View) -> Values:
         most_orders=settings.max_orders_per_day,
         cost=found["cost"] or {},
         plan=found["plan"],
+        policy=found["policy"],
         balances=found["balances"],
         price=found["price"],
         activity=found["activity"],

@@ -86,6 +86,16 @@ class Keys:
         return self._bot("rebalance:history")
 
     @property
+    def policy(self) -> str:
+        """The policy in force at the last plan: levels, cost, advice."""
+        return self._bot("rebalance:policy")
+
+    @property
+    def trading_cost(self) -> str:
+        """Seven days of what trading costs, and the bands derived from it."""
+        return self._bot("trading_cost")
+
+    @property
     def orders_open(self) -> str:
         """Intents whose fate is open: a hash by client order id."""
         return self._bot("orders:open")

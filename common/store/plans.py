@@ -1,17 +1,22 @@
 """A plan as it is stored and answered, under the names of contract.md §4; it is made here, once."""
 
 from collections.abc import Iterable
+from decimal import Decimal
 
-from common.decimals import ZERO, tidy
+from common.decimals import ZERO, plain, quotient, tidy
+from common.domain.decision.advice import advice
 from common.domain.decision.plan import Plan
-from common.domain.decision.policy import Check, Rebalance
-from common.domain.decision.triggers import Trigger
+from common.domain.decision.policy import Check, Level, Rebalance
+from common.domain.decision.triggers import Grid, Trigger
 from common.store.codec import Document, to_document
 from common.store.documents import assets, intent_document
 
 
-def plan_document(plan: Plan, slot: str, mode: str) -> Document:
-    """A HOLD has quantity and notional 0; what it would be is `wanted`."""
+def plan_document(plan: Plan, slot: str, mode: str, *, policy_told: bool = False) -> Document:
+    """A HOLD has quantity and notional 0; what it would be is `wanted`.
+
+    With `policy_told` the policy in force is part of it: where a setting of contract.md §11 is in use.
+    """
     base, quote = assets(plan.facts.instrument)
     decision, outcome = plan.decision, plan.outcome
     valuation, policy = decision.valuation, decision.policy
@@ -51,7 +56,50 @@ def plan_document(plan: Plan, slot: str, mode: str) -> Document:
     }
     if not isinstance(outcome, Rebalance) and outcome.replaces is not None:
         document["replaced"] = _rebalance_document(outcome.replaces, quote)
+    if policy_told:
+        document["policy"] = policy_document(plan)
     return document
+
+
+def policy_document(plan: Plan) -> Document:
+    """The policy in force (contract.md §11): the levels with their next prices, what decided, what it costs."""
+    facts, decision = plan.facts, plan.decision
+    policy, cost, total = decision.policy, facts.trading_cost, decision.valuation.total_value
+    on_mid = facts.last_price is not None
+    book = facts.book if facts.book is not None and facts.book.problem is None else None
+    document: Document = {
+        "levels": [_level_document(plan, level) for level in policy.levels],
+        "decided_by": _stated(decision.level) if decision.level is not None else None,
+        "decide_on": "mid" if on_mid else "last",
+        "mid_price": book.mid_price if book is not None else None,
+        "last_price": facts.last_price if on_mid else facts.mark_price,
+        "cost": to_document(cost) if cost is not None else None,
+        "advice": None,
+    }
+    if facts.trend is not None:
+        document["trend"] = facts.trend
+    if cost is not None and total > 0:
+        least = quotient(policy.min_notional, total)
+        document["advice"] = advice(policy.levels[0], cost.one_way, policy.target_weight, least)
+    return document
+
+
+def _level_document(plan: Plan, level: Level) -> Document:
+    grid = Grid.of(plan.decision.policy, plan.facts.rules)
+    below, above = plan.decision.next_triggers(level, grid)
+    return {
+        "trigger": level.trigger,
+        "destination": tidy(level.points),
+        "style": level.style.value,
+        "buy_below": below.price if below else None,
+        "sell_above": above.price if above else None,
+    }
+
+
+def _stated(level: Level) -> str:
+    """As an owner writes it: 0.03:target:ioc."""
+    to = level.destination
+    return f"{plain(level.trigger)}:{plain(to) if isinstance(to, Decimal) else to.value}:{level.style.value}"
 
 
 def _rebalance_document(rebalance: Rebalance, quote: str) -> Document:

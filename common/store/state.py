@@ -26,7 +26,11 @@ from common.store.store import Read
 
 BOOKS = ("holdings", "ledger", "lots", "inception")
 """What the books are brought up to date with."""
-TRADING = (*BOOKS, "open_intents", "activity", "continuity", "pause", "last_price", "last_plan", "rules")
+TRADING = (
+    *BOOKS,
+    *("open_intents", "activity", "continuity", "pause"),
+    *("last_price", "last_plan", "trading_cost", "rules"),
+)
 """What a plan and its order need beside the books."""
 
 
@@ -52,6 +56,8 @@ class State:
     """The two reports before this run's, newest first, as an answer shows them."""
     last_plan: str | None
     """As it stands: it is long, and seldom looked into."""
+    trading_cost: str | None
+    """As it stands: should it be unreadable, it is measured anew."""
     rules: str | None
     """The entry of the market-data cache as it stands."""
     faults: Mapping[str, StoreCorrupt]
@@ -143,6 +149,7 @@ PARTS: Mapping[str, Part] = {
         ("0", "1"),
     ),
     "last_plan": Part("TEXT", lambda keys, _: keys.plan_last, _as_it_stands),
+    "trading_cost": Part("TEXT", lambda keys, _: keys.trading_cost, _as_it_stands),
     "rules": Part("CACHED", lambda keys, cache: cache.full(cache.rules(_instrument(keys).pair)), _as_it_stands),
 }
 

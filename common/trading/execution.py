@@ -71,7 +71,7 @@ def current_activity(run: Run) -> Activity:
 
 
 def found(run: Run, order: Order, client_id: str) -> JournalEntry:
-    return JournalEntry.found(order, client_id, slot_in(client_id), run.settings.order_style, run.clock.now())
+    return JournalEntry.found(order, client_id, slot_in(client_id), run.settings.usual_style, run.clock.now())
 
 
 # The one order of this slot

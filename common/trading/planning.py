@@ -16,8 +16,9 @@ from common.run import Run
 from common.store.batch import Batch
 from common.store.codec import Document, to_document
 from common.store.documents import price_in
-from common.store.plans import plan_document
+from common.store.plans import plan_document, policy_document
 from common.trading import execution
+from common.trading.costing import in_force
 from common.trading.snapshot import Snapshot
 
 REFERENCE_AGE = timedelta(hours=1)
@@ -50,16 +51,22 @@ def plan(
     settings = run.settings
     activity = execution.current_activity(run).on(run.now, total_pnl)
     batch.document(run.keys.activity, to_document(activity))
+    mid = _mid(run, seen)
+    applied = in_force(run, batch, seen, mid or seen.mark_price)
     facts = replace(
-        _facts(run, seen, activity),
+        _facts(run, seen, mid, activity),
+        trading_cost=applied.cost,
+        trend=applied.trend,
         total_pnl=total_pnl,
         average_cost=average_cost,
         ledger_known=ledger_known,
         doubt=doubt or _unreadable(run),
     )
-    planned = plan_on(facts, settings.policy, settings.limits)
-    document = plan_document(planned, run.slot.name, settings.execution_mode)
+    planned = plan_on(facts, applied.policy, settings.limits)
+    told = settings.policy_told
+    document = plan_document(planned, run.slot.name, settings.execution_mode, policy_told=told)
     batch.plan(document)
+    batch.document(run.keys.policy, {"timestamp": run.now, **policy_document(planned)})
     note("plan", {"plan": document})
     return Planned(planned, document)
 
@@ -74,11 +81,11 @@ def _unreadable(run: Run) -> Hold | None:
     return Hold(f"Unreadable state: {run.state.fault}", Cause.UNREADABLE) if run.state.fault else None
 
 
-def _facts(run: Run, seen: Snapshot, activity: Activity) -> Facts:
+def _facts(run: Run, seen: Snapshot, mid: Decimal | None, activity: Activity) -> Facts:
     """What this run has read; what the books tell is added by the caller."""
     seen_open = seen.open_orders
     ours = None if seen_open is None else sum(1 for order in seen_open if is_ours(order.client_order_id))
-    reference, mid = _reference_price(run), _mid(run, seen)
+    reference = _reference_price(run)
     return Facts(
         now=run.now,
         asked_at=run.clock.now(),

@@ -162,6 +162,7 @@ def values(days: int = 365, slots: int = 1000, seed: int = 11, **more: Any) -> V
             "settings_hash": "3f9a02c1",
             "cost": cost,
             "plan": plan(last),
+            "policy": plan(last)["policy"],
             "balances": {"timestamp": last.at.isoformat()},
             "price": {"timestamp": last.at.isoformat()},
             "activity": {"orders": 1},

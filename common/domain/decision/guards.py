@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from common.decimals import ONE, ZERO, exact, floor_to, places, plain, quotient
+from common.domain.decision.cost_of_trading import Estimate
 from common.domain.decision.policy import Check, Hold, Limits, Policy, Rebalance, percent
 from common.domain.decision.sizing import against_book
 from common.domain.instrument import Instrument, Side, TradingRules
@@ -114,6 +115,8 @@ class Facts:
     last_price: Decimal | None = None
     average_cost: Decimal | None = None
     doubt: Hold | None = None
+    trading_cost: Estimate | None = None
+    trend: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from common.domain.orders.order import OrderStyle
 from common.errors import InvalidAmount
 
 Threshold = Decimal | Literal["auto"]
+Style = OrderStyle | Literal["tiered"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,15 @@ def threshold_in(value: object) -> Threshold:
     if not 0 <= number < 1:
         raise ValueError("is a fraction of the value from 0 to below 1 (5 % is 0.05)")
     return number
+
+
+def style_in(value: object) -> Style:
+    """A style of orders, or `tiered`. Raises ValueError."""
+    if value == "tiered":
+        return "tiered"
+    if isinstance(value, str) and value in tuple(OrderStyle):
+        return OrderStyle(value)
+    raise ValueError(f"must be one of {', '.join(OrderStyle)}, tiered")
 
 
 def destination_in(value: object) -> Decimal | Destination:

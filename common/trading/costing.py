@@ -1,0 +1,159 @@
+"""The policy in force at a plan: what trading costs as measured so far, the levels of that cost, the trend."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from common.clock import milliseconds
+from common.decimal_json import from_redis
+from common.decimals import ZERO, plain, quotient
+from common.domain.decision.advice import band_of
+from common.domain.decision.band import best_band
+from common.domain.decision.cost_of_trading import (
+    KEPT,
+    Estimate,
+    Measured,
+    cost_at_best,
+    estimate,
+    resting_cost,
+    settled,
+)
+from common.domain.decision.policy import Destination, Level, Policy
+from common.domain.decision.trend import Trend, filtered
+from common.domain.orders.order import OrderStyle
+from common.domain.portfolio import Valuation
+from common.errors import BotError, StoreCorrupt
+from common.mexc.parse import read_depth, read_klines
+from common.run import Run
+from common.store.batch import Batch
+from common.store.codec import from_document, to_document
+from common.trading.snapshot import Snapshot
+
+log = logging.getLogger(__name__)
+SEEDED_BOOKS = 672
+"""As many stored books are read when nothing was measured yet: those of seven days of quarters of an hour."""
+
+FRESH = timedelta(days=2)
+"""How long ago the last day may have closed for its trend to count."""
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """The policy to plan by, what trading costs, and the trend in words (None: the filter is off)."""
+
+    policy: Policy
+    cost: Estimate
+    trend: str | None
+
+
+def in_force(run: Run, batch: Batch, seen: Snapshot, price: Decimal) -> InForce:
+    """Measure this plan's book, queue what is known of the cost, and derive what the settings leave open."""
+    settings = run.settings
+    policy, fee = settings.policy, seen.rules.taker_fee
+    total = Valuation.of(seen.holdings, price).total_value
+    least = quotient(policy.min_notional, total) if total > 0 else ZERO
+    size = _size(policy, settings.auto, least)
+    measured = _stored(run) or _seeded(run, total, size, fee)
+    book = None if seen.book is None else cost_at_best(seen.book, total, size, fee, run.now)
+    measured = measured.with_book(book, run.now)
+    cost = estimate(measured, fee, settings.cost_fallback)
+    if settings.auto is not None and total > 0:
+        measured, levels = _derived(run, measured, cost, policy, settings.auto, least, seen.rules.maker_fee)
+        policy = replace(policy, levels=levels)
+    batch.document(run.keys.trading_cost, to_document(measured))
+    policy, trend = _with_trend(run, policy, price)
+    return InForce(policy, cost, trend)
+
+
+def _size(policy: Policy, auto: Destination | None, least: Decimal) -> Callable[[Decimal], Decimal]:
+    """The share of the value that the first level trades, from the cost where the band follows it."""
+    if auto is None:
+        size = band_of(policy.levels[0], least).size
+        return lambda _: size
+    return lambda cost: best_band(cost, policy.target_weight, least, auto).size
+
+
+def _stored(run: Run) -> Measured | None:
+    """What was measured so far; None where there is nothing that can be read: then it begins anew."""
+    text, key = run.state.trading_cost, run.keys.trading_cost
+    if text is None:
+        return None
+    try:
+        return from_document(Measured, from_redis(text, key), key)
+    except StoreCorrupt as error:
+        log.warning("%s: the cost of trading is measured anew from the stored order books", error)
+        return None
+
+
+def _seeded(run: Run, total: Decimal, size: Callable[[Decimal], Decimal], fee: Decimal) -> Measured:
+    """From the order books of the last seven days, as the exchange sent them."""
+    since, until = milliseconds(run.now - KEPT), milliseconds(run.now)
+    measured = Measured()
+    for text in run.store.raw_history("depth", since, until, SEEDED_BOOKS, run.meter):
+        try:
+            document = from_redis(text, run.keys.raw_history("depth"))
+            at = datetime.fromtimestamp(int(document["timestamp"]) / 1000, UTC)
+            book = read_depth(document["response"])
+        except (BotError, KeyError, TypeError, ValueError):
+            continue
+        measured = measured.with_book(cost_at_best(book, total, size, fee, at), run.now)
+    return measured
+
+
+def _derived(
+    run: Run,
+    measured: Measured,
+    cost: Estimate,
+    policy: Policy,
+    to: Destination,
+    least: Decimal,
+    maker_fee: Decimal,
+) -> tuple[Measured, tuple[Level, ...]]:
+    """The band of the measured cost, kept as it is while it changes little; a tier of resting orders inside it."""
+    weight, style = policy.target_weight, run.settings.order_style
+    tiered = style == "tiered"
+    taken = settled(measured.band, cost.one_way, weight, least, to, run.now)
+    outer = Level(taken.trigger, taken.destination, OrderStyle.IOC if tiered else OrderStyle(style))
+    if cost.books or cost.fills:
+        measured = replace(measured, band=taken)
+    if not tiered:
+        return measured, (outer,)
+    rested = settled(measured.resting_band, resting_cost(measured, cost, maker_fee), weight, least, to, run.now)
+    if cost.books or cost.fills:
+        measured = replace(measured, resting_band=rested)
+    inner = Level(rested.trigger, rested.destination, OrderStyle.MAKER)
+    return measured, (inner, outer) if inner.trigger < outer.trigger else (outer,)
+
+
+def _with_trend(run: Run, policy: Policy, price: Decimal) -> tuple[Policy, str | None]:
+    """The policy under the trend filter, and the trend in words; candles that cannot be read leave it out."""
+    settings = run.settings
+    if settings.trend_filter == "off":
+        return policy, None
+    try:
+        candles = read_klines(run.exchange.cached_candles("1d", settings.trend_slow + 1, run.now))
+    except BotError as error:
+        return policy, _left_out(str(error))
+    closed = [candle for candle in candles if candle.closes_at <= run.now]
+    if not closed or run.now - closed[-1].closes_at > FRESH:
+        return policy, _left_out("the newest daily candle is too old")
+    trend = Trend.of([candle.close for candle in closed], settings.trend_fast, settings.trend_slow)
+    if trend is None:
+        return policy, _left_out(f"{len(closed)} days have closed, {settings.trend_slow} are needed")
+    told = (
+        f"price {plain(price)}, mean of {settings.trend_fast} days {plain(trend.fast)}, "
+        f"of {settings.trend_slow} days {plain(trend.slow)}"
+    )
+    followed = filtered(policy, trend, price, settings.trend_factor)
+    if followed.sell_widening != policy.sell_widening:
+        return followed, f"rising, sales wait for {plain(settings.trend_factor)} times the trigger: {told}"
+    if followed.buy_widening != policy.buy_widening:
+        return followed, f"falling, buys wait for {plain(settings.trend_factor)} times the trigger: {told}"
+    return policy, f"none: {told}"
+
+
+def _left_out(why: str) -> str:
+    log.warning("the trend filter is left out: %s", why)
+    return f"left out: {why}"
