@@ -25,7 +25,7 @@ QRL = Instrument("QRL", "USDT")
 POLICY = Policy(Decimal("0.5"), Decimal("5"), (Level(Decimal("0.01")),))
 PROPERTY = settings(
     deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
     max_examples=int(os.environ.get("EXAMPLES", "25")),
 )
 """How every hypothesis test runs: a busy machine is no failure, and `make soak` asks for more examples."""
