@@ -10,7 +10,7 @@ from typing import Any
 from common.clock import Clock, Deadline
 from common.config import Settings
 from common.domain.instrument import Instrument
-from common.domain.orders.order import JournalEntry
+from common.domain.orders.journal import Journal, JournalEntry
 from common.domain.slots import Slot
 from common.gcp.journal import Chain
 from common.meter import Meter
@@ -60,14 +60,10 @@ class Run:
     lease: Lease
     state: State
     stages: dict[str, int]
-    unsettled: dict[str, JournalEntry]
-    """Orders that this process has sent and not seen the end of: they outlive a Redis that forgets."""
-    settled: list[str] = field(default_factory=list)
-    """Those of which this run's last write tells."""
-    recovered: list[JournalEntry] = field(default_factory=list)
-    """Orders that the exchange turned out to have: should Redis have lost them, they are counted again."""
-    told: list[datetime] = field(default_factory=list)
-    """The slots of all our orders, where the exchange was asked for all: no fewer are counted."""
+    in_flight: dict[str, JournalEntry]
+    """Orders that this process has sent, until it reads their end back: they outlive a Redis that forgets."""
+    order_journal: Journal | None = None
+    """The last two days of orders, once they were asked for (trading/recording.py)."""
     chain: Chain = field(default_factory=Chain)
     """Where the journal outside Redis stands."""
 

@@ -15,7 +15,7 @@ from common.answers import Call, bug, envelope, finished
 from common.clock import Clock, Deadline
 from common.config import Settings
 from common.decimal_json import to_answer
-from common.domain.orders.order import JournalEntry
+from common.domain.orders.journal import JournalEntry
 from common.domain.slots import Slot
 from common.errors import BotError, LeaseHeld, StoreError
 from common.gcp import journal, logs
@@ -38,7 +38,8 @@ HEAD = "journal_head"
 class Runner:
     """The collaborators of every run; one for a process, thread-safe.
 
-    `unsettled` are the orders this process has sent and not seen the end of: they outlive a Redis that forgets.
+    `in_flight` are the orders this process has sent, until it reads their end back: they outlive a Redis that
+    forgets.
     """
 
     settings: Settings
@@ -49,7 +50,7 @@ class Runner:
     pool: Executor
     rng: random.Random
     redact: Redact
-    unsettled: dict[str, JournalEntry] = field(default_factory=dict)
+    in_flight: dict[str, JournalEntry] = field(default_factory=dict)
     _policy_checked: bool = False
 
     def run(self, call: Call, slot: Slot) -> Response:
@@ -106,7 +107,7 @@ class Runner:
             lease=lease,
             state=State.of({name: begun.values[name] for name in call.job.reads}, self.store.keys),
             stages=call.stages,
-            unsettled=self.unsettled,
+            in_flight=self.in_flight,
             chain=journal.follow(begun.values.get(HEAD)),
         )
 
@@ -156,8 +157,6 @@ class Runner:
         run.seal()
         start = self.clock.monotonic()
         run.lease.commit(batch)
-        for name in run.settled:
-            self.unsettled.pop(name, None)
         call.stages["commit"] = call.since(start)
         self._warn_of_eviction()
         unwell = outcome.http_status != 200

@@ -90,8 +90,9 @@ class TradingSettings(BaseModel):
         description="`ioc` (take at once, cancel the rest), `maker` (rest at the best price), `market`, "
         "`tiered` (rest at the trigger of a maker's cost, take at that of a taker's)",
     )
-    order_rest_seconds: Annotated[int, Field(ge=1, le=600)] = Field(
-        15, description="How long a `maker` order rests before it is cancelled"
+    order_rest_seconds: Annotated[int, Field(ge=1, le=86_400)] = Field(
+        840,
+        description="How long a `maker` order may stay in the book, seconds; longer than a run: until a later one",
     )
     allow_market_orders: bool = Field(False, description="Must be true as well for `ORDER_STYLE=market`")
     max_price_deviation: Fraction = Field(
@@ -103,6 +104,9 @@ class TradingSettings(BaseModel):
     max_depth_share: Fraction = Field(Decimal("0.8"), description="Largest share of the first three levels to take")
     max_fee: Fraction = Field(Decimal("0.01"), description="Largest taker fee to trade at, a fraction")
     max_orders_per_day: Annotated[int, Field(ge=0, le=1000)] = Field(5, description="Orders a UTC day, at most")
+    max_placements_per_day: Annotated[int, Field(ge=0, le=5000)] = Field(
+        100, description="Orders placed a UTC day, at most, whether they filled or not"
+    )
     order_cooldown_seconds: Annotated[int, Field(ge=0, le=604_800)] = Field(
         3600, description="Seconds between two orders, at least"
     )
@@ -187,6 +191,7 @@ class TradingSettings(BaseModel):
             max_depth_share=self.max_depth_share,
             max_fee=self.max_fee,
             max_orders_per_day=self.max_orders_per_day,
+            max_placements_per_day=self.max_placements_per_day,
             cooldown=timedelta(seconds=self.order_cooldown_seconds),
             max_notional=self.max_notional_usdt,
             max_daily_loss=self.max_daily_loss_usdt,

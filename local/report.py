@@ -15,7 +15,7 @@ from common.decimal_json import from_redis, to_answer
 from common.decimals import places, plain
 from common.domain.decision.policy import WITHIN_THRESHOLD
 from common.domain.instrument import Instrument
-from common.domain.orders.order import JournalEntry
+from common.domain.orders.journal import JournalEntry
 from common.store.keys import Keys
 from common.store.records import entry_of, ledger_of
 

@@ -10,13 +10,14 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from common.clock import milliseconds
-from common.domain.decision.guards import Activity, Facts, Reference
+from common.domain.decision.guards import Facts, Reference
 from common.domain.decision.policy import Level, Limits, Policy
 from common.domain.instrument import Instrument, Side, TradingRules
 from common.domain.ledger.ledger import MEMORY, Ledger
 from common.domain.ledger.position import Position
 from common.domain.order_book import Level as BookLevel
 from common.domain.order_book import OrderBook
+from common.domain.orders.journal import Activity
 from common.domain.orders.order import Fill
 from common.domain.portfolio import Balance, Holdings
 from tests.fakes import NOON
@@ -100,7 +101,7 @@ FACTS = Facts(
     rules=rules(),
     can_trade=True,
     pause=None,
-    activity=Activity("2026-01-02"),
+    activity=Activity(),
     total_pnl=d(0),
     ledger_known=True,
     open_orders=0,

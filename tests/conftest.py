@@ -23,10 +23,11 @@ from common import runtime, service
 from common.config import Settings
 from common.decimal_json import from_redis
 from common.domain.instrument import Instrument, Side
+from common.domain.orders.journal import Activity, Journal
 from common.domain.orders.order import client_order_id
 from common.mexc.http import new_session
 from common.mexc.wave import WIDTH
-from common.store.records import ledger_of
+from common.store.records import entry_of, ledger_of
 from tests.builders import exchange_answers, told
 from tests.fakes import NOON, Desk, FakeClock, Line, Market, StubExchange
 
@@ -242,6 +243,15 @@ class Live:
 
     def name(self, minutes: int = 0, side: str = "SELL") -> str:
         return client_order_id("QRLUSDT", NOON + timedelta(minutes=minutes), Side(side))
+
+    @property
+    def activity(self) -> Activity:
+        """What was ordered so far, folded from the intents of the last two days."""
+        key = "bot:QRLUSDT:orders:recent"
+        documents: Any = self.client.hgetall(key)
+        return Journal.of(entry_of(from_redis(text, key), key) for text in documents.values()).activity(
+            self.clock.now()
+        )
 
     def open_intents(self) -> list[str]:
         names: Any = self.client.hkeys("bot:QRLUSDT:orders:open")

@@ -15,7 +15,7 @@ from common.domain.instrument import Instrument, Side, TradingRules
 from common.domain.order_book import OrderBook
 from common.domain.orders.order import Fill, Order, OrderIntent
 from common.domain.portfolio import Account
-from common.errors import ConfigurationError, OutcomeUnknown, UnreadablePayload
+from common.errors import ClockRefused, ConfigurationError, OutcomeUnknown, UnknownOrder, UnreadablePayload
 from common.meter import Meter, Reply
 from common.mexc import parse as wire
 from common.mexc.http import MexcHttp, Params
@@ -154,10 +154,17 @@ class Mexc:
     def new_order(self, intent: OrderIntent) -> str:
         """Place an order and return the exchange's id. What became of it is for `order` to tell.
 
-        Raises OutcomeUnknown when it may have been accepted; it is never sent again.
+        Raises OutcomeUnknown when it may have been accepted; it is never sent again, but for one case: our clock
+        was refused, has been set right, and the exchange, asked first, knows no such order.
         """
         self._require_live()
-        reply = self._write("POST", "order", self._order_params(intent))
+        try:
+            reply = self._write("POST", "order", self._order_params(intent), again=False)
+        except ClockRefused:
+            try:
+                return self.order(intent.client_order_id).value.order_id
+            except UnknownOrder:
+                reply = self._write("POST", "order", self._order_params(intent))
         try:
             return wire.read_ack(reply.payload)
         except UnreadablePayload as error:
@@ -167,10 +174,14 @@ class Mexc:
         """The exchange's own check of an order; nothing reaches the matching engine."""
         self._write("POST", "order/test", self._order_params(intent))
 
-    def cancel_order(self, client_order_id: str) -> None:
-        """Cancel. Ask `order` what became of it: the answer shows the state before (exchange.md §4.5)."""
+    def cancel_order(self, client_order_id: str, order_id: str | None = None) -> None:
+        """Cancel, by the exchange's own id where it is known.
+
+        Ask `order` what became of it: the answer shows the state before (exchange.md §4.5).
+        """
         self._require_live()
-        self._write("DELETE", "order", [*self._symbol(), ("origClientOrderId", client_order_id)])
+        name = ("orderId", order_id) if order_id else ("origClientOrderId", client_order_id)
+        self._write("DELETE", "order", [*self._symbol(), name])
 
     # Through the market-data cache
 
@@ -235,8 +246,8 @@ class Mexc:
     def _get(self, endpoint: str, path: str, params: Params = (), *, signed: bool = False) -> Reply:
         return self._http.read(endpoint, f"/api/v3/{path}", params, self._deadline, self._meter, signed=signed)
 
-    def _write(self, method: str, path: str, params: Params) -> Reply:
-        return self._http.write(method, path, f"/api/v3/{path}", params, self._deadline, self._meter)
+    def _write(self, method: str, path: str, params: Params, *, again: bool = True) -> Reply:
+        return self._http.write(method, path, f"/api/v3/{path}", params, self._deadline, self._meter, again=again)
 
 
 def _milliseconds_of(interval: str) -> int:

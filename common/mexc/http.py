@@ -117,10 +117,22 @@ class MexcHttp:
         raise AssertionError("the last attempt returns or raises")
 
     def write(
-        self, method: str, endpoint: str, path: str, params: Params, deadline: Deadline, meter: Meter
+        self,
+        method: str,
+        endpoint: str,
+        path: str,
+        params: Params,
+        deadline: Deadline,
+        meter: Meter,
+        *,
+        again: bool = True,
     ) -> Reply:
-        """Send once, signed. Raises OutcomeUnknown when nobody can say whether it was executed."""
-        return self._once(method, endpoint, path, list(params), deadline, meter, True, WRITE_WINDOW_MS)
+        """Send once, signed. Raises OutcomeUnknown when nobody can say whether it was executed.
+
+        Unless it may go out `again`, a clock that was refused is set right and raised as ClockRefused.
+        """
+        pairs = list(params)
+        return self._once(method, endpoint, path, pairs, deadline, meter, True, WRITE_WINDOW_MS, again=again)
 
     def _pause(self, error: ExchangeUnavailable, attempt: int) -> float | None:
         """Seconds to wait before the next try; None when trying again would do harm."""
@@ -138,6 +150,8 @@ class MexcHttp:
         meter: Meter,
         signed: bool,
         window_ms: int,
+        *,
+        again: bool = True,
     ) -> Reply:
         """One call, and one more after a resync when the exchange refused our clock: then it did nothing."""
         if not signed:
@@ -146,6 +160,8 @@ class MexcHttp:
             return self._send(method, endpoint, path, self._signed(pairs, window_ms), deadline, meter)
         except ClockRefused:
             self._resync(deadline, meter)
+            if not again:
+                raise
             return self._send(method, endpoint, path, self._signed(pairs, window_ms), deadline, meter)
 
     def _signed(self, pairs: list[tuple[str, str | int]], window_ms: int) -> str:

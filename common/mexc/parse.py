@@ -15,13 +15,14 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from common.clock import from_milliseconds
-from common.decimals import ONE, ZERO
+from common.decimals import ONE, ZERO, plain
 from common.domain.instrument import Instrument, Side, TradingRules
 from common.domain.order_book import Level, OrderBook
-from common.domain.orders.order import Fill, Order, OrderStatus
+from common.domain.orders.order import Fill, Order, OrderStatus, OrderStyle
 from common.domain.portfolio import Account, Balance
 from common.errors import UnreadablePayload
 from common.mexc.payloads import (
+    MOST_MILLIS,
     Amount,
     Millis,
     Wire,
@@ -271,7 +272,10 @@ def _order(wire: WireOrder, symbol: str) -> Order:
     quantity = wire.origQty if wire.origQty is not None else wire.Qty
     if quantity is None:
         raise UnreadablePayload("order: origQty is missing")
+    if wire.executedQty > quantity and wire.type != OrderStyle.MARKET.order_type:
+        raise UnreadablePayload(f"order: executedQty {plain(wire.executedQty)} is more than was ordered")
     known = wire.status in OrderStatus.__members__
+    taken_at = wire.time if isinstance(wire.time, int) and 0 < wire.time <= MOST_MILLIS else None
     return Order(
         order_id=wire.orderId,
         client_order_id=wire.origClientOrderId or wire.clientOrderId,
@@ -281,6 +285,8 @@ def _order(wire: WireOrder, symbol: str) -> Order:
         filled_quantity=wire.executedQty,
         filled_notional=wire.cummulativeQuoteQty,
         status=OrderStatus(wire.status) if known else OrderStatus.UNKNOWN,
+        created_at=None if taken_at is None else from_milliseconds(taken_at),
+        style=next((style for style in OrderStyle if style.order_type == wire.type), None),
     )
 
 

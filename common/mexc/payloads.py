@@ -38,7 +38,9 @@ Signed = Annotated[Decimal, PlainValidator(_with(parse))]
 MaybeAmount = Annotated[Amount | None, BeforeValidator(_blank_is_none)]
 MaybeSigned = Annotated[Signed | None, BeforeValidator(_blank_is_none)]
 Id = Annotated[str, BeforeValidator(_text), Field(min_length=1)]
-Millis = Annotated[int, Field(ge=0, le=32_503_680_000_000)]
+MOST_MILLIS = 32_503_680_000_000
+"""The year 3000."""
+Millis = Annotated[int, Field(ge=0, le=MOST_MILLIS)]
 Pair = tuple[Amount, Amount]
 
 
@@ -175,6 +177,8 @@ class WireOrder(Wire):
     Qty: Amount | None = None
     clientOrderId: str | None = None
     origClientOrderId: str | None = None
+    type: str | None = None
+    time: object = None
 
 
 class WireAck(Wire):

@@ -23,7 +23,9 @@ from common.domain.chain import Checked, Seen, check
 from common.domain.instrument import Instrument
 from common.domain.ledger.ledger import Ledger, drift, unexplained, was_before
 from common.domain.ledger.position import FifoView, Position
-from common.domain.orders.order import Fill, JournalEntry
+from common.domain.orders.journal import Journal as OrderJournal
+from common.domain.orders.journal import JournalEntry
+from common.domain.orders.order import Fill
 from common.domain.performance.benchmark import Inception, Moved
 from common.errors import BadRequest
 from common.gcp.journal import Bucket, Folder, JournalSource, events
@@ -31,6 +33,7 @@ from common.mexc.wave import together
 from common.run import NO_KEYS, Job, Outcome, Run, keep_raw, skipped
 from common.store.codec import Document, to_document
 from common.store.records import (
+    entry_document,
     entry_of,
     fifo_summary,
     fill_of,
@@ -39,7 +42,7 @@ from common.store.records import (
     ledger_document,
     lots_document,
 )
-from common.trading import execution
+from common.trading import recording
 
 log = logging.getLogger(__name__)
 NOT_EMPTY = "The ledger in Redis is not empty, and goes as far back as the journal: nothing is restored over it"
@@ -174,7 +177,7 @@ def _chain_document(chain: Checked | None) -> Document | None:
 
 
 def _restore_entries(run: Run, journal: Journal) -> None:
-    """The intents that Redis lacks or knows less of, and a record of orders that counts no fewer than those."""
+    """The intents that Redis lacks or knows less of; those of the last two days are counted."""
     batch, keys = run.batch, run.keys
     entries = {entry.intent.client_order_id: entry for entry in run.state.journal}
     for name, entry in journal.entries.items():
@@ -182,14 +185,13 @@ def _restore_entries(run: Run, journal: Journal) -> None:
         if known is not None and known.updated_at >= entry.updated_at:
             continue
         entries[name] = entry
-        execution.record(batch, entry)
-    sent = [(entry.sent_at, entry.intent.slot) for entry in entries.values() if entry.sent_at]
-    if sent:
-        activity = execution.current_activity(run).at_least([slot for _, slot in sent])
-        last = max([*(sent_at for sent_at, _ in sent), *filter(None, [activity.last_order_at])])
-        # The day began with a P&L that nobody can tell any more: its loss is counted from here.
-        activity = replace(activity, last_order_at=last, pnl_at_start=None)
-        batch.document(keys.activity, to_document(activity))
+        recording.queue(batch, entry, recent=False)
+    outdated = OrderJournal(entries).outdated(run.now)
+    for name, entry in entries.items():
+        if name not in outdated:
+            batch.hash(keys.orders_recent, {name: entry_document(entry)})
+    # The day began with a P&L that nobody can tell any more: its loss is counted from here.
+    batch.delete(keys.activity)
 
 
 def _nothing(_: Any) -> None:
@@ -208,6 +210,6 @@ def job(settings: Settings, source: JournalSource | None) -> Job:
         scope="account",
         run=partial(run, journal=journal),
         show=_nothing,
-        reads=("ledger", "inception", "activity", "journal"),
+        reads=("ledger", "inception", "journal"),
         writes=("books", "orders", "commands"),
     )

@@ -5,11 +5,13 @@ from datetime import datetime
 from typing import Any
 
 from common.domain.decision.guards import Pause
+from common.domain.orders.journal import Journal
 from common.errors import StoreCorrupt
 from common.jobs import balance, cost, fifteen_min_job, price, rebalance
 from common.report import content
 from common.run import Job, View, age_seconds
 from common.store.codec import from_document, to_document
+from common.store.records import activity_document, entry_of
 from common.store.store import Read
 
 TASK = "ops"
@@ -28,6 +30,7 @@ def state(view: View) -> Mapping[str, Any]:
         "policy": ("GET", keys.policy),
         "open_intents": ("HGETALL", keys.orders_open),
         "activity": ("GET", keys.activity),
+        "recent_intents": ("HGETALL", keys.orders_recent),
         "pause": ("GET", keys.pause),
         "commands": ("LRANGE", keys.commands, "0", "9"),
         "reports": ("LRANGE", keys.report_history("fifteen_min_job"), "0", "95"),
@@ -38,6 +41,14 @@ def state(view: View) -> Mapping[str, Any]:
         pause = from_document(Pause, found["pause"], keys.pause) if found["pause"] is not None else None
     except StoreCorrupt as error:
         unreadable.append(str(error))
+    recent, orders = [], found["activity"]
+    for document in (found["recent_intents"] or {}).values():
+        try:
+            recent.append(entry_of(document, keys.orders_recent))
+        except StoreCorrupt as error:
+            unreadable.append(str(error))
+    if recent or orders:
+        orders = activity_document(Journal.of(recent), orders, view.now)
     return {
         "runs": {name: _run(found[f"run {name}"], view.now) for name in JOBS},
         "balances": _aged(found["balances"], view.now),
@@ -46,7 +57,7 @@ def state(view: View) -> Mapping[str, Any]:
         "plan": found["plan"],
         "policy": found["policy"],
         "open_intents": list((found["open_intents"] or {}).values()),
-        "orders": found["activity"],
+        "orders": orders,
         "pause": to_document(pause) | {"active": pause.active(view.now)} if pause else None,
         "commands": found["commands"],
         "missed_slots": _missed(found["reports"], view.now),

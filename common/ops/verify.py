@@ -13,7 +13,7 @@ from common.decimals import ZERO, quotient
 from common.domain.chain import Seen, check
 from common.domain.decision.guards import Pause
 from common.domain.instrument import Instrument
-from common.domain.orders.order import Continuity
+from common.domain.orders.journal import Continuity
 from common.domain.slots import QUARTER
 from common.errors import BotError
 from common.gcp.journal import events

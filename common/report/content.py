@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from common.decimals import ONE, ZERO, exact, quotient
-from common.domain.orders.order import JournalEntry
+from common.domain.orders.journal import JournalEntry
 from common.domain.slots import missed, slot_named
 from common.report.values import INTERVALS, Document, Values
 from common.report.words import age, clock, money, one_line, percent, price, quantity, span

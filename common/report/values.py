@@ -10,7 +10,7 @@ from typing import Any
 from common.config import Settings
 from common.decimals import ZERO, quotient
 from common.domain.instrument import Instrument
-from common.domain.orders.order import JournalEntry
+from common.domain.orders.journal import JournalEntry
 from common.domain.performance.attribution import Attribution
 from common.domain.performance.equity import Point
 from common.errors import StoreCorrupt

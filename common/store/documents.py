@@ -14,7 +14,8 @@ from typing import Any
 from common.decimal_json import from_redis
 from common.decimals import quotient, tidy
 from common.domain.instrument import Instrument
-from common.domain.orders.order import JournalEntry, OrderIntent
+from common.domain.orders.journal import JournalEntry
+from common.domain.orders.order import OrderIntent
 from common.domain.performance.benchmark import Comparison, Inception
 from common.domain.portfolio import Account, Balance, Holdings
 from common.store.codec import AMOUNT, Document, from_document

@@ -21,6 +21,7 @@ RAW_ENDPOINTS = (
     "self_symbols",
     "default_symbols",
     "order",
+    "all_orders",
     "open_orders",
     "klines",
 )
@@ -106,12 +107,18 @@ class Keys:
         return self._bot("orders:journal")
 
     @property
+    def orders_recent(self) -> str:
+        """The intents of the last two days, from which orders are counted: a hash by client order id."""
+        return self._bot("orders:recent")
+
+    @property
     def orders_known(self) -> str:
         """The exchange's order id to our client order id."""
         return self._bot("orders:known")
 
     @property
     def activity(self) -> str:
+        """The P&L that the UTC day began with."""
         return self._bot("orders:activity")
 
     @property

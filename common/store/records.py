@@ -5,16 +5,17 @@ wrote, for then it was lost.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from common.decimals import quotient
-from common.domain.decision.guards import Activity
 from common.domain.instrument import Instrument, TradingRules
 from common.domain.ledger.ledger import Ledger
 from common.domain.ledger.position import FifoView, Lot
-from common.domain.orders.order import Fill, JournalEntry
+from common.domain.orders.journal import Journal, JournalEntry
+from common.domain.orders.order import Fill
 from common.domain.performance.benchmark import Inception
 from common.errors import StoreCorrupt
 from common.store.codec import Document, from_document, to_document
@@ -131,9 +132,17 @@ def inception_of(document: Any, instrument: Instrument, key: str) -> Inception:
     return from_document(Inception, {name: found[stored] for stored, name in names.items()}, key)
 
 
-def activity_of(document: Any, key: str) -> Activity:
-    """What was ordered so far. Raises StoreCorrupt, naming `key`: a count that was lost is no zero."""
-    return from_document(Activity, _whole(document, [field.name for field in fields(Activity)], key), key)
+def activity_document(journal: Journal, day: Document | None, now: datetime) -> Document:
+    """What was ordered so far, for whoever looks: folded, never stored; `day` is what is stored of the day."""
+    activity = journal.activity(now)
+    return {
+        "day": now.date().isoformat(),
+        "orders": activity.orders,
+        "placements": activity.placements,
+        "pnl_at_start": (day or {}).get("pnl_at_start"),
+        "last_order_at": activity.last_order_at,
+        "last_slot": activity.last_slot,
+    }
 
 
 def rules_of(document: Any) -> TradingRules | None:

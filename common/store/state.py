@@ -10,25 +10,26 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from common.decimal_json import from_redis
-from common.domain.decision.guards import Activity, Pause
+from common.domain.decision.guards import Pause
 from common.domain.instrument import Instrument
 from common.domain.ledger.ledger import Ledger
 from common.domain.ledger.position import FifoView
-from common.domain.orders.order import Continuity, JournalEntry
+from common.domain.orders.journal import Continuity, DayStart, JournalEntry
 from common.domain.performance.benchmark import Inception
 from common.domain.portfolio import Holdings
 from common.errors import StoreCorrupt
 from common.store.codec import Document, from_document
 from common.store.documents import LastPrice, holdings_of, shown
 from common.store.keys import CacheKeys, Keys
-from common.store.records import activity_of, entry_of, inception_of, ledger_of, lots_of
+from common.store.records import entry_of, inception_of, ledger_of, lots_of
 from common.store.store import Read
 
 BOOKS = ("holdings", "ledger", "lots", "inception")
 """What the books are brought up to date with."""
+ORDERS = ("open_intents", "recent_intents", "journal_size")
+"""What the order journal is made of."""
 TRADING = (
-    *BOOKS,
-    *("open_intents", "activity", "continuity", "pause"),
+    *(*BOOKS, *ORDERS, "day", "continuity", "pause"),
     *("last_price", "last_plan", "trading_cost", "rules"),
 )
 """What a plan and its order need beside the books."""
@@ -47,8 +48,10 @@ class State:
     lots: FifoView | None
     inception: Inception | None
     open_intents: tuple[JournalEntry, ...]
+    recent_intents: tuple[JournalEntry, ...]
     journal: tuple[JournalEntry, ...]
-    activity: Activity | None
+    journal_size: int
+    day: DayStart | None
     continuity: Continuity | None
     pause: Pause | None
     last_price: LastPrice | None
@@ -137,8 +140,10 @@ PARTS: Mapping[str, Part] = {
         lambda found, keys: inception_of(found, _instrument(keys), keys.inception),
     ),
     "open_intents": _entries(lambda keys: keys.orders_open),
+    "recent_intents": _entries(lambda keys: keys.orders_recent),
     "journal": _entries(lambda keys: keys.orders_journal),
-    "activity": _read(lambda keys: keys.activity, lambda found, keys: activity_of(found, keys.activity)),
+    "journal_size": Part("HLEN", lambda keys, _: keys.orders_journal, _as_it_stands),
+    "day": _document(DayStart, lambda keys: keys.activity),
     "continuity": _document(Continuity, lambda keys: keys.continuity),
     "pause": _document(Pause, lambda keys: keys.pause),
     "last_price": _document(LastPrice, lambda keys: keys.price_latest),
@@ -171,8 +176,8 @@ def containers(groups: Iterable[str], keys: Keys) -> dict[str, str]:
         "price": {keys.price_history: "zset", **raw("ticker_24hr")},
         "books": {keys.cost: "hash", keys.ledger_fills: "zset", **raw("ticker_price", "my_trades")},
         "orders": {
-            **dict.fromkeys((keys.orders_open, keys.orders_journal, keys.orders_known), "hash"),
-            **raw("order", "open_orders"),
+            **dict.fromkeys((keys.orders_open, keys.orders_recent, keys.orders_journal, keys.orders_known), "hash"),
+            **raw("order", "all_orders", "open_orders"),
         },
         "plans": {
             keys.plan_history: "list",

@@ -232,7 +232,7 @@ def _command(read: Read) -> Read:
 def _decoded(read: Read, result: Any) -> Any:
     """What the read answers, as `Read` says. Raises StoreCorrupt, naming the key, for what is no document."""
     command, key = read[0], read[1]
-    if result is None or command in ("TEXT", "CACHED"):
+    if result is None or command in ("TEXT", "CACHED", "HLEN"):
         return result
     if command == "GET":
         return _document(result, key)

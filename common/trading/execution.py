@@ -1,10 +1,12 @@
-"""From a plan to an order, at most once: the intent journal around the one request that trades (contract.md §6).
+"""From a plan to an order, at most once: the order journal around the one request that trades (contract.md §6).
 
-    PLANNED ─ stored with the plan ─▶ SENT ─ stored, then the order leaves ─▶ FILLED | PARTIALLY_FILLED |
-    CANCELED | REJECTED, or UNKNOWN when no answer says: then the exchange is asked, in this run or the next.
+    PLANNED ─ stored with the plan ─▶ SENT ─ stored, then the order leaves; the id it is acknowledged with is
+    stored at once ─▶ FILLED | PARTIALLY_FILLED | CANCELED | REJECTED; RESTING, when it is to wait in the book for
+    the next run (contract.md §12); or UNKNOWN when no answer says: then the exchange is asked, in this run or the
+    next.
 
-Whatever ends a run in between, the next one finds the intent open, asks the exchange for it by its client
-order id, and sends nothing while it is unresolved.
+Whatever ends a run in between, the next one finds the intent open, asks the exchange for it, and sends nothing
+while it is unresolved.
 """
 
 import logging
@@ -12,98 +14,51 @@ from datetime import timedelta
 from functools import partial
 
 from common.decimals import ZERO
-from common.domain.decision.guards import Activity, Pause
+from common.domain.decision.guards import Pause
 from common.domain.instrument import Side
-from common.domain.orders.order import (
-    Fill,
-    IntentState,
-    JournalEntry,
-    Order,
-    OrderIntent,
-    OrderStyle,
-    client_order_id,
-    slot_in,
-)
+from common.domain.orders.journal import IntentState, JournalEntry
+from common.domain.orders.order import Fill, Order, OrderIntent, OrderStyle, client_order_id
 from common.errors import BotError, ExchangeError, OutcomeUnknown, UnknownOrder
-from common.gcp.journal import note
+from common.mexc.client import Answer
 from common.mexc.wave import together
 from common.run import Run
-from common.store.batch import Batch
-from common.store.codec import Document, from_document, to_document
+from common.store.codec import Document, from_document
 from common.store.documents import intent_document
-from common.store.records import entry_document
+from common.trading.recording import record
 
 log = logging.getLogger(__name__)
 SEND_WITHIN_SECONDS = 2.0
 """Longest time between recording SENT and sending: a process that was stopped in between does not send."""
 TIME_TO_SEND_SECONDS = 15.0
 """What must be left of the run for an order to be sent and followed up."""
-CLOCKS_APART = timedelta(seconds=15)
-"""By how much windows of fills reach further: a clock ten seconds slow is not refused yet."""
 TIME_TO_FINISH_SECONDS = 6.0
 """What is kept of the run for fills, balances and the report."""
+CLOCKS_APART = timedelta(seconds=15)
+"""How far our clock and the exchange's may be apart where fills are looked for around a time."""
 
 
-def journal(batch: Batch, entry: JournalEntry) -> None:
-    """Queue the entry, and log it for the journal outside Redis."""
-    record(batch, entry)
-    note("intent", entry_document(entry))
-
-
-def record(batch: Batch, entry: JournalEntry) -> None:
-    """Queue the entry: into the journal, and into or out of the open ones."""
-    keys, name, document = batch.keys, entry.intent.client_order_id, entry_document(entry)
-    batch.hash(keys.orders_journal, {name: document})
-    if entry.state.open:
-        batch.hash(keys.orders_open, {name: document})
-    else:
-        batch.hash_delete(keys.orders_open, name)
-    if entry.order_id:
-        batch.hash(keys.orders_known, {entry.order_id: name})
-
-
-def current_activity(run: Run) -> Activity:
-    """What was ordered so far, with the orders that this run has found again."""
-    activity = run.state.activity or Activity(run.now.date().isoformat())
-    for entry in sorted(run.recovered, key=lambda entry: entry.intent.slot):
-        activity = activity.recovered(entry.intent, entry.sent_at or entry.planned_at)
-    return activity.at_least(run.told)
-
-
-def found(run: Run, order: Order, client_id: str) -> JournalEntry:
-    return JournalEntry.found(order, client_id, slot_in(client_id), run.settings.usual_style, run.clock.now())
-
-
-# The one order of this slot
-
-
-def execute(run: Run, intent: OrderIntent, activity: Activity) -> JournalEntry:
+def execute(run: Run, intent: OrderIntent) -> JournalEntry:
     """Take one intent from PLANNED to its end, or as far as this run can follow it.
 
     Each state is in Redis before the act it describes. What is not final when the time is up stays open,
     for the next run to resolve.
     """
-    entry = JournalEntry.planned(intent, run.clock.now())
-    journal(run.batch, entry)
+    entry = record(run, JournalEntry.planned(intent, run.clock.now()))
     run.save()
-    earlier = _of_this_slot(run, intent, activity)
+    earlier = _of_this_slot(run, intent)
     if isinstance(earlier, JournalEntry):
-        return close(run, earlier)
+        return record(run, earlier)
     stop = earlier or _last_look(run)
     if stop is not None:
-        return close(run, entry.ended(IntentState.CANCELED, f"never sent: {stop}", run.clock.now()))
-    now = run.clock.now()
-    entry = entry.sent(now)
-    journal(run.batch, entry)
-    run.batch.document(run.keys.activity, to_document(activity.after(intent, now)))
+        return record(run, entry.ended(IntentState.CANCELED, f"never sent: {stop}", run.clock.now()))
+    entry = record(run, entry.sent(run.clock.now()))
     recorded = run.clock.monotonic()
     run.save()
     if run.clock.monotonic() - recorded > SEND_WITHIN_SECONDS:
-        return close(
-            run, entry.ended(IntentState.CANCELED, "never sent: recording it took too long", run.clock.now())
-        )
-    run.unsettled[intent.client_order_id] = entry
-    return close(run, _sent(run, entry))
+        late = "never sent: recording it took too long"
+        return record(run, entry.ended(IntentState.CANCELED, late, run.clock.now()))
+    run.in_flight[intent.client_order_id] = entry
+    return record(run, _sent(run, entry))
 
 
 def _last_look(run: Run) -> str | None:
@@ -117,7 +72,7 @@ def _last_look(run: Run) -> str | None:
     return None
 
 
-def _of_this_slot(run: Run, intent: OrderIntent, activity: Activity) -> JournalEntry | str | None:
+def _of_this_slot(run: Run, intent: OrderIntent) -> JournalEntry | str | None:
     """An order that the exchange already has for this slot, of either side: the journal had lost it.
 
     Of our own side it is the answer to this intent; of the other it is a reason not to send.
@@ -127,22 +82,23 @@ def _of_this_slot(run: Run, intent: OrderIntent, activity: Activity) -> JournalE
     for side, name in names.items():
         if (error := wave.error(side)) is not None:
             return f"the exchange did not tell whether this slot has an order ({error.code})"
-        order: Order | None = wave.get(side)
-        if order is not None:
+        answer: Answer[Order] | None = wave.get(side)
+        if answer is not None:
+            order = answer.value
+            run.batch.raw(answer.reply)
             log.error("slot %s already has order %s: the journal had lost it", run.slot.name, name)
-            entry = found(run, order, name)
-            run.recovered.append(entry)
-            run.batch.document(run.keys.activity, to_document(activity.recovered(entry.intent, intent.slot)))
+            style = order.style or intent.style
+            entry = JournalEntry.lost(order, name, intent.slot, style, run.clock.now())
             if name == intent.client_order_id:
                 return entry
-            journal(run.batch, entry)
+            record(run, entry)
             return f"the exchange already has {name} for this slot"
     return None
 
 
-def _order_of(run: Run, client_id: str) -> Order | None:
+def _order_of(run: Run, client_id: str) -> Answer[Order] | None:
     try:
-        return run.exchange.order(client_id).value
+        return run.exchange.order(client_id)
     except UnknownOrder:
         return None
 
@@ -154,51 +110,60 @@ def _sent(run: Run, entry: JournalEntry) -> JournalEntry:
         order_id = run.exchange.new_order(entry.intent)
     except OutcomeUnknown as error:
         log.error("order %s: %s", name, error)
-        entry = entry.unknown(str(error), run.clock.now())
+        return followed(run, entry.unknown(str(error), run.clock.now()))
     except BotError as error:
         log.error("order %s was refused: %s", name, error)
+        # The pair's rules are read anew: they may be what is refused.
+        run.batch.delete(run.cache.full_key(run.cache.keys.rules(run.instrument.pair)))
         return entry.ended(IntentState.REJECTED, str(error), run.clock.now())
-    else:
-        log.info("order %s was accepted as %s", name, order_id)
-    return _followed(run, entry)
+    log.info("order %s was accepted as %s", name, order_id)
+    entry = run.in_flight[name] = record(run, entry.acknowledged(order_id, run.clock.now()))
+    run.save()
+    return followed(run, entry)
 
 
-def _followed(run: Run, entry: JournalEntry) -> JournalEntry:
-    """Ask until the order is final or the time is up; a resting order is cancelled when its time is over."""
-    name, style = entry.intent.client_order_id, entry.intent.style
-    rest = run.settings.order_rest_seconds if style is OrderStyle.MAKER else None
+def followed(run: Run, entry: JournalEntry) -> JournalEntry:
+    """Ask until the order is final or the time is up; one that is to rest longer is left in the book."""
+    rest = run.settings.order_rest_seconds if entry.intent.style is OrderStyle.MAKER else None
+    rests = rest is not None and rest > run.deadline.remaining - TIME_TO_FINISH_SECONDS
     try:
-        order = poll(run, name, rest)
+        order = poll(run, entry, rest, seen_is_enough=rests)
+        if order is not None and not order.status.final and rests:
+            log.info("order %s rests in the book", entry.intent.client_order_id)
+            return entry.resting(order, run.clock.now())
         if order is not None and not order.status.final:
-            order = cancelled(run, name) or order
+            order = cancelled(run, entry) or order
     except ExchangeError as error:
         return entry.unknown(f"the exchange did not tell: {error}", run.clock.now())
     if order is None:
         return entry.unknown(entry.reason or "not visible yet", run.clock.now())
-    followed = entry.with_order(order, run.clock.now())
-    return followed if order.status.final else followed.unknown(f"it is still {order.status}", run.clock.now())
+    return as_told(run, entry, order)
 
 
-def cancelled(run: Run, client_id: str) -> Order | None:
+def as_told(run: Run, entry: JournalEntry, order: Order) -> JournalEntry:
+    """The entry by what the exchange says of its order; one that is not final is not known."""
+    known = entry.with_order(order, run.clock.now())
+    return known if order.status.final else known.unknown(f"it is still {order.status}", run.clock.now())
+
+
+def cancelled(run: Run, entry: JournalEntry) -> Order | None:
     """Cancel, then ask: the cancel's own answer shows the state before it (exchange.md §4.5)."""
+    name = entry.intent.client_order_id
     try:
-        run.exchange.cancel_order(client_id)
+        run.exchange.cancel_order(name, entry.order_id)
     except (UnknownOrder, OutcomeUnknown) as error:
-        log.warning("cancel of %s: %s", client_id, error)
-    return poll(run, client_id, None)
+        log.warning("cancel of %s: %s", name, error)
+    return poll(run, entry, None)
 
 
-def poll(run: Run, client_id: str, at_most: float | None) -> Order | None:
-    """The order as soon as it is final, else as it was last seen; None if it was never seen."""
+def poll(run: Run, entry: JournalEntry, at_most: float | None, *, seen_is_enough: bool = False) -> Order | None:
+    """The order as soon as it is final (or seen), else as it was last seen; None if it was never seen."""
     pause, seen = 0.25, None
     end = run.clock.monotonic() + at_most if at_most is not None else None
     while True:
-        try:
-            seen = run.exchange.order(client_id).value
-            if seen.status.final:
-                return seen
-        except UnknownOrder:
-            pass
+        seen = look_up(run, entry) or seen
+        if seen is not None and (seen.status.final or seen_is_enough):
+            return seen
         left = run.deadline.remaining - TIME_TO_FINISH_SECONDS
         if end is not None:
             left = min(left, end - run.clock.monotonic())
@@ -208,13 +173,17 @@ def poll(run: Run, client_id: str, at_most: float | None) -> Order | None:
         pause = min(pause * 2, 4.0)
 
 
-def close(run: Run, entry: JournalEntry) -> JournalEntry:
-    """Queue how far the intent came; after a definite no the pair's rules are read anew."""
-    journal(run.batch, entry)
-    run.settled.append(entry.intent.client_order_id)
-    if entry.state is IntentState.REJECTED:
-        run.batch.delete(run.cache.full_key(run.cache.keys.rules(run.instrument.pair)))
-    return entry
+def look_up(run: Run, entry: JournalEntry) -> Order | None:
+    """The order by the id it was acknowledged with and by our own; None when the exchange knows neither."""
+    by_id = [partial(run.exchange.order_by_id, entry.order_id)] if entry.order_id else []
+    for ask in (*by_id, partial(run.exchange.order, entry.intent.client_order_id)):
+        try:
+            answer = ask()
+        except UnknownOrder:
+            continue
+        run.batch.raw(answer.reply)
+        return answer.value
+    return None
 
 
 def try_out(run: Run, intent: OrderIntent) -> Document:
@@ -235,10 +204,10 @@ def fills_of(run: Run, entry: JournalEntry) -> tuple[Fill, ...]:
     pause = 0.5
     while True:
         answer = run.exchange.my_trades(start, run.clock.now() + CLOCKS_APART, entry.order_id)
-        found = tuple(fill for fill in answer.value if fill.order_id == entry.order_id)
-        complete = sum((fill.quantity for fill in found), ZERO) >= entry.filled_quantity
+        fills = tuple(fill for fill in answer.value if fill.order_id == entry.order_id)
+        complete = sum((fill.quantity for fill in fills), ZERO) >= entry.filled_quantity
         if complete or run.deadline.remaining - TIME_TO_FINISH_SECONDS / 2 < pause:
             run.batch.raw(answer.reply)
-            return found
+            return fills
         run.clock.sleep(pause)
         pause *= 2

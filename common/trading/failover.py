@@ -10,7 +10,8 @@ import logging
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from common.domain.orders.order import Continuity, Order, is_ours
+from common.domain.orders.journal import Continuity
+from common.domain.orders.order import Order, is_ours
 from common.run import Run
 from common.store.codec import to_document
 

@@ -6,10 +6,11 @@ from decimal import Decimal
 
 from common.decimal_json import from_redis
 from common.decimals import ZERO, tidy
-from common.domain.decision.guards import Activity, Facts, Reference
+from common.domain.decision.guards import Facts, Reference
 from common.domain.decision.plan import Plan
 from common.domain.decision.plan import plan as plan_on
 from common.domain.decision.policy import Cause, Hold, Rebalance
+from common.domain.orders.journal import Activity, DayStart
 from common.domain.orders.order import is_ours
 from common.gcp.journal import note
 from common.run import Run
@@ -17,8 +18,8 @@ from common.store.batch import Batch
 from common.store.codec import Document, to_document
 from common.store.documents import price_in
 from common.store.plans import plan_document, policy_document
-from common.trading import execution
 from common.trading.costing import in_force
+from common.trading.recording import order_journal
 from common.trading.snapshot import Snapshot
 
 REFERENCE_AGE = timedelta(hours=1)
@@ -49,8 +50,9 @@ def plan(
     mix asks for, and `refusals` what would stop it.
     """
     settings = run.settings
-    activity = execution.current_activity(run).on(run.now, total_pnl)
-    batch.document(run.keys.activity, to_document(activity))
+    day = (run.state.day or DayStart(run.now.date(), None)).on(run.now, total_pnl)
+    activity = order_journal(run).activity(run.now, day.pnl_at_start)
+    batch.document(run.keys.activity, to_document(day))
     mid = _mid(run, seen)
     applied = in_force(run, batch, seen, mid or seen.mark_price)
     facts = replace(
@@ -126,15 +128,9 @@ def logged(plan: Plan, order: Document | None, run: Run) -> Document:
     drift = plan.decision.drift
     return {
         "order_status": order["status"] if order else None,
-        "orders_today": execution.current_activity(run).on(run.now, None).orders + _newly_sent(order, run),
+        "orders_today": order_journal(run).activity(run.now).orders,
         "rebalance_action": rebalance.side.value if rebalance else "HOLD",
         "rebalance_reason": plan.outcome.reason,
         "rebalance_notional_usdt": tidy(rebalance.notional) if rebalance else ZERO,
         "weight_drift": abs(drift) if drift is not None else None,
     }
-
-
-def _newly_sent(order: Document | None, run: Run) -> int:
-    """1 when this run has sent the order, 0 when there is none or it was found."""
-    found = {entry.intent.client_order_id for entry in run.recovered}
-    return int(order is not None and order.get("sent_at") is not None and order["client_order_id"] not in found)

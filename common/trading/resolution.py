@@ -5,26 +5,23 @@ unresolved nothing is sent. Orders of ours that Redis forgot show in their fills
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import partial
 
 from common.decimals import ZERO
-from common.domain.orders.order import (
-    Fill,
-    IntentState,
-    JournalEntry,
-    Order,
-    OrderIntent,
-    OrderStatus,
-    is_ours,
-    slot_in,
-)
+from common.domain.orders.journal import IntentState, JournalEntry
+from common.domain.orders.order import Fill, Order, OrderStatus, is_ours, slot_in
 from common.errors import ExchangeError, UnknownOrder
+from common.mexc.client import Answer
+from common.mexc.wave import together
 from common.run import Run
 from common.store.codec import to_document
-from common.trading.execution import CLOCKS_APART, cancelled, close, current_activity, found, journal
+from common.trading.execution import CLOCKS_APART, as_told, cancelled, look_up
 from common.trading.failover import aftermath, changed_over
+from common.trading.recording import order_journal, record
 
 log = logging.getLogger(__name__)
 NOT_OURS = ""
@@ -35,7 +32,9 @@ a new order becomes visible within seconds (exchange.md §2, 4.3)."""
 FILLED_WITHIN = timedelta(days=1)
 """No order of ours is filled later than that after it was sent, and no window of fills may exceed seven days."""
 LOOKED_UP_FOR = timedelta(days=1)
-"""How old a fill may be for its order to be asked for: the exchange tells orders of the last seven days."""
+"""How old a fill may be for its order to be asked for."""
+TOLD_FOR = timedelta(days=6)
+"""The exchange tells orders of the last seven days: of what is older, not being known says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +48,11 @@ class Resolved:
 def resolve(run: Run) -> Resolved:
     """Ask the exchange about every open intent, of the journal and of this process's own memory.
 
-    An intent that stands as PLANNED is asked for as well: a Redis that forgot its last writes may have
-    forgotten that it was sent.
+    An order that rests is cancelled: what follows is planned on what is final. An intent that stands as PLANNED
+    is asked for as well: a Redis that forgot its last writes may have forgotten that it was sent.
     """
-    entries = {entry.intent.client_order_id: entry for entry in run.state.open_intents}
-    for name, entry in run.unsettled.items():
-        if name not in entries or entries[name].state is IntentState.PLANNED:
-            entries[name] = entry
-    resolved = tuple(_resolved(run, entry) for entry in entries.values())
-    for entry in resolved:
-        close(run, entry)
-        _count(run, entry)
+    entries = [entry for entry in order_journal(run).entries.values() if entry.state.open]
+    resolved = tuple(record(run, _resolved(run, entry)) for entry in entries)
     still = [entry for entry in resolved if entry.state.open]
     if not still:
         return Resolved(resolved, None)
@@ -68,58 +61,106 @@ def resolve(run: Run) -> Resolved:
     return Resolved(resolved, f"Unresolved order: {told}")
 
 
-def _count(run: Run, entry: JournalEntry) -> None:
-    """Have an order that the exchange knows counted, should the record of orders have lost it."""
-    if entry.order_id is not None:
-        run.recovered.append(entry)
-        run.batch.document(run.keys.activity, to_document(current_activity(run)))
-
-
 def _resolved(run: Run, entry: JournalEntry) -> JournalEntry:
     try:
-        order = _find(run, entry.intent.client_order_id)
-        if order is not None and not order.status.final:
-            order = _ended(run, entry, order)
-        if order is not None:
-            found = entry.with_order(order, run.clock.now())
-            return found if order.status.final else found.unknown(f"it is still {order.status}", run.clock.now())
-        return _not_found(run, entry)
+        order = look_up(run, entry) or _among_open(run, entry)
+        if order is None:
+            return _not_found(run, entry)
+        if not order.status.final and run.settings.execution_mode == "live":
+            order = cancelled(run, entry.acknowledged(order.order_id, entry.updated_at)) or order
+        return as_told(run, entry, order)
     except ExchangeError as error:
         return entry.unknown(f"the exchange did not tell: {error}", run.clock.now())
 
 
+def _among_open(run: Run, entry: JournalEntry) -> Order | None:
+    """The order among the open ones, by either id."""
+    answer = run.exchange.open_orders()
+    run.batch.raw(answer.reply)
+    intent = entry.intent
+    for order in answer.value:
+        if order.client_order_id == intent.client_order_id or (order.order_id == entry.order_id):
+            return order
+    return None
+
+
 def _not_found(run: Run, entry: JournalEntry) -> JournalEntry:
-    """No order of that id: not yet visible or, after long enough and without a trace in the fills, never placed."""
+    """No order of that id: known by its fills, not yet visible or, after long enough, never accepted.
+
+    What was acknowledged was accepted, whatever is told now; and of what is older than the exchange's memory
+    only fills speak, or an operator (`ops` settle-intent).
+    """
     now, sent_at = run.clock.now(), entry.sent_at or entry.planned_at
     until = min(now, sent_at + FILLED_WITHIN)
-    traces = run.exchange.my_trades(sent_at - CLOCKS_APART, until + CLOCKS_APART).value
-    for order_id in _unknown_orders(run, [fill.order_id for fill in traces]):
-        order = _behind(run, order_id, [fill for fill in traces if fill.order_id == order_id], entry.intent)
-        if order.client_order_id == entry.intent.client_order_id:
-            return entry.with_order(order, now)
+    answer = run.exchange.my_trades(sent_at - CLOCKS_APART, until + CLOCKS_APART)
+    run.batch.raw(answer.reply)
+    filled = _by_fills(run, entry, answer.value)
+    if filled is not None:
+        return filled
+    if now - sent_at > TOLD_FOR:
+        told = "the exchange no longer tells orders of that time, and no fill is it: settle it by `settle-intent`"
+        return entry.unknown(told, now)
+    if entry.order_id is not None:
+        return entry.unknown(f"acknowledged as {entry.order_id}, not visible", now)
     if now - sent_at < NOT_PLACED_AFTER:
         return entry.unknown("not visible yet", now)
     if changed_over(run, NOT_PLACED_AFTER):
         return entry.unknown("not visible yet, and Redis may have forgotten when it was sent", now)
+    if (twin := _twin(run, entry)) is not None:
+        return entry.unknown(f"open order {twin} has its side, quantity and price", now)
     reason = "never accepted" if entry.sent_at else "never sent, or never accepted"
     return entry.ended(IntentState.CANCELED, f"{reason}: the exchange does not know it", now)
 
 
-def _behind(run: Run, order_id: str, fills: Sequence[Fill], intent: OrderIntent) -> Order:
-    """The order that left these fills; from the fills themselves when it is older than the exchange tells.
+def _by_fills(run: Run, entry: JournalEntry, fills: Sequence[Fill]) -> JournalEntry | None:
+    """The entry by the fills of its time that are its own; None when there are none.
 
-    Raises UnknownOrder when they do not name it either.
+    They name it by its order id or ours, or their order does. Of a time whose orders are no longer told, fills of
+    one order that match its side, quantity and price are taken for it.
     """
+    now, old = run.clock.now(), run.clock.now() - (entry.sent_at or entry.planned_at) > TOLD_FOR
+    for order_id in [entry.order_id] if entry.order_id else _unknown_orders(run, [f.order_id for f in fills]):
+        own = [fill for fill in fills if fill.order_id == order_id]
+        if not own:
+            continue
+        order = None if old else _told_by_id(run, order_id)
+        if order is not None and order.client_order_id == entry.intent.client_order_id:
+            return as_told(run, entry, order)
+        quantity = sum((fill.quantity for fill in own), ZERO)
+        named = order_id == entry.order_id or own[0].client_order_id == entry.intent.client_order_id
+        if order is None and (named or (old and own[0].client_order_id is None and _matches(entry, own, quantity))):
+            known = entry.acknowledged(order_id, now)
+            notional = sum((fill.notional for fill in own), ZERO)
+            return known.settled(quantity, notional, "known by its fills: the exchange no longer tells it", now)
+    return None
+
+
+def _matches(entry: JournalEntry, fills: Sequence[Fill], quantity: Decimal) -> bool:
+    """Whether the fills of one order are all that was wanted, at its limit or better."""
+    intent, limit = entry.intent, entry.intent.limit_price
+    better = [
+        limit is None or (fill.price <= limit if intent.side == "BUY" else fill.price >= limit) for fill in fills
+    ]
+    return quantity == intent.quantity and all(better) and all(fill.side is intent.side for fill in fills)
+
+
+def _told_by_id(run: Run, order_id: str) -> Order | None:
     try:
-        return run.exchange.order_by_id(order_id).value
+        answer = run.exchange.order_by_id(order_id)
     except UnknownOrder:
-        name = fills[0].client_order_id
-        if name is None:
-            raise
-    filled = sum((fill.quantity for fill in fills), ZERO)
-    notional = sum((fill.notional for fill in fills), ZERO)
-    status = OrderStatus.PARTIALLY_CANCELED
-    return Order(order_id, name, fills[0].side, fills[0].price, intent.quantity, filled, notional, status)
+        return None
+    run.batch.raw(answer.reply)
+    return answer.value
+
+
+def _twin(run: Run, entry: JournalEntry) -> str | None:
+    """An open order that looks like the intent, whoever it seems to belong to: no reason to send another."""
+    intent = entry.intent
+    for order in run.exchange.open_orders().value:
+        same = (order.side, order.quantity, order.limit_price) == (intent.side, intent.quantity, intent.limit_price)
+        if same and slot_in(order.client_order_id) is None:
+            return order.order_id
+    return None
 
 
 def _unknown_orders(run: Run, order_ids: Iterable[str]) -> list[str]:
@@ -131,20 +172,7 @@ def _unknown_orders(run: Run, order_ids: Iterable[str]) -> list[str]:
     return [name for name, ours in zip(names, known, strict=True) if ours is None]
 
 
-def _find(run: Run, client_id: str) -> Order | None:
-    """The order by its client order id: asked directly, then among the open ones."""
-    try:
-        return run.exchange.order(client_id).value
-    except UnknownOrder:
-        open_orders = run.exchange.open_orders().value
-        return next((order for order in open_orders if order.client_order_id == client_id), None)
-
-
-def _ended(run: Run, entry: JournalEntry, order: Order) -> Order:
-    """Cancel what still rests, and follow it to its end as far as the run's time goes."""
-    if run.settings.execution_mode != "live":
-        return order
-    return cancelled(run, entry.intent.client_order_id) or order
+# Orders that the journal has lost
 
 
 def adopt(run: Run, resolved: Resolved, fills: Sequence[Fill], open_orders: Sequence[Order]) -> str | None:
@@ -157,27 +185,80 @@ def adopt(run: Run, resolved: Resolved, fills: Sequence[Fill], open_orders: Sequ
         return None
     just_resolved = {entry.order_id for entry in resolved.entries}
     recent = [fill for fill in fills if run.now - fill.executed_at < LOOKED_UP_FOR]
-    lost = {order.order_id: order for order in open_orders if is_ours(order.client_order_id)}
     try:
         after = aftermath(run, NOT_PLACED_AFTER)
-        ours = {order.order_id: order for order in after.orders}
-        for order_id in _unknown_orders(run, [*ours, *(fill.order_id for fill in recent)]):
-            if order_id not in just_resolved:
-                lost[order_id] = ours.get(order_id) or run.exchange.order_by_id(order_id).value
+        still_open = {order.order_id: order for order in open_orders if is_ours(order.client_order_id)}
+        told = {order.order_id: order for order in after.orders} | still_open
+        unknown = _unknown_orders(run, [*told, *(fill.order_id for fill in recent)])
+        doubtful = [name for name in dict.fromkeys([*still_open, *unknown]) if name not in just_resolved]
+        lost = _looked_up(run, doubtful, told, recent)
     except ExchangeError as error:
         log.error("an order could not be looked up: %s", error)
         return f"Unresolved order: an order could not be looked up ({error.code})"
     for order_id, order in lost.items():
-        if order.client_order_id is None or not is_ours(order.client_order_id):
+        slot = slot_in(order.client_order_id) if order is not None else None
+        if order is None or order.client_order_id is None or slot is None:
             run.batch.hash(run.keys.orders_known, {order_id: NOT_OURS})
-        elif order_id not in just_resolved:
-            log.error("order %s was not in the journal: taken back into it", order.client_order_id)
-            entry = found(run, order, order.client_order_id)
-            journal(run.batch, entry)
-            _count(run, entry)
-    if after.orders:
-        run.told += [slot_in(order.client_order_id or "") for order in after.orders]
-        run.batch.document(run.keys.activity, to_document(current_activity(run)))
+            continue
+        log.error("order %s was not in the journal: taken back into it", order.client_order_id)
+        known = order_journal(run).entries.get(order.client_order_id)
+        style, now = order.style or run.settings.usual_style, run.clock.now()
+        record(
+            run,
+            known.with_order(order, now)
+            if known is not None
+            else JournalEntry.lost(order, order.client_order_id, slot, style, now),
+        )
     if after.searched is not None:
         run.batch.document(run.keys.continuity, to_document(after.searched))
     return after.doubt
+
+
+def _looked_up(
+    run: Run, order_ids: Sequence[str], told: Mapping[str, Order], fills: Sequence[Fill]
+) -> dict[str, Order | None]:
+    """Each order, None for one of somebody else: by its fills' own client order id where they have one.
+
+    Raises UnknownOrder for an order that is too young to be told and may be ours.
+    """
+    lost: dict[str, Order | None] = {name: told[name] for name in order_ids if name in told}
+    by_order = {name: [fill for fill in fills if fill.order_id == name] for name in order_ids if name not in told}
+    names = {name: own[0].client_order_id for name, own in by_order.items()}
+    lost |= {name: None for name, ours in names.items() if ours is not None and not is_ours(ours)}
+    asked = [name for name in by_order if name not in lost]
+    if not asked:
+        return lost
+    wave = together(run.pool, {name: partial(run.exchange.order_by_id, name) for name in asked})
+    for name in asked:
+        error = wave.error(name)
+        if error is None:
+            answer: Answer[Order] = wave.get(name)
+            run.batch.raw(answer.reply)
+            lost[name] = answer.value
+        elif not isinstance(error, UnknownOrder) or _young(by_order[name], run.clock.now()):
+            raise error
+        else:
+            lost[name] = _of_fills(name, by_order[name]) if is_ours(names[name]) else None
+    return lost
+
+
+def _young(fills: Sequence[Fill], now: datetime) -> bool:
+    return now - max(fill.executed_at for fill in fills) < NOT_PLACED_AFTER
+
+
+def _of_fills(order_id: str, fills: Sequence[Fill]) -> Order:
+    """An order that the exchange no longer tells, as far as its fills do."""
+    first = fills[0]
+    quantity = sum((fill.quantity for fill in fills), ZERO)
+    notional = sum((fill.notional for fill in fills), ZERO)
+    return Order(
+        order_id,
+        first.client_order_id,
+        first.side,
+        first.price,
+        quantity,
+        quantity,
+        notional,
+        OrderStatus.FILLED,
+        first.executed_at,
+    )

@@ -29,7 +29,7 @@ def trade(run: Run, seen: Snapshot, planned: Plan, books: Books) -> Document | N
         return None
     if mode == "test":
         return execution.try_out(run, intent)
-    entry = execution.execute(run, intent, planned.facts.activity)
+    entry = execution.execute(run, intent)
     if entry.filled_quantity <= 0:
         return order_report(entry, run.instrument, balances_agree=None)
     try:

@@ -8,12 +8,12 @@ give the same events to the last digit.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from math import inf
 
 from common.decimals import ONE, ZERO, exact, floor_to, quotient
-from common.domain.decision.guards import Activity, Facts, Reference
+from common.domain.decision.guards import Facts, Reference
 from common.domain.decision.plan import plan
 from common.domain.decision.policy import Hold, Rebalance
 from common.domain.decision.rule import cost_floor
@@ -22,6 +22,7 @@ from common.domain.decision.triggers import Grid, next_triggers
 from common.domain.instrument import Instrument, Side, TradingRules
 from common.domain.ledger.position import Position
 from common.domain.order_book import OrderBook
+from common.domain.orders.journal import Activity, DayStart
 from common.domain.orders.order import Fill, OrderIntent
 from common.domain.portfolio import Balance, Holdings, Valuation
 from local.backtest.costs import Costs
@@ -122,7 +123,7 @@ class _Run:
         self.base, self.quote = desk.start.base, desk.start.quote
         cost = desk.start.base * desk.start.price
         self.position = Position(quantity=desk.start.base, cost=cost)
-        self.activity = Activity("")
+        self.activity, self.day = Activity(), DayStart(date.min, None)
         self.policy = strategy.policy
         self.events: list[Event] = []
         self.decided = 0
@@ -209,8 +210,9 @@ class _Run:
         holdings = self._holdings(number)
         pnl = None
         if self.limits.max_daily_loss is not None:
-            self.activity = self.activity.on(now, self._pnl(self.market.close(self.market.day_start(number))))
+            self._begin_day(now, self._pnl(self.market.close(self.market.day_start(number))))
             pnl = self._pnl(price)
+        self._begin_day(now, pnl)
         return Facts(
             now=now,
             asked_at=now,
@@ -224,12 +226,19 @@ class _Run:
             rules=self.rules,
             can_trade=True,
             pause=None,
-            activity=self.activity.on(now, pnl),
+            activity=self.activity,
             total_pnl=pnl,
             ledger_known=True,
             open_orders=0,
             average_cost=self._average_cost(),
         )
+
+    def _begin_day(self, now: datetime, pnl: Decimal | None) -> None:
+        """Orders are counted anew with each UTC day."""
+        if now.date() > self.day.day:
+            self.activity = replace(self.activity, orders=0)
+        self.day = self.day.on(now, pnl)
+        self.activity = replace(self.activity, pnl_at_start=self.day.pnl_at_start)
 
     def _holdings(self, number: int) -> Holdings:
         return Holdings(Balance(self.base), Balance(self.quote), self.market.decided_at(number))
@@ -272,7 +281,8 @@ class _Run:
         self.base += sign * quantity
         self.quote -= sign * notional + fee
         self.events.append(Event(facts.slot, intent.side, quantity, facts.mark_price, price, fee, number))
-        self.activity = facts.activity.after(intent, facts.now)
+        orders = facts.activity.orders + 1
+        self.activity = replace(facts.activity, orders=orders, last_order_at=facts.now, last_slot=intent.slot)
         if self.policy.cost_guard is not None:
             self.position = self.position.apply(self._ledger_fill(self.events[-1]), self.desk.instrument)
 

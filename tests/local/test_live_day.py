@@ -8,7 +8,8 @@ import pytest
 import redis
 
 from common.domain.instrument import Side
-from common.domain.orders.order import IntentState, JournalEntry, OrderIntent, OrderStyle
+from common.domain.orders.journal import IntentState, JournalEntry
+from common.domain.orders.order import OrderIntent, OrderStyle
 from common.store.batch import Batch
 from common.store.codec import to_document
 from common.store.keys import Keys

@@ -8,7 +8,7 @@ import redis
 
 from common.clock import milliseconds
 from common.decimal_json import to_redis
-from common.domain.orders.order import Continuity
+from common.domain.orders.journal import Continuity
 from common.store.codec import to_document
 from common.store.keys import Keys
 from tests.builders import account_payload, exchange_info_payload, fill_payload

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from common.domain.orders.order import IntentState, JournalEntry
+from common.domain.orders.journal import IntentState, JournalEntry
 from common.domain.performance.attribution import Attribution
 from common.report import content
 from common.report.values import Values, settings_hash

@@ -8,7 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 from common.domain.instrument import Side
-from common.domain.orders.order import IntentState, JournalEntry, OrderIntent, OrderStyle, client_order_id
+from common.domain.orders.journal import IntentState, JournalEntry
+from common.domain.orders.order import OrderIntent, OrderStyle, client_order_id
 from common.domain.performance.attribution import Attribution
 from common.domain.performance.equity import Point, Shares
 from common.report.values import Values

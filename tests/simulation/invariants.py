@@ -12,7 +12,8 @@ from common.config import Settings
 from common.decimal_json import from_redis
 from common.domain.decision.guards import Pause
 from common.domain.instrument import Side
-from common.domain.orders.order import Continuity, IntentState, JournalEntry, client_order_id, slot_in
+from common.domain.orders.journal import Continuity, IntentState, JournalEntry
+from common.domain.orders.order import client_order_id, slot_in
 from common.store.codec import from_document
 from common.store.keys import Keys
 from common.store.records import entry_of, fill_of, ledger_of
@@ -111,7 +112,7 @@ class Watch:
         if sends.count > sends.refused:
             raise Broken(f"order {client_id} is sent again after an answer that did not tell")
         sends.count += 1
-        slot, side = slot_in(client_id), Side.BUY if "B" in client_id else Side.SELL
+        slot, side = _slot(client_id), Side.BUY if "B" in client_id else Side.SELL
         if client_id != client_order_id(self.settings.symbol, slot, side):
             raise Broken(f"{client_id} is not the order id of its slot")
         if self.empty:
@@ -129,7 +130,7 @@ class Watch:
         """The exchange has accepted an order: the only one of its slot, within every limit."""
         if order.client_order_id in self.given_up:
             raise Broken(f"order {_told(order)} is accepted after it was given up")
-        slot = slot_in(order.client_order_id or "")
+        slot = _slot(order.client_order_id)
         orders = self.accepted.setdefault(slot, [])
         orders.append(order)
         if len(orders) > 1:
@@ -194,8 +195,9 @@ class Watch:
             yield f"the ledger keeps the fills {kept}, the exchange has {[fill.trade_id for fill in fills]}"
 
     def _pace(self) -> Iterator[str]:
-        """Orders a day and the cooldown; of an order that Redis had forgotten, the slot is known again."""
-        orders = sorted(self._orders(), key=lambda order: order.created_ms)
+        """Orders a day and the cooldown; what filled nothing is a placement only."""
+        placed = self._orders()
+        orders = sorted((order for order in placed if order.executed), key=lambda order: order.created_ms)
         times = [from_milliseconds(order.created_ms) for order in orders]
         cooldown = timedelta(seconds=self.settings.order_cooldown_seconds)
         for order, (earlier, later) in zip(orders, pairwise(times), strict=False):
@@ -206,6 +208,8 @@ class Watch:
         for day in sorted(set(days)):
             if days.count(day) > self.settings.max_orders_per_day:
                 yield f"{days.count(day)} orders on {day}"
+        if len(placed) > self.settings.max_placements_per_day:
+            yield f"{len(placed)} orders were placed"
 
     # Reading Redis without a step
 
@@ -265,6 +269,13 @@ def _state_of(order: Order) -> IntentState:
     if order.executed <= 0:
         return IntentState.CANCELED
     return IntentState.FILLED if order.executed >= order.quantity else IntentState.PARTIALLY_FILLED
+
+
+def _slot(client_id: str | None) -> datetime:
+    slot = slot_in(client_id)
+    if slot is None:
+        raise Broken(f"{client_id} is no id of a slot")
+    return slot
 
 
 def _told(order: Order) -> str:

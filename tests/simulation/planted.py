@@ -14,14 +14,14 @@ from common.domain.decision import sizing
 from common.domain.decision.policy import Check
 from common.domain.ledger import ledger
 from common.domain.orders import order as orders
-from common.domain.orders.order import IntentState, JournalEntry
+from common.domain.orders.journal import IntentState, JournalEntry
 from common.errors import OrderRefused, OutcomeUnknown
 from common.mexc.client import Mexc
 from common.store.batch import Batch
 from common.store.keys import Keys
 from common.store.store import Store
 from common.trading import execution as placing
-from common.trading import resolution
+from common.trading import recording, resolution
 
 Planted = Callable[[], Any]
 
@@ -51,13 +51,13 @@ def _taken_for_refused() -> Any:
 
 
 def _sent_unrecorded() -> Any:
-    record = placing.journal
+    record = recording.record
 
-    def forgetful(batch: Batch, entry: JournalEntry) -> None:
-        if entry.state is not IntentState.SENT or entry.order_id is not None:
-            record(batch, entry)
+    def forgetful(run: Any, entry: JournalEntry) -> JournalEntry:
+        unsent = entry.state is not IntentState.SENT or entry.order_id is not None
+        return record(run, entry) if unsent else entry
 
-    return patch.object(placing, "journal", forgetful)
+    return patch.object(placing, "record", forgetful)
 
 
 def _random_id() -> Any:
@@ -105,7 +105,7 @@ def _planned_is_never_sent() -> Any:
 
 
 def _uncounted() -> Any:
-    return patch.object(risk.Activity, "after", lambda self, *_: self)
+    return patch.object(JournalEntry, "counts", False)
 
 
 def _core_sold() -> Any:

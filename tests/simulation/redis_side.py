@@ -20,6 +20,7 @@ READS = frozenset(
         "TYPE",
         "HGETALL",
         "HMGET",
+        "HLEN",
         "LRANGE",
         "ZRANGE",
         "ZREVRANGEBYSCORE",

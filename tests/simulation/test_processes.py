@@ -25,7 +25,7 @@ import requests
 
 from common.decimal_json import from_redis, to_redis
 from common.domain.instrument import Instrument
-from common.domain.orders.order import IntentState, JournalEntry
+from common.domain.orders.journal import IntentState, JournalEntry
 from common.store.keys import Keys
 from common.store.records import entry_of, ledger_of
 from local.exchange import ExchangeConfig, RateLimit, ServerHandle, SimulatedExchange, serve

@@ -6,7 +6,7 @@ import pytest
 
 from common.decimal_json import loads, to_hash, to_redis
 from common.domain.instrument import Instrument
-from common.domain.orders.order import JournalEntry
+from common.domain.orders.journal import JournalEntry
 from common.domain.performance.benchmark import Comparison
 from common.errors import StoreCorrupt
 from common.store.documents import (

@@ -14,11 +14,11 @@ from common.decimal_json import from_redis, loads, to_answer, to_redis
 from common.domain.instrument import Side
 from common.domain.ledger.ledger import Ledger
 from common.domain.ledger.position import FifoView, Lot, Position
-from common.domain.orders.order import Fill, IntentState, JournalEntry, OrderIntent, OrderStyle
+from common.domain.orders.journal import DayStart, IntentState, JournalEntry
+from common.domain.orders.order import Fill, OrderIntent, OrderStyle
 from common.errors import StoreCorrupt
-from common.store.codec import to_document
+from common.store.codec import from_document, to_document
 from common.store.records import (
-    activity_of,
     entry_document,
     entry_of,
     fifo_summary,
@@ -33,7 +33,7 @@ from common.store.records import (
 )
 from tests.builders import PROPERTY, QRL, amounts, d, fill_lists, unread_ledger
 from tests.fakes import NOON
-from tests.store.test_written import ACTIVITY, BTC, FEE_IN_MX, FILLED, INCEPTION, LOTS, RULES, ledger
+from tests.store.test_written import BTC, DAY, FEE_IN_MX, FILLED, INCEPTION, LOTS, RULES, ledger
 
 KEY = "bot:QRLUSDT:some:key"
 HOUR = timedelta(hours=1)
@@ -138,11 +138,7 @@ READINGS: dict[str, Reading] = {
         lambda document: ledger_of(document, KEY),
         ("client_order_id", "fee_value", "avg_cost"),
     ),
-    "activity": (
-        to_document(ACTIVITY),
-        lambda document: activity_of(document, KEY),
-        ("pnl_at_start", "last_order_at", "last_slot"),
-    ),
+    "day": (to_document(DAY), lambda document: from_document(DayStart, document, KEY), ("pnl_at_start",)),
     "lots": (lots_document(LOTS), lambda document: lots_of(document, KEY), ()),
     "inception": (inception_document(INCEPTION, QRL), lambda document: inception_of(document, QRL, KEY), ()),
 }
@@ -186,7 +182,7 @@ def is_amount(document: Any, path: tuple[str | int, ...]) -> bool:
 
 
 def is_text(path: tuple[str | int, ...]) -> bool:
-    return str(path[-1]).endswith("_id") or path[-1] in ("fee_asset", "reason", "day")
+    return str(path[-1]).endswith("_id") or path[-1] in ("fee_asset", "reason")
 
 
 def test_what_is_no_document_at_all_is_corrupt_with_its_key() -> None:

@@ -8,7 +8,7 @@ import pytest
 from common.errors import StoreCorrupt
 from common.store.keys import CacheKeys, Keys
 from common.store.state import PARTS, TRADING, State, containers, reads
-from tests.store.test_written import ACTIVITY, FILLED, INCEPTION, LOTS, PAUSE, WRITTEN, ledger, read_back
+from tests.store.test_written import DAY, FILLED, INCEPTION, LOTS, PAUSE, WRITTEN, ledger, read_back
 
 KEYS = Keys("", "QRLUSDT")
 VALUES: dict[str, Any] = {
@@ -18,7 +18,9 @@ VALUES: dict[str, Any] = {
     "inception": read_back("inception"),
     "open_intents": {"rb1": WRITTEN["entry"]},
     "journal": {"rb1": WRITTEN["entry"]},
-    "activity": read_back("activity"),
+    "recent_intents": {"rb1": WRITTEN["entry"]},
+    "journal_size": 1,
+    "day": read_back("activity"),
     "continuity": read_back("continuity"),
     "pause": read_back("pause"),
     "last_price": {"price": "0.02", "volume": "5", "timestamp": "2026-01-02T12:00:00+00:00"},
@@ -39,7 +41,7 @@ def test_every_part_is_understood() -> None:
     assert state.ledger is not None
     assert state.last_price is not None
     assert (state.ledger[0], state.lots, state.inception) == (ledger(), LOTS, INCEPTION)
-    assert (state.open_intents, state.activity, state.pause) == ((FILLED,), ACTIVITY, PAUSE)
+    assert (state.open_intents, state.recent_intents, state.day, state.pause) == ((FILLED,), (FILLED,), DAY, PAUSE)
     assert str(state.last_price.price) == "0.02"
 
 

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from common.decimal_json import from_redis, to_answer, to_hash, to_redis
-from common.domain.decision.guards import Activity, Pause
+from common.domain.decision.guards import Pause
 from common.domain.instrument import Instrument, Side
 from common.domain.ledger.ledger import Gap, Ledger
 from common.domain.ledger.position import FifoView, Lot
-from common.domain.orders.order import Continuity, IntentState, JournalEntry, OrderIntent, OrderStyle
+from common.domain.orders.journal import Continuity, DayStart, IntentState, JournalEntry
+from common.domain.orders.order import OrderIntent, OrderStyle
 from common.domain.performance.benchmark import Inception, Moved
 from common.domain.portfolio import Account, Balance
 from common.store.codec import from_document, to_document
@@ -61,7 +62,7 @@ FILLED = JournalEntry(
 )
 AT_MARKET = replace(INTENT, style=OrderStyle.MARKET, limit_price=None, side=Side.BUY)
 REFUSED = JournalEntry(AT_MARKET, IntentState.REJECTED, NOON, NOON, None, None, d(0), d(0), "30005: no")
-ACTIVITY = Activity("2026-01-02", 3, d("-0.75"), NOON, NOON)
+DAY = DayStart(NOON.date(), d("-0.75"))
 PAUSE = Pause("2", "ops@example.test", NOON, NOON + HOUR)
 CONTINUITY = Continuity("a1:b2", NOON, True)
 RULES = replace(
@@ -112,8 +113,8 @@ FORMS: dict[str, Form] = {
     "entry": (FILLED, lambda: entry_document(FILLED), lambda found: entry_of(found, "key")),
     "entry, refused": (REFUSED, lambda: entry_document(REFUSED), lambda found: entry_of(found, "key")),
     "intent": plain_form(INTENT),
-    "activity": plain_form(ACTIVITY),
-    "activity, new": plain_form(Activity("2026-01-02")),
+    "activity": plain_form(DAY),
+    "activity, new": plain_form(DayStart(NOON.date(), None)),
     "pause": plain_form(PAUSE),
     "continuity": plain_form(CONTINUITY),
     "rules": (RULES, lambda: to_document(RULES), rules_of),
@@ -151,7 +152,10 @@ def test_what_an_earlier_version_wrote_loads_as_the_value_it_was(name: str) -> N
 def test_what_is_written_is_the_same_to_the_last_byte_but_for_fields_that_are_new(name: str) -> None:
     document, old = FORMS[name][1](), read_back(name)
     known = {field: value for field, value in document.items() if field in old}
-    if isinstance(WRITTEN[name], dict):
+    if name.startswith("activity"):  # what is folded now is no longer kept
+        old = {field: value for field, value in old.items() if field in document}
+        assert to_redis(known) == to_redis(old)
+    elif isinstance(WRITTEN[name], dict):
         assert to_hash(known) == WRITTEN[name]
     else:
         assert WRITTEN[name] in (to_redis(known), to_answer(known))

@@ -13,6 +13,7 @@ from urllib3.connection import HTTPConnection
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
 from common.domain.instrument import Side
+from common.domain.orders.journal import Activity
 from common.domain.orders.order import client_order_id
 from common.gcp.logs import JsonFormatter
 from tests.builders import d, exchange_answers, fill_payload, told
@@ -65,6 +66,11 @@ def not_there(call: Call) -> Any:
     if "origClientOrderId" in call.params:
         return 400, {"msg": "Order does not exist.", "code": -2013, "_extend": None}
     return None
+
+
+def nowhere(call: Call) -> Any:
+    """Asked by either id, the exchange does not know the order."""
+    return 400, {"msg": "Order does not exist.", "code": -2013, "_extend": None}
 
 
 def copy_of(client: "redis.Redis") -> dict[str, Any]:
@@ -129,13 +135,9 @@ def test_journal_activity_ledger_balances_and_report_are_in_redis_afterwards(liv
     assert (intent["state"], intent["filled_quantity"], intent["filled_notional"]) == ("FILLED", "5000", "99.95")
     assert live.open_intents() == []
     assert live.client.hget(KNOWN, intent["order_id"]) == live.name()
-    assert live.stored("orders:activity") == {
-        "day": "2026-01-02",
-        "orders": 1,
-        "pnl_at_start": "0",
-        "last_order_at": NOON.isoformat(),
-        "last_slot": NOON.isoformat(),
-    }
+    assert live.activity == Activity(orders=1, placements=1, last_order_at=NOON, last_slot=NOON)
+    assert live.stored("orders:activity") == {"day": "2026-01-02", "pnl_at_start": "0"}
+    assert d(intent["mid_price"]) == d("0.02")
     assert live.ledger_quantity() == live.desk.market.total("QRL") == 25000
     fills: Any = live.client.zrange("bot:QRLUSDT:ledger:fills", 0, -1)
     assert intent["order_id"] in {json.loads(fill)["order_id"] for fill in fills}
@@ -202,21 +204,21 @@ def test_a_rebalance_larger_than_the_largest_order_is_sliced_over_slots(live: Li
 
 
 def test_the_intent_is_planned_before_the_last_looks_and_sent_before_the_request_leaves(live: Live) -> None:
-    seen: list[tuple[str, Any, Any]] = []
+    seen: list[tuple[str, Any, Any, bool]] = []
 
     def look(call: Call) -> None:
-        activity = live.stored("orders:activity")
-        seen.append((f"{call.method} {call.path}", live.intent()["state"], activity["orders"]))
+        acknowledged = live.intent()["order_id"] is not None
+        seen.append((f"{call.method} {call.path}", live.intent()["state"], live.activity.orders, acknowledged))
         assert live.open_intents() == [live.name()]
         assert live.stored("rebalance:last")["action"] == "SELL"
 
     live.desk.on |= {"GET order": look, "POST order": look}
     order_of(live.run())
     assert seen == [
-        ("GET order", "PLANNED", 0),
-        ("GET order", "PLANNED", 0),
-        ("POST order", "SENT", 1),
-        ("GET order", "SENT", 1),
+        ("GET order", "PLANNED", 0, False),
+        ("GET order", "PLANNED", 0, False),
+        ("POST order", "SENT", 1, False),
+        ("GET order", "SENT", 1, True),
     ]
 
 
@@ -227,6 +229,7 @@ def test_orders_are_journalled_in_the_log_step_by_step(live: Live, caplog: pytes
     lines = [json.loads(JsonFormatter().format(record)) for record in records]
     assert [(line["state"], line["client_order_id"]) for line in lines] == [
         ("PLANNED", live.name()),
+        ("SENT", live.name()),
         ("SENT", live.name()),
         ("FILLED", live.name()),
     ]
@@ -243,12 +246,12 @@ def test_a_partial_fill_whose_rest_is_cancelled_is_what_was_filled(live: Live) -
     assert agrees(live)
 
 
-def test_an_order_that_found_nothing_is_cancelled_and_counted(live: Live) -> None:
+def test_an_order_that_found_nothing_is_cancelled_and_counts_as_a_placement_only(live: Live) -> None:
     live.desk.market.sim("faults", kind="partial_fill", fraction="0")
     report = order_of(live.run())
     assert (report["status"], report["filled_quantity"], report["average_fill_price"]) == ("CANCELED", 0, None)
     assert live.open_intents() == []
-    assert live.stored("orders:activity")["orders"] == 1
+    assert (live.activity.orders, live.activity.placements) == (0, 1)
     assert live.desk.market.total("QRL") == 30000
 
 
@@ -277,13 +280,13 @@ def test_a_maker_order_rests_at_the_best_price_and_is_cancelled_after_its_time(l
     assert (report["type"], report["limit_price"]) == ("LIMIT_MAKER", d("0.02001"))
     assert (report["status"], report["filled_quantity"]) == ("CANCELED", 0)
     (cancel,) = live.desk.asked("DELETE order")
-    assert cancel.params["origClientOrderId"] == live.name()
+    assert cancel.params["orderId"] == report["order_id"]
     assert 12 <= live.clock.monotonic() < 15
     assert live.orders[0]["status"] == "CANCELED"
 
 
 def test_a_maker_order_that_is_taken_while_it_rests_pays_the_makers_fee(live: Live) -> None:
-    live.start(ORDER_STYLE="maker")
+    live.start(ORDER_STYLE="maker", ORDER_REST_SECONDS="15")
     live.desk.on["GET order"] = lambda call: live.desk.market.set_price("0.0203") if live.orders else None
     report = order_of(live.run())
     assert (report["status"], report["average_fill_price"]) == ("FILLED", d("0.02001"))
@@ -293,7 +296,7 @@ def test_a_maker_order_that_is_taken_while_it_rests_pays_the_makers_fee(live: Li
 
 
 def test_a_maker_order_filled_in_part_keeps_that_part(live: Live) -> None:
-    live.start(ORDER_STYLE="maker")
+    live.start(ORDER_STYLE="maker", ORDER_REST_SECONDS="15")
     live.desk.market.sim("options", book={"notional_per_side": "60"})
     live.desk.on["GET order"] = lambda call: live.desk.market.set_price("0.0203") if live.orders else None
     report = order_of(live.run())
@@ -305,7 +308,7 @@ def test_a_maker_order_filled_in_part_keeps_that_part(live: Live) -> None:
 
 @pytest.mark.parametrize(("crossing", "state"), [("cancel", "CANCELED"), ("refuse", "REJECTED")])
 def test_a_maker_order_that_would_take_after_all_comes_to_nothing(live: Live, crossing: str, state: str) -> None:
-    live.start(ORDER_STYLE="maker")
+    live.start(ORDER_STYLE="maker", ORDER_REST_SECONDS="15")
     live.desk.market.sim("options", options={"limit_maker_crossing": crossing})
     live.desk.on["POST order"] = lambda call: live.desk.market.set_price("0.0203")
     report = order_of(live.run())
@@ -314,7 +317,7 @@ def test_a_maker_order_that_would_take_after_all_comes_to_nothing(live: Live, cr
 
 
 def test_a_cancel_whose_answer_is_lost_is_not_repeated_but_asked_about(live: Live) -> None:
-    live.start(ORDER_STYLE="maker")
+    live.start(ORDER_STYLE="maker", ORDER_REST_SECONDS="15")
     live.desk.on["DELETE order"] = lambda call: (live.desk.carry_out(call), requests.ReadTimeout())[1]
     assert order_of(live.run())["status"] == "CANCELED"
     assert len(live.desk.asked("DELETE order")) == 1
@@ -423,7 +426,8 @@ def test_an_order_that_stays_invisible_is_unknown_and_nothing_is_sent_until_it_s
     assert (report["status"], report["reason"]) == ("UNKNOWN", "not visible yet")
     assert live.clock.monotonic() < 45
     live.desk.market.set_price("0.022")
-    assert reason(live.by_hand()) == f"Unresolved order: {live.name()} (not visible yet)"
+    told = f"acknowledged as {report['order_id']}, not visible"
+    assert reason(live.by_hand()) == f"Unresolved order: {live.name()} ({told})"
     assert any("unresolved order" in error and live.name() in error for error in errors(caplog))
     assert live.open_intents() == [live.name()]
     assert live.sent == 1
@@ -445,9 +449,9 @@ def test_an_order_that_left_no_trace_within_a_minute_was_never_accepted_and_trad
 
 
 def test_an_order_unknown_by_its_id_is_found_among_the_open_ones_and_cancelled(live: Live) -> None:
-    live.start(ORDER_STYLE="maker")
+    live.start(ORDER_STYLE="maker", ORDER_REST_SECONDS="15")
     lost_answer(live)
-    live.desk.on["GET order"] = not_there
+    live.desk.on["GET order"] = nowhere
     assert order_of(live.run())["status"] == "UNKNOWN"
     assert reason(live.by_hand()) == f"Unresolved order: {live.name()} (it is still NEW)"
     assert live.orders[0]["status"] == "CANCELED"
@@ -569,7 +573,7 @@ def test_a_pause_set_after_the_plan_is_still_honoured(live: Live) -> None:
     assert (report["status"], report["reason"]) == ("CANCELED", "never sent: paused by ops@example.test: stop")
     assert report["sent_at"] is None
     assert (live.sent, live.open_intents()) == (0, [])
-    assert live.stored("orders:activity")["orders"] == 0
+    assert live.activity.orders == 0
 
 
 def test_a_run_that_is_late_does_not_send(live: Live) -> None:
@@ -674,7 +678,7 @@ def test_an_order_that_redis_forgot_altogether_is_found_again_and_counted(
     live.run(15)
     assert (live.intent()["state"], live.intent()["filled_quantity"]) == ("FILLED", "5000")
     assert live.client.hget(KNOWN, live.orders[0]["orderId"]) == live.name()
-    assert live.stored("orders:activity")["orders"] == live.sent
+    assert live.activity.orders == live.sent
     assert agrees(live)
     if process == "fresh":
         assert any(f"order {live.name()} was not in the journal" in error for error in errors(caplog))
@@ -717,7 +721,7 @@ def test_an_order_that_redis_knows_only_as_planned_is_not_taken_for_never_sent(l
     live.run()
     sent_at = NOON + timedelta(seconds=2 if process == "same" else 0)
     assert (live.intent()["state"], live.intent()["sent_at"]) == ("FILLED", sent_at.isoformat())
-    assert live.stored("orders:activity")["orders"] == 1
+    assert live.activity.orders == 1
     assert live.sent == 1
 
 
@@ -768,7 +772,7 @@ def test_a_record_that_cannot_be_read_stops_orders(live: Live, key: str) -> None
     if key == OPEN:
         live.client.hset(key, "rb", '{"state":"SENT"}')
     else:
-        live.client.set(key, '{"day":"2026-01-02"}')
+        live.client.set(key, '{"day":"soon"}')
     response = live.call("fifteen_min_job", NOON)
     answer = told(response)
     leg = answer if answer["status"] == "error" else answer["rebalance"]
@@ -816,7 +820,7 @@ def test_an_order_of_this_slot_that_the_journal_does_not_know_is_taken_over(live
     report = order_of(live.run())
     assert (report["client_order_id"], report["status"], report["filled_quantity"]) == (live.name(), "FILLED", 1000)
     assert (live.sent, live.intent()["state"]) == (0, "FILLED")
-    assert live.stored("orders:activity")["orders"] == 1
+    assert live.activity.orders == 1
     live.run(15)
     assert agrees(live)
 
@@ -832,7 +836,7 @@ def test_an_order_of_the_other_side_in_this_slot_is_reason_enough_to_send_none(l
     )
     assert live.sent == 0
     assert live.intent(side="BUY")["state"] == "CANCELED"
-    assert live.stored("orders:activity")["orders"] == 1
+    assert live.activity.placements == 1
 
 
 def test_a_slot_that_comes_after_a_later_one_has_had_its_order_gets_none(live: Live) -> None:
@@ -855,7 +859,7 @@ def test_the_cooldown_and_the_daily_count_hold_between_slots(live: Live) -> None
     live.clock.move(12 * 3600)
     live.call("price")
     order_of(live.run(14 * 60 + 15))
-    assert live.stored("orders:activity")["orders"] == 1
+    assert live.activity.orders == 1
 
 
 # Orders that are there without the journal
@@ -949,9 +953,9 @@ def test_in_plan_and_test_mode_no_request_reaches_the_order_endpoint(live: Live,
 
 @pytest.mark.parametrize("mode", ["plan", "test"])
 def test_what_live_left_open_is_only_read_in_the_other_modes(live: Live, mode: str) -> None:
-    live.start(ORDER_STYLE="maker")
+    live.start(ORDER_STYLE="maker", ORDER_REST_SECONDS="15")
     lost_answer(live)
-    live.desk.on["GET order"] = not_there
+    live.desk.on["GET order"] = nowhere
     live.run()
     live.desk.on.clear()
     assert live.open_intents() == [live.name()]

@@ -5,7 +5,6 @@ refused: to the largest notional, to what the book bears, to what the balances a
 is for the next slot, planned anew from true fills.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -16,6 +15,7 @@ from common.domain.decision.policy import Check, Hold, Limits, Policy, Rebalance
 from common.domain.decision.sizing import against_book
 from common.domain.instrument import Instrument, Side, TradingRules
 from common.domain.order_book import OrderBook
+from common.domain.orders.journal import Activity
 from common.domain.orders.order import OrderIntent, OrderStyle, client_order_id
 from common.domain.portfolio import Holdings
 
@@ -31,52 +31,6 @@ class Pause:
 
     def active(self, now: datetime) -> bool:
         return self.until is None or now < self.until
-
-
-@dataclass(frozen=True, slots=True)
-class Activity:
-    """What was ordered so far: the UTC day, its orders, the P&L it began with, the last order and its slot."""
-
-    day: str
-    orders: int = 0
-    pnl_at_start: Decimal | None = None
-    last_order_at: datetime | None = None
-    last_slot: datetime | None = None
-
-    def on(self, now: datetime, total_pnl: Decimal | None) -> "Activity":
-        """The same on the day of `now`: a new UTC day begins with no orders and today's P&L."""
-        today = now.date().isoformat()
-        if self.day == today:
-            start = self.pnl_at_start if self.pnl_at_start is not None else total_pnl
-            return Activity(today, self.orders, start, self.last_order_at, self.last_slot)
-        return Activity(today, 0, total_pnl, self.last_order_at, self.last_slot)
-
-    def after(self, intent: OrderIntent, now: datetime) -> "Activity":
-        """Counted when the order is about to be sent: whatever becomes of it, it may have traded."""
-        return Activity(self.day, self.orders + 1, self.pnl_at_start, now, intent.slot)
-
-    def recovered(self, intent: OrderIntent, sent_at: datetime) -> "Activity":
-        """Count an order that this record has lost with the journal; one of a slot up to the last is counted."""
-        if self.last_slot is not None and intent.slot <= self.last_slot:
-            return self
-        day = sent_at.date().isoformat()
-        known = self.on(sent_at, None) if day > self.day else self
-        last = max(sent_at, known.last_order_at or sent_at)
-        return Activity(known.day, known.orders + (day == known.day), known.pnl_at_start, last, intent.slot)
-
-    def at_least(self, slots: Sequence[datetime]) -> "Activity":
-        """Never fewer than the orders of these slots: all that the exchange tells of, whatever was lost here."""
-        if not slots:
-            return self
-        last = max(slots)
-        known = self.on(last, None) if last.date().isoformat() > self.day else self
-        told = sum(1 for slot in slots if slot.date().isoformat() == known.day)
-        return replace(
-            known,
-            orders=max(known.orders, told),
-            last_order_at=max(last, known.last_order_at or last),
-            last_slot=max(last, known.last_slot or last),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +95,7 @@ def review(rebalance: Rebalance, facts: Facts, limits: Limits, policy: Policy) -
         _nothing_open(facts),
         _one_per_slot(facts),
         _orders_today(facts, limits),
+        *_placements_today(facts, limits),
         _cooldown(facts, limits),
         _daily_loss(facts, limits),
         _reference(facts, limits),
@@ -223,6 +178,15 @@ def _orders_today(facts: Facts, limits: Limits) -> Check:
     count, most = facts.activity.orders, limits.max_orders_per_day
     told = f"{count} orders were sent today (UTC), at most {most}"
     return Check("orders_a_day", Decimal(count), Decimal(most), count < most, told)
+
+
+def _placements_today(facts: Facts, limits: Limits) -> list[Check]:
+    """An order that filled nothing counts as a placement only; there is a check of it when there are too many."""
+    count, most = facts.activity.placements, limits.max_placements_per_day
+    if count < most:
+        return []
+    told = f"{count} orders were placed today (UTC), filled or not, at most {most}"
+    return [Check("placements_a_day", Decimal(count), Decimal(most), False, told)]
 
 
 def _cooldown(facts: Facts, limits: Limits) -> Check:

@@ -112,6 +112,7 @@ class Limits:
     max_balance_age: int = 60
     max_price_age: int = 60
     binding: bool = True
+    max_placements_per_day: int = 100
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Every guard of contract.md §6 alone, every cut, and what no intent may ever exceed."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Context, Decimal, localcontext
 from typing import Any
 
@@ -10,10 +10,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from common.decimals import ONE
-from common.domain.decision.guards import Activity, Pause, Reference, Review, ages, review
+from common.domain.decision.guards import Pause, Reference, Review, ages, review
 from common.domain.decision.policy import Check, Limits, Policy, Rebalance
 from common.domain.instrument import Side, TradingRules
 from common.domain.order_book import Level, OrderBook
+from common.domain.orders.journal import Activity
 from common.domain.orders.order import OrderIntent, OrderStyle, client_order_id
 from common.domain.portfolio import Balance, Holdings
 from tests.builders import FACTS, LIMITS, POLICY, PROPERTY, amounts, book, d, ds, holdings, rules
@@ -315,67 +316,12 @@ def test_what_was_read_is_fresh_up_to_its_limit(age: float, value: str, passed: 
 # The day: orders and loss
 
 
-def test_a_new_utc_day_begins_with_no_orders_and_its_own_profit_and_loss() -> None:
-    before = Activity("2026-01-01", 5, d(7), NOON - timedelta(hours=13), NOON - timedelta(hours=13))
-    today = before.on(NOON, d(4))
-    assert (today.day, today.orders, today.pnl_at_start) == ("2026-01-02", 0, d(4))
-    assert (today.last_order_at, today.last_slot) == (before.last_order_at, before.last_slot)
-    assert reviewed(activity=today).intent
-
-
-def test_within_the_day_orders_and_the_beginning_stay() -> None:
-    morning = Activity("2026-01-02", 3, d(7))
-    assert morning.on(NOON, d(4)) == morning
-    assert morning.on(NOON, None) == morning
-
-
-def test_a_beginning_that_was_not_known_is_taken_when_it_first_is() -> None:
-    assert Activity("2026-01-02", 3).on(NOON, d(4)).pnl_at_start == 4
-
-
-def test_the_day_changes_at_midnight_utc() -> None:
-    late = datetime(2026, 1, 1, 23, 59, 59, tzinfo=UTC)
-    evening = Activity("2026-01-01", 5)
-    assert evening.on(late, None).orders == 5
-    assert evening.on(late + timedelta(seconds=1), None).orders == 0
-
-
-def test_an_order_counts_when_it_is_about_to_be_sent() -> None:
-    sent = activity(orders=2, pnl_at_start=d(1)).after(ordered(reviewed()), NOON)
-    assert sent == Activity("2026-01-02", 3, d(1), NOON, NOON)
-
-
-def test_an_order_found_again_counts_once_and_on_its_own_day() -> None:
-    intent = ordered(reviewed())
-    lost = Activity("2026-01-02", 2, d(1), EARLIER, EARLIER)
-    again = lost.recovered(intent, NOON)
-    assert again == Activity("2026-01-02", 3, d(1), NOON, NOON)
-    assert again.recovered(intent, NOON) == again
-
-
-def test_an_order_found_again_begins_the_day_that_was_lost() -> None:
-    found = Activity("2026-01-01", 5, d(1)).recovered(ordered(reviewed()), NOON)
-    assert found == Activity("2026-01-02", 1, None, NOON, NOON)
-
-
-def test_an_order_of_yesterday_found_today_counts_for_the_cooldown_only() -> None:
-    intent = replace(ordered(reviewed()), slot=EARLIER - timedelta(days=1))
-    found = Activity("2026-01-02", 2, d(1)).recovered(intent, intent.slot)
-    assert found == Activity("2026-01-02", 2, d(1), intent.slot, intent.slot)
-
-
-def test_no_fewer_orders_are_counted_than_the_exchange_tells_of() -> None:
-    slots = [NOON - timedelta(hours=13), NOON - timedelta(hours=3), NOON - timedelta(hours=1)]
-    told = activity(orders=1, pnl_at_start=d(1), last_order_at=EARLIER, last_slot=EARLIER).at_least(slots)
-    assert told == Activity("2026-01-02", 2, d(1), EARLIER, EARLIER)
-    assert told.at_least(slots) == told
-    assert activity(orders=3).at_least(slots).orders == 3
-    assert activity(orders=3).at_least([]) == activity(orders=3)
-
-
-def test_orders_that_the_exchange_tells_of_begin_the_day_that_was_lost() -> None:
-    told = Activity("2026-01-01", 5, d(1)).at_least([NOON, EARLIER])
-    assert told == Activity("2026-01-02", 2, None, NOON, NOON)
+def test_placements_have_a_limit_of_their_own_which_is_told_when_it_is_reached() -> None:
+    busy, quiet = activity(placements=100), activity(placements=99)
+    assert "placements_a_day" not in {each.name for each in reviewed(activity=quiet).checks}
+    refused = reviewed(activity=busy)
+    assert refused.refusals == ("100 orders were placed today (UTC), filled or not, at most 100",)
+    assert refused.intent is None
 
 
 @pytest.mark.parametrize(

@@ -10,17 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.decimals import ZERO
-from common.domain.decision.guards import Activity
 from common.domain.instrument import Side
-from common.domain.orders.order import (
-    IntentState,
-    JournalEntry,
-    Order,
-    OrderIntent,
-    OrderStatus,
-    OrderStyle,
-    client_order_id,
-)
+from common.domain.orders.journal import Activity, DayStart, IntentState, Journal, JournalEntry
+from common.domain.orders.order import Order, OrderIntent, OrderStatus, OrderStyle, client_order_id
 from tests.builders import PROPERTY, d
 from tests.fakes import NOON
 
@@ -99,7 +91,7 @@ def test_a_lost_order_comes_back_with_the_slot_as_its_time_and_its_fate_as_the_e
         (order("PARTIALLY_CANCELED", d(1)), IntentState.PARTIALLY_FILLED),
         (order("CANCELED"), IntentState.CANCELED),
     ):
-        found = JournalEntry.found(report, NAME, NOON, OrderStyle.IOC, LATER)
+        found = JournalEntry.lost(report, NAME, NOON, OrderStyle.IOC, LATER)
         assert (found.state, found.planned_at, found.sent_at, found.updated_at) == (state, NOON, NOON, LATER)
         assert replace(found.intent, notional=INTENT.notional) == INTENT
 
@@ -128,11 +120,75 @@ def test_whatever_the_exchange_tells_one_after_the_other_the_last_word_stands(re
         assert (entry.state is IntentState.FILLED) == (last.filled_quantity == INTENT.quantity)
 
 
-def test_the_activity_counts_orders_and_moves_on_with_them() -> None:
-    started = Activity("2026-01-02", 0, d(1))
-    once = started.after(INTENT, NOON)
-    twice = once.after(replace(INTENT, slot=NOON + timedelta(minutes=15)), LATER)
-    assert (once.orders, once.last_order_at, once.last_slot) == (1, NOON, NOON)
-    assert (twice.orders, twice.last_order_at, twice.last_slot) == (2, LATER, NOON + timedelta(minutes=15))
-    assert started.orders == 0
-    assert twice.pnl_at_start == 1
+# The fold
+
+
+def entry(minutes: float, state: IntentState = IntentState.FILLED, filled: str = "100") -> JournalEntry:
+    """An order sent so many minutes after noon, of that minute's slot."""
+    at = NOON + timedelta(minutes=minutes)
+    slot = at.replace(second=0, microsecond=0)
+    name = client_order_id("QRLUSDT", slot, Side.SELL)
+    sent = JournalEntry.planned(replace(INTENT, client_order_id=name, slot=slot), at).sent(at)
+    return replace(sent, state=state, filled_quantity=d(filled))
+
+
+def test_orders_are_counted_in_the_utc_day_they_were_sent_in_whenever_one_looks() -> None:
+    journal = Journal.of([entry(719.99), entry(720.1), entry(-13 * 60)])
+    before, after = NOON + timedelta(minutes=719.999), NOON + timedelta(minutes=721)
+    assert (journal.activity(before).orders, journal.activity(after).orders) == (1, 1)
+    assert journal.activity(after).last_order_at == NOON + timedelta(minutes=720.1)
+    assert journal.activity(after).last_slot == NOON + timedelta(minutes=720)
+
+
+@pytest.mark.parametrize(
+    ("state", "filled", "counts"),
+    [
+        (IntentState.FILLED, "100", True),
+        (IntentState.PARTIALLY_FILLED, "40", True),
+        (IntentState.SENT, "0", True),
+        (IntentState.UNKNOWN, "0", True),
+        (IntentState.RESTING, "0", True),
+        (IntentState.CANCELED, "0", False),
+        (IntentState.REJECTED, "0", False),
+    ],
+)
+def test_what_filled_nothing_is_a_placement_and_no_order(state: IntentState, filled: str, counts: bool) -> None:
+    activity = Journal.of([entry(0, state, filled)]).activity(NOON + SECOND)
+    assert (activity.orders, activity.placements) == (int(counts), 1)
+    assert (activity.last_order_at == NOON) is counts
+    assert activity.last_slot == NOON
+
+
+def test_what_was_never_sent_is_not_counted() -> None:
+    assert (
+        Journal.of([PLANNED, PLANNED.ended(IntentState.CANCELED, "never sent", LATER)]).activity(NOON) == Activity()
+    )
+
+
+def test_what_is_open_or_of_two_days_is_kept_for_counting() -> None:
+    old, still_open = entry(-2 * 24 * 60 - 1), entry(-9 * 24 * 60, IntentState.UNKNOWN, "0")
+    journal = Journal.of([old, still_open, entry(-2 * 24 * 60 + 1)])
+    assert journal.outdated(NOON) == (old.intent.client_order_id,)
+
+
+def test_a_new_word_on_an_order_replaces_the_old_one_and_leaves_the_journal_before_alone() -> None:
+    before = Journal.of([SENT])
+    after = before.with_entry(SENT.ended(IntentState.REJECTED, "too small", LATER))
+    assert (before.activity(LATER).orders, after.activity(LATER).orders) == (1, 0)
+
+
+def test_a_day_begins_with_the_pnl_of_its_first_plan_and_a_clock_that_goes_back_begins_none() -> None:
+    began = DayStart(NOON.date(), None).on(NOON, d(7))
+    assert began == DayStart(NOON.date(), d(7)) == began.on(LATER, d(3)) == began.on(NOON - timedelta(days=1), d(3))
+    assert began.on(NOON + timedelta(days=1), None) == DayStart((NOON + timedelta(days=1)).date(), None)
+
+
+def test_an_order_that_rests_is_open_and_one_that_is_over_is_what_became_of_it() -> None:
+    resting = SENT.resting(order("PARTIALLY_FILLED", d(40)), LATER)
+    assert (resting.state, resting.filled_quantity, resting.state.open) == (IntentState.RESTING, d(40), True)
+    assert SENT.resting(order("CANCELED"), LATER).state is IntentState.CANCELED
+
+
+def test_an_operator_or_the_fills_may_tell_the_end() -> None:
+    states = [SENT.settled(d(quantity), d(0), "seen on the site", LATER).state for quantity in (0, 40, 100)]
+    assert states == [IntentState.CANCELED, IntentState.PARTIALLY_FILLED, IntentState.FILLED]

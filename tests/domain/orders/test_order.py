@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.domain.instrument import Side
+from common.domain.orders.journal import IntentState, JournalEntry, state_of
 from common.domain.orders.order import (
-    IntentState,
-    JournalEntry,
     Order,
     OrderIntent,
     OrderStatus,
@@ -19,7 +18,6 @@ from common.domain.orders.order import (
     client_order_id,
     is_ours,
     slot_in,
-    state_of,
 )
 from tests.builders import PROPERTY, d, ds, fill
 from tests.fakes import NOON
@@ -78,6 +76,16 @@ def test_an_id_of_ours_with_something_added_is_not_ours() -> None:
     assert not is_ours(ours + "\n")
 
 
+@pytest.mark.parametrize("when", ["209913990000", "202602300000", "202601022400", "000001010000"])
+def test_an_id_whose_slot_is_no_time_is_somebody_elses(when: str) -> None:
+    assert slot_in(f"rb{when}B{'0' * 14}") is None
+
+
+def test_the_slot_of_an_id_of_ours_is_in_it() -> None:
+    assert slot_in(client_order_id("QRLUSDT", NOON, Side.BUY)) == NOON
+    assert slot_in(None) is None
+
+
 def test_an_order_is_over_when_filled_or_cancelled_and_a_state_nobody_knows_is_not_the_end() -> None:
     assert {status for status in OrderStatus if status.final} == {"FILLED", "CANCELED", "PARTIALLY_CANCELED"}
 
@@ -101,7 +109,7 @@ def test_what_executed_decides_where_an_intent_stands(status: OrderStatus, fille
 
 
 def test_an_intent_is_open_until_the_exchange_has_told_its_end() -> None:
-    assert {state for state in IntentState if state.open} == {"PLANNED", "SENT", "UNKNOWN"}
+    assert {state for state in IntentState if state.open} == {"PLANNED", "SENT", "RESTING", "UNKNOWN"}
 
 
 def test_a_journal_entry_follows_its_order_and_leaves_earlier_records_alone() -> None:
@@ -120,7 +128,7 @@ def test_a_journal_entry_follows_its_order_and_leaves_earlier_records_alone() ->
 
 def test_an_order_the_journal_had_lost_is_taken_in_as_sent_in_its_slot() -> None:
     with localcontext(Context(prec=5)):
-        entry = JournalEntry.found(
+        entry = JournalEntry.lost(
             order(OrderStatus.NEW, quantity="12345.6789", price="0.020511"), "ours", NOON, OrderStyle.IOC, LATER
         )
     assert (entry.state, entry.order_id, entry.intent.slot) == (IntentState.SENT, "C02__1", NOON)

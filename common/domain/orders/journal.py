@@ -1,0 +1,187 @@
+"""The order journal: every intent with what became of it; how much was ordered is a fold over its last two days."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+
+from common.decimals import ZERO, exact
+from common.domain.orders.order import Order, OrderIntent, OrderStatus, OrderStyle
+
+RECENT = timedelta(days=2)
+"""How far back orders are counted: a UTC day, and the one before for whoever comes late."""
+
+
+class IntentState(StrEnum):
+    """Where an intent stands. SENT is recorded before the order leaves, so PLANNED means: never sent.
+
+    RESTING waits in the book, by intent, for a later run to see what became of it (contract.md §12).
+    """
+
+    PLANNED = "PLANNED"
+    SENT = "SENT"
+    RESTING = "RESTING"
+    UNKNOWN = "UNKNOWN"
+    FILLED = "FILLED"
+    PARTIALLY_FILLED = "PARTIALLY_FILLED"
+    CANCELED = "CANCELED"
+    REJECTED = "REJECTED"
+
+    @property
+    def open(self) -> bool:
+        """Whether its end is still to be asked for."""
+        return self in (IntentState.PLANNED, IntentState.SENT, IntentState.RESTING, IntentState.UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """An intent's record: where it stands, and what the exchange has told of it so far.
+
+    With an `order_id` the exchange has acknowledged it: whatever it tells later, it was accepted.
+    """
+
+    intent: OrderIntent
+    state: IntentState
+    planned_at: datetime
+    updated_at: datetime
+    sent_at: datetime | None = None
+    order_id: str | None = None
+    filled_quantity: Decimal = ZERO
+    filled_notional: Decimal = ZERO
+    reason: str | None = None
+
+    @classmethod
+    def planned(cls, intent: OrderIntent, now: datetime) -> "JournalEntry":
+        return cls(intent, IntentState.PLANNED, now, now)
+
+    @classmethod
+    @exact
+    def lost(cls, order: Order, client_id: str, slot: datetime, style: OrderStyle, now: datetime) -> "JournalEntry":
+        """An order of ours that the exchange knows and the journal had lost; sent when the exchange took it."""
+        notional = order.quantity * order.limit_price
+        intent = OrderIntent(client_id, slot, order.side, style, order.quantity, order.limit_price, notional)
+        taken_at = order.created_at or slot
+        return cls(intent, IntentState.SENT, taken_at, now, taken_at).with_order(order, now)
+
+    @property
+    def counts(self) -> bool:
+        """Whether it has traded or still may: one that filled nothing counts against no limit but placements."""
+        return self.sent_at is not None and (self.filled_quantity > 0 or self.state.open)
+
+    def sent(self, now: datetime) -> "JournalEntry":
+        return replace(self, state=IntentState.SENT, sent_at=now, updated_at=now)
+
+    def acknowledged(self, order_id: str, now: datetime) -> "JournalEntry":
+        return replace(self, order_id=order_id, updated_at=now)
+
+    def unknown(self, reason: str, now: datetime) -> "JournalEntry":
+        return replace(self, state=IntentState.UNKNOWN, reason=reason, updated_at=now)
+
+    def ended(self, state: IntentState, reason: str, now: datetime) -> "JournalEntry":
+        return replace(self, state=state, reason=reason, updated_at=now)
+
+    def with_order(self, order: Order, now: datetime) -> "JournalEntry":
+        """What the exchange says of it now; an order that it knows was sent, whatever the record says."""
+        return replace(
+            self,
+            state=state_of(order),
+            sent_at=self.sent_at or self.planned_at,
+            order_id=order.order_id,
+            filled_quantity=order.filled_quantity,
+            filled_notional=order.filled_notional,
+            reason=None,
+            updated_at=now,
+        )
+
+    def resting(self, order: Order, now: datetime) -> "JournalEntry":
+        """Left in the book on purpose; what of it has filled so far is known."""
+        known = self.with_order(order, now)
+        waits = order.status in (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED)
+        return replace(known, state=IntentState.RESTING) if waits else known
+
+    def settled(self, quantity: Decimal, notional: Decimal, reason: str, now: datetime) -> "JournalEntry":
+        """Its end by other means than the exchange's word on the order: its fills, or an operator."""
+        filled = IntentState.FILLED if quantity >= self.intent.quantity else IntentState.PARTIALLY_FILLED
+        state = filled if quantity > 0 else IntentState.CANCELED
+        return replace(
+            self, state=state, filled_quantity=quantity, filled_notional=notional, reason=reason, updated_at=now
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """What was ordered so far: orders and placements of the UTC day, the last order that counts, the last slot."""
+
+    orders: int = 0
+    placements: int = 0
+    pnl_at_start: Decimal | None = None
+    last_order_at: datetime | None = None
+    last_slot: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DayStart:
+    """The total P&L that a UTC day began with, None where it is not known: what a day's loss is held against."""
+
+    day: date
+    pnl_at_start: Decimal | None
+
+    def on(self, now: datetime, total_pnl: Decimal | None) -> "DayStart":
+        """The day of `now`, begun with today's P&L if it is a new one; a clock that goes back begins none."""
+        if now.date() > self.day:
+            return DayStart(now.date(), total_pnl)
+        return self if self.pnl_at_start is not None else replace(self, pnl_at_start=total_pnl)
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """The intents of the last two days and those still open, by client order id."""
+
+    entries: Mapping[str, JournalEntry] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, entries: Iterable[JournalEntry]) -> "Journal":
+        return cls({entry.intent.client_order_id: entry for entry in entries})
+
+    def with_entry(self, entry: JournalEntry) -> "Journal":
+        return Journal({**self.entries, entry.intent.client_order_id: entry})
+
+    def activity(self, now: datetime, pnl_at_start: Decimal | None = None) -> Activity:
+        """The fold: an order belongs to the UTC day in which it was sent."""
+        sent = [(entry.sent_at, entry) for entry in self.entries.values() if entry.sent_at is not None]
+        today = [entry for sent_at, entry in sent if sent_at.date() == now.date()]
+        return Activity(
+            orders=sum(1 for entry in today if entry.counts),
+            placements=len(today),
+            pnl_at_start=pnl_at_start,
+            last_order_at=max((sent_at for sent_at, entry in sent if entry.counts), default=None),
+            last_slot=max((entry.intent.slot for _, entry in sent), default=None),
+        )
+
+    def outdated(self, now: datetime) -> tuple[str, ...]:
+        """Names of what no count needs any more: ended, older than two days, and not the newest of all."""
+        newest = max((entry.planned_at for entry in self.entries.values()), default=now)
+        return tuple(
+            name
+            for name, entry in self.entries.items()
+            if not entry.state.open and now - entry.planned_at > RECENT and entry.planned_at != newest
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Continuity:
+    """Which Redis the orders are recorded in, since when, and whether lost ones were searched for since."""
+
+    instance_id: str
+    since: datetime
+    searched: bool
+
+
+def state_of(order: Order) -> IntentState:
+    """The intent's state after the exchange's; what executed decides, not its name (exchange.md §4.4)."""
+    if not order.status.final:
+        return IntentState.SENT
+    if order.filled_quantity <= 0:
+        return IntentState.CANCELED
+    return IntentState.FILLED if order.filled_quantity >= order.quantity else IntentState.PARTIALLY_FILLED
