@@ -10,7 +10,8 @@ BotError
 ├── StoreError
 │   ├── StoreUnreachable      try again later, nothing was stored                   HTTP 503
 │   ├── StoreCorrupt          a key holds what it must not; a human looks           HTTP 500
-│   └── LeaseLost             the run took longer than its lease: nothing stored    HTTP 503
+│   ├── LeaseLost             the run took longer than its lease: nothing stored    HTTP 503
+│   └── LeaseAbandoned        the run that holds the lease died: it ends in seconds HTTP 503
 ├── LeaseHeld                 another run is at it: nothing to do                   HTTP 200
 ├── StaleData                 hold: what the decision rests on is too old           HTTP 200
 ├── ClockOff                  hold: our clock is over a minute off, a human sets it HTTP 503
@@ -79,6 +80,11 @@ class StoreCorrupt(StoreError):
 
 class LeaseLost(StoreError):
     code = "lease_lost"
+    http_status = 503
+
+
+class LeaseAbandoned(StoreError):
+    code = "lease_abandoned"
     http_status = 503
 
 

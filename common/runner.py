@@ -17,7 +17,7 @@ from common.config import Settings
 from common.decimal_json import to_answer
 from common.domain.orders.journal import JournalEntry
 from common.domain.slots import Slot
-from common.errors import BotError, LeaseHeld, StoreError
+from common.errors import BotError, LeaseAbandoned, LeaseHeld, StoreError
 from common.gcp import journal, logs
 from common.mexc.client import Mexc
 from common.mexc.http import MexcHttp
@@ -61,8 +61,8 @@ class Runner:
         if begun.answer is not None:
             return self._duplicate(call, begun.answer)
         if not begun.acquired:
-            raise self._lease_held(call, slot)
-        lease = self.store.lease(call.job.scope, begun.expires, call.meter)
+            raise self._lease_held(call, slot, begun)
+        lease = self.store.lease(call.job.scope, begun, call.meter)
         try:
             try:
                 run = self._given(call, slot, deadline, token, lease, begun)
@@ -132,8 +132,16 @@ class Runner:
         wait = self.settings.lease_wait_seconds
         return max(wait, min(wait * job.patience, self.settings.run_deadline_seconds / 2))
 
-    def _lease_held(self, call: Call, slot: Slot) -> LeaseHeld:
-        """The slot is lost to another run: Scheduler sees a success, so the log has to say it."""
+    def _lease_held(self, call: Call, slot: Slot, begun: Begun) -> LeaseHeld | LeaseAbandoned:
+        """The slot is lost to another run: Scheduler sees a success, so the log has to say it.
+
+        But when that run's time was over before its lease is, it has died, and a retry helps.
+        """
+        if begun.left < LEASE_MARGIN_SECONDS:
+            name = begun.token.rpartition(":")[0]
+            return LeaseAbandoned(
+                f"the run {name} died and its lease ends in {begun.left:.0f} s: a retry will find it free"
+            )
         if slot.scheduled:
             logs.event(
                 "slot.dropped", {"task": call.job.task, "slot": slot.name, "scope": call.job.scope}, logging.WARNING

@@ -1100,3 +1100,17 @@ def test_a_price_from_the_exchange_wins_over_one_that_cannot_be_read(
     exchange.answers["ticker/24hr"] = ticker_payload("0.03")
     assert functions.post("price").status_code == 200
     assert told(functions.get("price"))["data"]["price"] == told(functions.post("price"))["data"]["price"]
+
+
+def test_the_lease_of_a_run_that_died_is_told_as_such_and_a_retry_is_asked_for(
+    functions: Functions, store_client: "redis.Redis"
+) -> None:
+    lease = f"{B}lease:account"
+    store_client.set(lease, "cost:20260102T1155Z:1f", px=7_000)
+    response = functions.post("balance")
+    assert response.status_code == 503
+    error = told(response)["error"]
+    assert error["code"] == "lease_abandoned"
+    assert "cost:20260102T1155Z died" in error["message"]
+    store_client.set(lease, "cost:20260102T1155Z:1f", px=40_000)
+    assert told(functions.post("balance"))["reason"] == "another run that shares this state is under way"

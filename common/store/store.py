@@ -8,6 +8,7 @@ three round trips, whatever is stored.
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import redis
@@ -36,11 +37,14 @@ A GET answers a document, a list or range of documents; a hash its fields as tex
 class Begun:
     """What the first trip found: `answer` is that of a finished run of the same slot.
 
-    `expires` is when a lease that was acquired runs out, by the monotonic clock.
+    `token` is that of the run that holds the lease. `expires` is when it runs out, by the monotonic clock, if this
+    run holds it; `left` is the seconds that Redis gives it.
     """
 
     acquired: bool
+    token: str
     expires: float
+    left: float
     answer: str | None
     values: Mapping[str, Any]
 
@@ -52,6 +56,8 @@ class Store:
         self._client = client
         self._clock = clock
         self.keys = keys
+        self._orphans: dict[str, str] = {}
+        """By token, the leases of runs of this process that ended while Redis could not be reached."""
 
     def begin(
         self,
@@ -69,11 +75,14 @@ class Store:
         since in a MULTI all other writes would go through. Raises StoreError, ConfigurationError.
         """
         lease = self.keys.lease(scope)
+        for orphan, key in list(self._orphans.items()):
+            self._release(key, orphan, meter)
         expires = self._clock.monotonic() + seconds
 
         def fill(pipe: Any) -> None:
             pipe.set(lease, token, nx=True, px=int(seconds * 1000))
             pipe.get(lease)
+            pipe.pttl(lease)
             for key in types:
                 pipe.type(key)
             for read in reads.values():
@@ -88,25 +97,27 @@ class Store:
             raise
         acquired = results[1] == token
         answer = results.pop() if mark else None
-        found = results[2 : 2 + len(types)]
+        found = results[3 : 3 + len(types)]
         try:
             self._raise_on_error(("GET", lease), results[1])
             self._raise_on_error(("GET", mark or ""), answer)
             for (key, expected), kind in zip(types.items(), found, strict=True):
                 if kind not in (expected, "none"):
                     raise StoreCorrupt(f"{key} holds a {kind}, expected a {expected}")
-            values = self._values(reads, results[2 + len(types) :])
+            values = self._values(reads, results[3 + len(types) :])
         except StoreError:
             if acquired:
                 self._release(lease, token, meter)
             raise
         if acquired and answer is not None:
             self._release(lease, token, meter)
-        return Begun(acquired, expires, answer, values)
+        return Begun(acquired, results[1], expires, max(results[2], 0) / 1000, answer, values)
 
-    def lease(self, scope: str, expires: float, meter: Meter) -> Lease:
+    def lease(self, scope: str, begun: Begun, meter: Meter) -> Lease:
         """Watch the lease that `begin` has just acquired."""
-        return Lease(self._client, self.keys.lease(scope), self._clock, expires, meter)
+        key = self.keys.lease(scope)
+        give_back = partial(self._release, key, begun.token, meter)
+        return Lease(self._client, key, self._clock, begun.expires, meter, give_back)
 
     def read(self, reads: Mapping[str, Read], meter: Meter) -> Mapping[str, Any]:
         """Several reads in one trip, decoded: documents, hashes, lists."""
@@ -205,7 +216,10 @@ class Store:
         try:
             self._client.transaction(delete, lease)
         except redis.RedisError as error:
-            log.warning("the lease was not given back and runs out by itself (%s)", type(error).__name__)
+            self._orphans[token] = lease
+            log.warning("the lease could not be given back now (%s)", type(error).__name__)
+        else:
+            self._orphans.pop(token, None)
 
     def _values(self, reads: Mapping[str, Read], results: Sequence[Any]) -> dict[str, Any]:
         values: dict[str, Any] = {}

@@ -24,6 +24,7 @@ READS = frozenset(
         "LRANGE",
         "ZRANGE",
         "ZREVRANGEBYSCORE",
+        "PTTL",
         "TTL",
         "EXISTS",
         "WATCH",

@@ -33,7 +33,7 @@ def begin(store: Store, token: str = "run-1", scope: str = "account", mark: str 
 def acquire(store: Store, token: str = "run-1") -> Lease:
     begun = begin(store, token)
     assert begun.acquired
-    return store.lease("account", begun.expires, Meter())
+    return store.lease("account", begun, Meter())
 
 
 def writing(text: str) -> Batch:
@@ -141,12 +141,32 @@ def test_a_run_can_store_in_the_middle_and_keep_the_lease(store: Store, any_redi
     assert any_redis.exists(LEASE_KEY) == 0
 
 
-def test_a_run_that_is_abandoned_leaves_the_lease_to_its_expiry(store: Store, any_redis: "redis.Redis") -> None:
+def test_a_run_that_ends_without_a_commit_gives_the_lease_back(store: Store, any_redis: "redis.Redis") -> None:
     lease = acquire(store)
     lease.close()
-    assert any_redis.get(LEASE_KEY) == "run-1"
-    any_redis.pexpire(LEASE_KEY, -1)
+    assert any_redis.exists(LEASE_KEY) == 0
     assert begin(store, "run-2").acquired
+    lease.close()
+    assert any_redis.get(LEASE_KEY) == "run-2", "closed once is closed for good"
+
+
+def test_a_run_that_ends_after_its_lease_passed_to_another_leaves_that_alone(
+    store: Store, any_redis: "redis.Redis"
+) -> None:
+    lease = acquire(store)
+    taken_over(any_redis)
+    lease.close()
+    assert any_redis.get(LEASE_KEY) == "run-2"
+
+
+def test_a_run_that_does_not_get_the_lease_is_told_who_has_it_and_for_how_long(
+    store: Store, any_redis: "redis.Redis"
+) -> None:
+    assert SECONDS - 2 < begin(store, "cost:20260102T1200Z:1").left <= SECONDS
+    any_redis.pexpire(LEASE_KEY, 7_000)
+    begun = begin(store, "run-2")
+    assert (begun.acquired, begun.token) == (False, "cost:20260102T1200Z:1")
+    assert 5 < begun.left <= 7
 
 
 def test_a_lease_that_was_closed_writes_nothing_more(store: Store, any_redis: "redis.Redis") -> None:
@@ -185,14 +205,7 @@ def given_up_after_a_checkpoint(lease: Lease, clock: FakeClock) -> None:
     lease.close()
 
 
-def too_late(lease: Lease, clock: FakeClock) -> None:
-    clock.move(SECONDS)
-    with pytest.raises(LeaseLost):
-        lease.commit(writing("stored"))
-    lease.close()
-
-
-ENDINGS = [given_up, given_up_after_a_checkpoint, too_late]
+ENDINGS = [given_up, given_up_after_a_checkpoint]
 
 
 @pytest.mark.parametrize("end", ENDINGS)
@@ -282,7 +295,7 @@ def test_a_process_that_froze_between_begin_and_watch_does_not_write_under_the_l
     clock.move(SECONDS)
     taken_over(any_redis) if taken else deleted(any_redis)
     with pytest.raises(LeaseLost):
-        store.lease("account", begun.expires, Meter())
+        store.lease("account", begun, Meter())
     assert any_redis.get(LEASE_KEY) == ("run-2" if taken else None)
 
 
@@ -308,7 +321,7 @@ def test_the_life_of_a_lease_counts_from_before_it_was_asked_for(store: Store, c
 def test_a_lease_just_inside_its_life_is_good(store: Store, any_redis: "redis.Redis", clock: FakeClock) -> None:
     begun = begin(store)
     clock.move(SECONDS - 0.001)
-    store.lease("account", begun.expires, Meter()).commit(writing("stored"))
+    store.lease("account", begun, Meter()).commit(writing("stored"))
     assert any_redis.get("x") == "stored"
 
 

@@ -57,7 +57,7 @@ def stored(store: Store, batch: Batch) -> None:
     """Write the batch as a run does: begin, lease, commit."""
     begun = begin(store)
     assert begun.acquired
-    store.lease("account", begun.expires, Meter()).commit(batch)
+    store.lease("account", begun, Meter()).commit(batch)
 
 
 def reply(text: str, at: datetime = NOON, endpoint: str = "account_info") -> Reply:
@@ -551,7 +551,7 @@ def test_bytes_that_are_no_text_are_corrupt_and_leave_no_lease(store: Store, any
 def test_a_container_that_was_spoilt_during_a_run_is_told_as_corrupt(
     store: Store, any_redis: "redis.Redis"
 ) -> None:
-    lease = store.lease("account", begin(store, types={KEYS.cost: "hash"}).expires, Meter())
+    lease = store.lease("account", begin(store, types={KEYS.cost: "hash"}), Meter())
     any_redis.set(KEYS.cost, "what is this")
     batch = new_batch()
     batch.hash(KEYS.cost, {"avg_cost": d("0.02")})
@@ -687,7 +687,7 @@ def test_a_redis_that_runs_out_of_memory_during_a_run_stores_nothing_by_halves(
     store = Store(client_of(redis_server), KEYS, clock)
     with configured(redis_server, maxmemory_policy="noeviction", maxmemory="0") as admin:
         begun = begin(store)
-        lease = store.lease("account", begun.expires, Meter())
+        lease = store.lease("account", begun, Meter())
         admin.config_set("maxmemory", "1mb")
         with pytest.raises(StoreUnreachable, match="OutOfMemory"):
             lease.commit(a_bit_of_everything(), release=release)
@@ -781,7 +781,7 @@ def test_a_whole_run_is_three_trips_whatever_it_reads_and_stores(counted: Store)
     meter = Meter()
     reads: dict[str, Read] = {f"{n}": ("GET", f"k{n}") for n in range(20)}
     begun = begin(counted, mark="mark", reads=reads, types={f"k{n}": "hash" for n in range(20)}, meter=meter)
-    lease = counted.lease("account", begun.expires, meter)
+    lease = counted.lease("account", begun, meter)
     lease.commit(a_bit_of_everything())
     lease.close()
     assert len(Counted.sent) == meter.counts["redis"] == 3
@@ -807,7 +807,7 @@ def test_every_trip_that_is_made_is_counted(counted: Store) -> None:
 
 def test_a_checkpoint_costs_two_trips_more(counted: Store) -> None:
     meter = Meter()
-    lease = counted.lease("account", begin(counted, meter=meter).expires, meter)
+    lease = counted.lease("account", begin(counted, meter=meter), meter)
     lease.commit(new_batch(), release=False)
     lease.commit(new_batch())
     assert len(Counted.sent) == meter.counts["redis"] == 5
@@ -850,27 +850,61 @@ def test_a_write_is_never_sent_twice(counted: Store) -> None:
     """An answer that got lost may stand for a write that went through."""
     batch = new_batch()
     batch.document("x", 1)
-    lease = counted.lease("account", begin(counted).expires, Meter())
+    lease = counted.lease("account", begin(counted), Meter())
     Counted.on_answer = breaks_at_the_answer_to(b"EXEC")
     with pytest.raises(StoreUnreachable):
         lease.commit(batch)
     assert sum(b"EXEC" in text for text in Counted.sent) == 2, "that of begin, and one of commit"
 
 
-@pytest.mark.parametrize("release", [True, False])
-def test_a_run_whose_watch_was_never_answered_stores_nothing(
-    counted: Store, redis_server: str, release: bool
+def test_a_run_whose_watch_is_never_answered_does_not_begin_and_gives_the_lease_back(
+    counted: Store, redis_server: str
 ) -> None:
-    lease = counted.lease("account", begin(counted).expires, Meter())
+    begun = begin(counted)
     Counted.on_answer = breaks_at_the_answer_to(b"WATCH")
     with pytest.raises(StoreUnreachable):
-        lease.commit(a_bit_of_everything(), release=release)
-    assert keys_at(redis_server) == [LEASE_KEY]
+        counted.lease("account", begun, Meter())
+    assert keys_at(redis_server) == []
+
+
+@pytest.mark.parametrize("release", [True, False])
+@pytest.mark.parametrize("lost", ["the request", "the answer"])
+def test_a_connection_lost_at_the_commit_stores_all_or_nothing_and_gives_the_lease_back(
+    counted: Store, redis_server: str, release: bool, lost: str
+) -> None:
+    """Otherwise every retry would find a run under way, and Scheduler take that for a success."""
+    lease = counted.lease("account", begin(counted), Meter())
+    if lost == "the request":
+        Counted.break_sending = 1
+    else:
+        Counted.on_answer = breaks_at_the_answer_to(b"EXEC")
+    batch = new_batch()
+    batch.document("x", {})
+    with pytest.raises(StoreUnreachable):
+        lease.commit(batch, release=release)
+    lease.close()
+    assert keys_at(redis_server) == ([] if lost == "the request" else ["x"])
+    assert begin(counted).acquired
+
+
+def test_a_lease_that_could_not_be_given_back_is_by_the_next_run_of_the_process(counted: Store) -> None:
+    lease = counted.lease("account", begin(counted), Meter())
+    Counted.break_sending = 9
+    with pytest.raises(StoreUnreachable):
+        lease.commit(new_batch())
+    lease.close()
+    Counted.break_sending = 0
+    meter = Meter()
+    assert begin(counted, token="run-2", meter=meter).acquired
+    assert meter.counts["redis"] == 4, "three to give it back, and one to begin"
+    meter.counts.clear()
+    assert not begin(counted, token="run-3", meter=meter).acquired
+    assert meter.counts["redis"] == 1, "no more is made of it"
 
 
 def test_a_checkpoint_is_over_only_when_the_lease_is_certain_again(counted: Store, redis_server: str) -> None:
     """What follows it, such as an order, must not happen on a lease that nobody watches."""
-    lease = counted.lease("account", begin(counted).expires, Meter())
+    lease = counted.lease("account", begin(counted), Meter())
     batch = new_batch()
     batch.document("x", 1)
     batch.writes.append(lambda _: setattr(Counted, "on_answer", breaks_at_the_answer_to(b"WATCH")))
@@ -878,7 +912,7 @@ def test_a_checkpoint_is_over_only_when_the_lease_is_certain_again(counted: Stor
         lease.commit(batch, release=False)
     with pytest.raises(LeaseLost):
         lease.commit(a_bit_of_everything())
-    assert keys_at(redis_server) == [LEASE_KEY, "x"]
+    assert keys_at(redis_server) == ["x"]
 
 
 def test_a_watch_that_was_answered_too_late_guards_nothing(
@@ -893,7 +927,7 @@ def test_a_watch_that_was_answered_too_late_guards_nothing(
         else:
             clock.move(55)
 
-    lease = counted.lease("account", begin(counted).expires, Meter())
+    lease = counted.lease("account", begin(counted), Meter())
     batch = new_batch()
     batch.document("x", 1)
     batch.writes.append(lambda _: setattr(Counted, "on_answer", slow))
@@ -927,7 +961,7 @@ def test_a_connection_cut_between_begin_and_commit_stores_nothing(redis_server: 
     client = client_of(redis_server)
     client.flushdb()
     store = Store(client, KEYS, clock)
-    lease = store.lease("account", begin(store).expires, Meter())
+    lease = store.lease("account", begin(store), Meter())
     killed(redis_server)
     with pytest.raises(StoreUnreachable, match="connection"):
         lease.commit(a_bit_of_everything())
