@@ -1,9 +1,11 @@
 """Settings: what they default to, what is refused, and what an error may say."""
 
+import json
 import re
 from contextlib import suppress
 from datetime import date, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -538,3 +540,11 @@ def test_every_setting_is_used_and_tested() -> None:
     unused = [name for name in Settings.model_fields if not re.search(rf"(settings|self)\.{name}\b", code)]
     untested = [name for name in Settings.model_fields if name.upper() not in tests and f".{name}" not in tests]
     assert (unused, untested) == ([], [])
+
+
+def test_terraform_knows_every_setting_of_the_bot_and_no_other() -> None:
+    known = set(json.loads((Path(__file__).parent.parent / "terraform" / "settings.json").read_text()))
+    settings = {name.upper() for name in Settings.model_fields}
+    assert known == settings, (
+        f"terraform/settings.json, lacking or stale: {known ^ settings}; `make settings` writes it"
+    )

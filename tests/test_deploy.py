@@ -884,14 +884,6 @@ def test_every_setting_terraform_makes_is_one_the_bot_reads() -> None:
     assert set(re.findall(r'"([A-Z_]+)"', reserved.group(1))) <= {name.upper() for name in Settings.model_fields}
 
 
-def test_terraform_knows_every_setting_of_the_bot_and_no_other() -> None:
-    known = set(json.loads((TERRAFORM / "settings.json").read_text()))
-    settings = {name.upper() for name in Settings.model_fields}
-    assert known == settings, (
-        f"terraform/settings.json, lacking or stale: {known ^ settings}; `make settings` writes it"
-    )
-
-
 def test_both_sides_name_the_same_functions_and_profiles() -> None:
     table = re.search(r"value = {\n(.*?)\n  }", (TERRAFORM / "modules" / "jobs" / "main.tf").read_text(), re.DOTALL)
     assert table

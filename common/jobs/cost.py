@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from common.books import watch
 from common.books.fills import FillReader
 from common.books.update import NO_COST, Books, update
 from common.mexc.client import Answer
@@ -31,7 +32,7 @@ def run(run: Run) -> Outcome:
     keep_raw(run.batch, wave)
     with run.stage("decide"):
         data = update(run, run.batch, books, price.value, history, holdings).data
-    return Outcome(body={"data": data}) if data else skipped(NO_COST)
+    return Outcome(body={"data": data}, logged=watch.told(data)) if data else skipped(NO_COST)
 
 
 def show(view: View) -> Mapping[str, Any] | None:

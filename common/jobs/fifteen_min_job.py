@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from common.books import update
+from common.books import update, watch
 from common.books.fills import FillReader
 from common.books.update import NO_COST, Books, Update
 from common.domain.decision.policy import Cause, Hold
@@ -140,6 +140,7 @@ def _outcome(run: Run, costs: CostLeg, plan: PlanLeg, order: Document | None) ->
     if document:
         earlier, mode = run.state.earlier, run.settings.execution_mode
         told |= attention.told(document, order, earlier, mode)
+    told |= watch.told(costs.result.data if costs.result else None)
     if errors:
         told["error_code"] = errors[0].code
     http_status = 200

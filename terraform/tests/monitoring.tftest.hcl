@@ -71,8 +71,8 @@ run "the_metrics_are_read_off_one_line_a_run" {
       "15min_job_rebalance_notional" = ["${local.finished}\njsonPayload.task=\"15-min-job\"\njsonPayload.rebalance_notional_usdt>0", "DELTA", "DISTRIBUTION", "{USDT}", "EXTRACT(jsonPayload.rebalance_notional_usdt)", { action = "EXTRACT(jsonPayload.rebalance_action)" }, [[1, 2, 20]]]
       "15min_job_success_rate"       = ["${local.finished}\njsonPayload.task=\"15-min-job\"", "DELTA", "INT64", "1", null, { status = "EXTRACT(jsonPayload.status)" }, []]
       "job_runs"                     = ["${local.finished}", "DELTA", "INT64", "1", null, { status = "EXTRACT(jsonPayload.status)", task = "EXTRACT(jsonPayload.task)" }, []]
-      "rebalance_blocked"            = ["${local.finished}\njsonPayload.task=(\"15-min-job\" OR \"rebalance\")\njsonPayload.rebalance_blocked=true", "DELTA", "INT64", "1", null, { task = "EXTRACT(jsonPayload.task)" }, []]
       "rebalance_failures"           = ["${local.finished}\njsonPayload.task=(\"15-min-job\" OR \"rebalance\")\njsonPayload.status=(\"error\" OR \"partial\")\nNOT jsonPayload.rebalance_action=\"HOLD\"", "DELTA", "INT64", "1", null, { task = "EXTRACT(jsonPayload.task)" }, []]
+      "unresolved_orders" = ["${local.finished}\njsonPayload.task=\"15-min-job\"\njsonPayload.attention=\"unresolved_order\"", "DELTA", "INT64", "1", null, { task = "EXTRACT(jsonPayload.task)" }, []]
       "shared_auth_failures"         = ["${local.finished}\njsonPayload.auth_failure:*", "DELTA", "INT64", "1", null, { reason = "EXTRACT(jsonPayload.auth_failure)", task = "EXTRACT(jsonPayload.task)" }, []]
     })
     error_message = "A metric has another name, counts other lines, or measures or labels them otherwise."
@@ -97,14 +97,14 @@ run "every_alert_asks_what_it_says" {
   assert {
     condition = jsonencode({ for key, policy in google_monitoring_alert_policy.query : key => [for condition in policy.conditions : [policy.severity, condition.condition_prometheus_query_language[0].duration, condition.condition_prometheus_query_language[0].query]] }) == jsonencode({
       failures               = [["WARNING", "0s", "sum by (task) (increase(logging_googleapis_com:user_job_runs{monitored_resource=\"cloud_run_revision\",status=~\"error|partial\"}[15m])) > 2.5"], ["WARNING", "0s", "sum(increase(logging_googleapis_com:user_15min_job_failures{monitored_resource=\"cloud_run_revision\"}[31m])) > 1.5"]]
-      rebalance-blocked      = [["ERROR", "0s", "sum(increase(logging_googleapis_com:user_rebalance_blocked{monitored_resource=\"cloud_run_revision\"}[91m])) > 5.5"]]
+      order-unresolved       = [["CRITICAL", "0s", "sum(increase(logging_googleapis_com:user_unresolved_orders{monitored_resource=\"cloud_run_revision\"}[46m])) > 2.5"]]
       rebalance-failing      = [["CRITICAL", "0s", "(sum(increase(logging_googleapis_com:user_rebalance_failures{monitored_resource=\"cloud_run_revision\"}[46m])) > 2.5) unless on() (sum(increase(logging_googleapis_com:user_job_runs{monitored_resource=\"cloud_run_revision\",task=~\"15-min-job|rebalance\",status=\"success\"}[46m])) > 0.5) unless on() (sum(increase(logging_googleapis_com:user_15min_job_rebalance_action{monitored_resource=\"cloud_run_revision\",action=\"HOLD\"}[46m])) > 0.5)"]]
       silent-balance         = [["ERROR", "360s", "(sum(increase(logging_googleapis_com:user_job_runs{monitored_resource=\"cloud_run_revision\",task=\"sync-balance\",status=~\"success\"}[5m])) or vector(0)) < 0.5"]]
       silent-cost            = [["ERROR", "600s", "(sum(increase(logging_googleapis_com:user_job_runs{monitored_resource=\"cloud_run_revision\",task=\"update-cost\",status=~\"success|skipped\"}[7m])) or vector(0)) < 0.5"]]
       silent-fifteen-min-job = [["CRITICAL", "1800s", "(sum(increase(logging_googleapis_com:user_job_runs{monitored_resource=\"cloud_run_revision\",task=\"15-min-job\",status=~\"success\"}[17m])) or vector(0)) < 0.5"]]
       silent-price           = [["ERROR", "120s", "(sum(increase(logging_googleapis_com:user_job_runs{monitored_resource=\"cloud_run_revision\",task=\"update-price\",status=~\"success\"}[3m])) or vector(0)) < 0.5"]]
       silent-rebalance       = [["CRITICAL", "82800s", "(sum(increase(logging_googleapis_com:user_job_runs{monitored_resource=\"cloud_run_revision\",task=\"rebalance\",status=~\"success\"}[2942m])) or vector(0)) < 0.5"]]
-      slots-dropped          = [["WARNING", "0s", "(sum(increase(logging_googleapis_com:user_job_runs{monitored_resource=\"cloud_run_revision\",task=\"15-min-job\"}[3h])) < 10.5) and on() (sum(increase(logging_googleapis_com:user_job_runs{monitored_resource=\"cloud_run_revision\",task=\"15-min-job\"}[1h] offset 3h)) > 0.5)"]]
+      slots-dropped          = [["WARNING", "0s", "(sum(increase(logging_googleapis_com:user_job_runs{monitored_resource=\"cloud_run_revision\",task=\"15-min-job\",status!=\"skipped\"}[3h])) < 10.5) and on() (sum(increase(logging_googleapis_com:user_job_runs{monitored_resource=\"cloud_run_revision\",task=\"15-min-job\",status!=\"skipped\"}[1h] offset 3h)) > 0.5)"]]
     })
     error_message = "An alert is missing, or has another query, length or severity. A silent job is noticed after three intervals and two minutes."
   }
@@ -122,7 +122,7 @@ run "every_alert_asks_what_it_says" {
       forged-caller = ["ERROR", "jsonPayload.auth_failure=(\"missing_credentials\" OR \"forbidden_caller\")", { reason = "EXTRACT(jsonPayload.auth_failure)", task = "EXTRACT(jsonPayload.task)" }, "3600s"]
       key-age       = ["WARNING", "jsonPayload.key_age_days>=75", { days = "EXTRACT(jsonPayload.key_age_days)" }, "86400s"]
       ledger-drift  = ["ERROR", "jsonPayload.ledger_drift>0.01", { share = "EXTRACT(jsonPayload.ledger_drift)", task = "EXTRACT(jsonPayload.task)" }, "3600s"]
-      open-intent   = ["CRITICAL", "jsonPayload.open_intent_minutes>30", { minutes = "EXTRACT(jsonPayload.open_intent_minutes)", task = "EXTRACT(jsonPayload.task)" }, "3600s"]
+      in-vain       = ["ERROR", "jsonPayload.slots_in_vain>=6", { slots = "EXTRACT(jsonPayload.slots_in_vain)", task = "EXTRACT(jsonPayload.task)" }, "3600s"]
       orders        = ["CRITICAL", "jsonPayload.orders_today>10", { orders = "EXTRACT(jsonPayload.orders_today)", task = "EXTRACT(jsonPayload.task)" }, "3600s"]
       quarantine    = ["ERROR", "jsonPayload.quarantined_fills>0", { fills = "EXTRACT(jsonPayload.quarantined_fills)", task = "EXTRACT(jsonPayload.task)" }, "3600s"]
       zero-balance  = ["CRITICAL", "jsonPayload.zero_balance=true", { task = "EXTRACT(jsonPayload.task)" }, "3600s"]
@@ -149,7 +149,7 @@ run "what_cannot_run_is_not_missed" {
   }
 
   assert {
-    condition     = jsonencode(keys(google_monitoring_alert_policy.query)) == jsonencode(["failures", "rebalance-blocked", "rebalance-failing", "silent-price"])
+    condition     = jsonencode(keys(google_monitoring_alert_policy.query)) == jsonencode(["failures", "order-unresolved", "rebalance-failing", "silent-price"])
     error_message = "Before there is an exchange key, only price has anything to do."
   }
 }

@@ -333,7 +333,7 @@ run "the_journal_takes_what_the_functions_print_and_nothing_else" {
       "resource.labels.service_name=(\"balance\" OR \"cost\" OR \"fifteen-min-job\" OR \"ops\" OR \"price\" OR \"rebalance\")",
       "",
       "logName=\"projects/test-project/logs/run.googleapis.com%2Fstdout\"",
-      "jsonPayload.event=(\"journal.fill\" OR \"journal.inception\" OR \"journal.intent\" OR \"journal.plan\")",
+      "jsonPayload.event=~\"^journal[.]\"",
       "",
     ])
     error_message = "What else may write logs in the project could feed restore, or the journal lacks something."

@@ -37,9 +37,9 @@ locals {
         severity = "WARNING"
         lasts    = 0
         queries = {
-          "two of twelve slots of ${row.task} had no run" = "(sum(increase(${local.runs},task=\"${row.task}\"}[3h])) < 10.5) and on() (sum(increase(${local.runs},task=\"${row.task}\"}[1h] offset 3h)) > 0.5)"
+          "two of twelve slots of ${row.task} had no run" = "(sum(increase(${local.runs},task=\"${row.task}\",status!=\"skipped\"}[3h])) < 10.5) and on() (sum(increase(${local.runs},task=\"${row.task}\",status!=\"skipped\"}[1h] offset 3h)) > 0.5)"
         }
-        text = "Of the last twelve slots of ${row.task} at least two had no run at all, not even one that failed."
+        text = "Of the last twelve slots of ${row.task} at least two had no run at all, not even one that failed: never called, or given up for another run that held the lease."
       } if key == "fifteen_min_job"
     },
     {
@@ -66,14 +66,14 @@ locals {
         }
         text = "At least three rebalances have failed and none has succeeded in between."
       }
-      rebalance-blocked = {
-        title    = "six plans wanted to trade and could not"
-        severity = "ERROR"
+      order-unresolved = {
+        title    = "an order is unresolved for half an hour"
+        severity = "CRITICAL"
         lasts    = 0
         queries = {
-          "six plans in a row wanted to trade and could not" = "sum(increase(${local.promql["rebalance_blocked"]}{${local.of_functions}}[91m])) > 5.5"
+          "three slots in a row held because of an order in doubt" = "sum(increase(${local.promql["unresolved_orders"]}{${local.of_functions}}[46m])) > 2.5"
         }
-        text = "For an hour and a half every plan wanted to trade, and a limit, an unresolved order or an order that did not fill stood in its way."
+        text = "What became of an order is not known, and until it is the bot trades nothing, while every run ends well."
       }
     },
   )
@@ -85,7 +85,7 @@ locals {
     zero-balance  = { title = "a balance is zero", severity = "CRITICAL", match = "jsonPayload.zero_balance=true", show = { task = "task" }, text = "The account holds none of one of the two assets, or all of it." }
     forged-caller = { title = "a caller was refused", severity = "ERROR", match = "jsonPayload.auth_failure=(\"missing_credentials\" OR \"forbidden_caller\")", show = { reason = "auth_failure", task = "task" }, text = "Somebody got past the platform's check and was turned away by the function itself." }
     key-age       = { title = "exchange key near its 90 days", severity = "WARNING", match = "jsonPayload.key_age_days>=75", show = { days = "key_age_days" }, text = "A key not bound to an address dies after 90 days; make a new one in time." }
-    open-intent   = { title = "an order is unresolved for half an hour", severity = "CRITICAL", match = "jsonPayload.open_intent_minutes>30", show = { minutes = "open_intent_minutes", task = "task" }, text = "What became of an order is not known, and until it is the bot trades nothing, while every run ends well." }
+    in-vain       = { title = "six slots wanted to trade and could not", severity = "ERROR", match = "jsonPayload.slots_in_vain>=6", show = { slots = "slots_in_vain", task = "task" }, text = "For an hour and a half every plan wanted to trade, and a limit, an unresolved order or an order that did not fill stood in its way." }
     ledger-drift  = { title = "ledger and account differ by more than 1 %", severity = "ERROR", match = "jsonPayload.ledger_drift>0.01", show = { share = "ledger_drift", task = "task" }, text = "The fills do not explain what the account holds: a deposit, a withdrawal, or fills that were missed." }
     quarantine    = { title = "a fill could not be read", severity = "ERROR", match = "jsonPayload.quarantined_fills>0", show = { fills = "quarantined_fills", task = "task" }, text = "A fill lies aside, uncounted: cost and P&L lack it until an operator books or ignores it." }
   }

@@ -1,4 +1,4 @@
-# The journal outside Redis: fills, intents, plans and what the bot began with, as the functions log them. `restore` of ops
+# The journal outside Redis: fills, intents, plans, commands and what the bot began with, as the functions log them, each line chained to the one before. `restore` of ops
 # reads it back. The logging service writes once an hour, so its last hours may be missing; the exchange's own history covers
 # them. No object can be replaced or deleted before its retention is over; the retention itself can be shortened by whoever
 # may change the bucket, unless it is locked.
@@ -41,7 +41,7 @@ resource "google_logging_project_sink" "journal" {
   filter                 = <<-EOT
     ${local.from_this_bot}
     logName="projects/${var.project_id}/logs/run.googleapis.com%2Fstdout"
-    jsonPayload.event=("journal.fill" OR "journal.inception" OR "journal.intent" OR "journal.plan")
+    jsonPayload.event=~"^journal[.]"
   EOT
 }
 

@@ -53,9 +53,9 @@ locals {
       filter      = local.finished
       labels      = { task = "task", status = "status" }
     }
-    "rebalance_blocked" = {
-      description = "Plans that wanted to trade and could not: refused by a limit, or without an order that filled"
-      filter      = "${local.finished}\n${local.rebalancing}\njsonPayload.rebalance_blocked=true"
+    "unresolved_orders" = {
+      description = "Runs of the 15-minute job that held because what became of an order is not known"
+      filter      = "${local.fifteen_min}\njsonPayload.attention=\"unresolved_order\""
       labels      = { task = "task" }
     }
     # A plan that holds because the cost leg failed is no failure of the rebalance.
