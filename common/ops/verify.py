@@ -28,6 +28,7 @@ from common.store.codec import from_document
 from common.store.documents import assets
 from common.store.store import Read
 from common.trading import attention
+from common.trading.replay import replay
 from common.trading.resolution import NOT_PLACED_AFTER
 
 CLOCK_LIMIT_MS = 800
@@ -55,6 +56,7 @@ def verify(view: View, exchange: Mexc) -> Mapping[str, Any]:
         *_store(view),
         *_runs(view),
         *_trading(view, values),
+        _asked("plans_reproduced", lambda: _replayed(view)),
         _asked("audit_chain", lambda: _chain(view.settings)),
         *_exchange(view, exchange),
         _limits(view.settings),
@@ -98,6 +100,12 @@ def _store(view: View) -> Iterator[Finding]:
     policy = view.store.eviction_policy()
     told = f"the policy is {policy or 'not told'}; state is safe under noeviction only"
     yield Finding("eviction_policy", None if policy is None else policy == "noeviction", told)
+
+
+def _replayed(view: View) -> Finding:
+    """Whether today's rule makes the stored plans of what was known then, to the byte."""
+    replayed = replay(view.store, view.meter)
+    return Finding("plans_reproduced", not replayed.different, replayed.told)
 
 
 def _chain(settings: Settings) -> Finding:

@@ -15,23 +15,23 @@ class Batch:
     """Writes that are queued, to go to Redis together or not at all."""
 
     def __init__(self, keys: Keys, run_id: str, task: str, redact: Redact = UNSIGNED) -> None:
-        """`redact` takes out of every text what may not be stored (common/redact.py)."""
+        """`answers` counts raw ones; `redact` takes out of every text what may not be stored (common/redact.py)."""
         self.keys = keys
-        self._run_id = run_id
+        self.run_id = run_id
         self._task = task
         self._redact = redact
-        self._count = 0
+        self.answers = 0
         self.writes: list[Callable[[Any], object]] = []
 
     def fork(self) -> "Batch":
         """An empty batch of the same run: a leg that fails is dropped with all it queued."""
-        child = Batch(self.keys, f"{self._run_id}.{len(self.writes)}", self._task, self._redact)
+        child = Batch(self.keys, f"{self.run_id}.{len(self.writes)}", self._task, self._redact)
         return child
 
     def next(self) -> "Batch":
         """An empty batch that goes on where this one ends."""
-        batch = Batch(self.keys, self._run_id, self._task, self._redact)
-        batch._count = self._count
+        batch = Batch(self.keys, self.run_id, self._task, self._redact)
+        batch.answers = self.answers
         return batch
 
     def extend(self, other: "Batch") -> None:
@@ -39,9 +39,9 @@ class Batch:
 
     def raw(self, reply: Reply) -> None:
         """The exchange's answer unaltered, as the latest and into the history."""
-        self._count += 1
+        self.answers += 1
         stamp = milliseconds(reply.received_at)
-        metadata = {"task": self._task, "source": "MEXC v3", "id": f"{self._run_id}.{self._count}"}
+        metadata = {"task": self._task, "source": "MEXC v3", "id": f"{self.run_id}.{self.answers}"}
         document = (
             f'{{"response":{reply.text},"timestamp":{stamp},'
             f'"datetime":"{reply.received_at.isoformat()}","metadata":{to_redis(metadata)}}}'

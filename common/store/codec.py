@@ -4,9 +4,9 @@
     from_document(Pause, document, "bot:QRLUSDT:pause")      -> Pause(...)
 
 A field may be Decimal, int, bool, str, datetime (aware), date, timedelta (whole seconds), an Enum, another
-dataclass, `X | None`, `tuple[X, ...]`, `tuple[X, Y]` or `Mapping[str, X]`. A field that is missing takes its
-default, so that what an older version wrote still loads; a field that nobody knows is left out, so that an older
-version reads what a newer one wrote. Everything else is refused with the key's name.
+dataclass, `X | None`, `X | Y` (the first that fits), `tuple[X, ...]`, `tuple[X, Y]` or `Mapping[str, X]`. A field
+that is missing takes its default, so that what an older version wrote still loads; one that nobody knows is left
+out, so that an older version reads what a newer one wrote. Everything else is refused with the key's name.
 """
 
 import re
@@ -76,8 +76,9 @@ def reader(kind: Any) -> Reader:
     """What reads a piece of that type. Raises TypeError for a type that has no form in a document."""
     origin, arguments = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
-        (inner,) = (each for each in arguments if each is not type(None))
-        return _optional(reader(inner))
+        inner = [reader(each) for each in arguments if each is not type(None)]
+        read = inner[0] if len(inner) == 1 else _either(inner)
+        return _optional(read) if type(None) in arguments else read
     if origin is tuple:
         return _items(reader(arguments[0])) if arguments[1:] == (...,) else _row([*map(reader, arguments)])
     if origin in (Mapping, dict):
@@ -163,6 +164,20 @@ def _enum(kind: type[Enum]) -> Reader:
 
 def _optional(inner: Reader) -> Reader:
     return lambda value: None if value is None else inner(value)
+
+
+def _either(inners: list[Reader]) -> Reader:
+    """The first of several kinds that the piece is of."""
+
+    def read(value: Any) -> Any:
+        for inner in inners[:-1]:
+            try:
+                return inner(value)
+            except Unreadable:
+                continue
+        return inners[-1](value)
+
+    return read
 
 
 def _piece(inner: Reader, value: Any, name: object) -> Any:

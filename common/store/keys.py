@@ -97,6 +97,11 @@ class Keys:
         return self._bot("trading_cost")
 
     @property
+    def plan_inputs(self) -> str:
+        """What each plan rested on beside the exchange's answers, newest first: with them it can be replayed."""
+        return self._bot("rebalance:inputs")
+
+    @property
     def orders_open(self) -> str:
         """Intents whose fate is open: a hash by client order id."""
         return self._bot("orders:open")

@@ -181,6 +181,7 @@ def containers(groups: Iterable[str], keys: Keys) -> dict[str, str]:
         },
         "plans": {
             keys.plan_history: "list",
+            keys.plan_inputs: "list",
             **raw("depth", "exchange_info", "trade_fee", "self_symbols", "default_symbols"),
         },
         "reports": {keys.report_history("fifteen_min_job"): "list"},

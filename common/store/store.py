@@ -163,6 +163,13 @@ class Store:
         self._raise_on_error(read, results[0])
         return list(results[0])
 
+    def texts(self, key: str, limit: int, meter: Meter) -> list[str]:
+        """The newest documents of a list as the text that was stored."""
+        read: Read = ("LRANGE", key, "0", str(limit - 1))
+        results = self._transaction(lambda pipe: pipe.execute_command(*read), meter)
+        self._raise_on_error(read, results[0])
+        return list(results[0])
+
     def instance(self, meter: Meter) -> str | None:
         """Which Redis this is, by its own INFO: another after a failover. None when it does not say."""
         meter.add("redis")

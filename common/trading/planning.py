@@ -17,6 +17,7 @@ from common.run import Run
 from common.store.batch import Batch
 from common.store.codec import Document, to_document
 from common.store.documents import price_in
+from common.store.inputs import inputs_document
 from common.store.plans import plan_document, policy_document
 from common.trading.costing import in_force
 from common.trading.recording import order_journal
@@ -68,6 +69,8 @@ def plan(
     told = settings.policy_told
     document = plan_document(planned, run.slot.name, settings.execution_mode, policy_told=told)
     batch.plan(document)
+    inputs = inputs_document(run.batch, run.slot.name, facts, applied.policy, settings.limits)
+    batch.push_document(run.keys.plan_inputs, inputs | {"mode": settings.execution_mode, "policy_told": told})
     batch.document(run.keys.policy, {"timestamp": run.now, **policy_document(planned)})
     note("plan", {"plan": document})
     return Planned(planned, document)

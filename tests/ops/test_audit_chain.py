@@ -92,10 +92,11 @@ def test_a_plan_that_is_gone_is_told_by_verify_and_by_restore(
 
 def test_a_run_that_dies_before_its_write_leaves_a_branch_and_no_break(journal: Path, live: Live) -> None:
     line = Line(live.client)
-    line.cut_after(3)
-    live.call("fifteen_min_job")
-    line.mend()
-    live.lease_ends()
+    for trips in range(2, 9):  # wherever in a run the connection goes
+        line.cut_after(trips)
+        live.call("fifteen_min_job")
+        line.mend()
+        live.lease_ends()
     live.run()
     numbers = [seen.link.number for seen in links(journal) if seen.link]
     assert len(set(numbers)) < len(numbers)

@@ -1,0 +1,74 @@
+"""What a plan rested on, kept so that it can be made again: all but the exchange's answers, which are kept raw."""
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from common.decimal_json import loads, to_redis
+from common.domain.decision.guards import Facts
+from common.domain.decision.policy import Limits, Policy
+from common.domain.order_book import OrderBook
+from common.domain.portfolio import Holdings
+from common.store.batch import Batch
+from common.store.codec import Document, from_document, to_document
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The facts that come from the exchange's answers of the run, under the names that Facts has for them."""
+
+    holdings: Holdings
+    can_trade: bool
+    mark_price: Decimal
+    last_price: Decimal | None
+    price_as_of: datetime
+    book: OrderBook | None
+    open_orders: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """One plan's inputs. `had_book` and `had_orders` say which answers were there, `on_mid` what it decided on.
+
+    `answers` is how many of the run's raw answers had come when it was made.
+    """
+
+    run_id: str
+    answers: int
+    slot: str
+    mode: str
+    policy_told: bool
+    on_mid: bool
+    had_book: bool
+    had_orders: bool
+    policy: Policy
+    limits: Limits
+
+
+_ANSWERED = frozenset(field.name for field in fields(Answered))
+
+
+def inputs_document(batch: Batch, slot: str, facts: Facts, policy: Policy, limits: Limits) -> Document:
+    """`batch` is the run's own: it knows the run's name and how many answers have come."""
+    return {
+        "run_id": batch.run_id,
+        "answers": batch.answers,
+        "slot": slot,
+        "on_mid": facts.last_price is not None,
+        "had_book": facts.book is not None,
+        "had_orders": facts.open_orders is not None,
+        "policy": to_document(policy),
+        "limits": to_document(limits),
+        "facts": {name: value for name, value in to_document(facts).items() if name not in _ANSWERED},
+    }
+
+
+def inputs_of(document: Any, key: str) -> Inputs:
+    """Raises StoreCorrupt."""
+    return from_document(Inputs, document, key)
+
+
+def facts_of(document: Any, answered: Answered, key: str) -> Facts:
+    """The facts of a plan: as they were kept, and as the answers tell. Raises StoreCorrupt."""
+    return from_document(Facts, {**document["facts"], **loads(to_redis(to_document(answered)))}, key)

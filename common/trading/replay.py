@@ -1,0 +1,133 @@
+"""Every stored plan made again from the stored raw answers, and held against its text byte for byte.
+
+What the exchange answered is parsed anew; what the run knew besides was kept with the plan (store/inputs.py). Of
+each kind the newest thousand raw answers are kept: older plans cannot be made again and are counted apart.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from common.decimal_json import loads, to_redis
+from common.domain.decision.plan import plan
+from common.domain.instrument import Instrument
+from common.domain.orders.order import is_ours
+from common.errors import StoreCorrupt
+from common.meter import Meter
+from common.mexc.parse import read_account, read_depth, read_orders, read_price
+from common.store.inputs import Answered, Inputs, facts_of, inputs_of
+from common.store.keys import HISTORY_LIMIT, Keys
+from common.store.plans import plan_document
+from common.store.store import Store
+
+ENDPOINTS = ("account_info", "ticker_price", "depth", "open_orders")
+Told = tuple[int, datetime, Any]
+"""An answer: its number among those of its run, when it came, and its payload."""
+Answers = Mapping[str, Mapping[str, Sequence[Told]]]
+"""By endpoint and run, in the order of their numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """`compared` plans were made again, `reproduced` of them to the byte; `different` are the slots of the others.
+
+    `older` plans have no inputs or raw answers any more.
+    """
+
+    compared: int
+    reproduced: int
+    older: int
+    different: tuple[str, ...]
+
+    @property
+    def told(self) -> str:
+        text = f"{self.reproduced} of {self.compared} plans reproduced"
+        if self.different:
+            more = ", \u2026" if len(self.different) > 5 else ""
+            text += f"; another now: {', '.join(self.different[:5])}{more}"
+        return f"{text}; {self.older} are older than the answers that are kept" if self.older else text
+
+
+class Gone(LookupError):
+    """An answer that a plan rested on is not kept any more."""
+
+
+def replay(store: Store, meter: Meter, newest: int = HISTORY_LIMIT) -> Replayed:
+    """Make the newest plans again. Raises StoreError."""
+    keys = store.keys
+    texts = store.texts(keys.plan_history, newest, meter)
+    kept = store.texts(keys.plan_inputs, newest, meter)
+    raw = {name: store.raw_history(name, 0, 10**15, HISTORY_LIMIT, meter) for name in ENDPOINTS}
+    return compare(texts, kept, {name: _by_run(answers) for name, answers in raw.items()}, keys)
+
+
+def compare(texts: Sequence[str], kept: Sequence[str], answers: Answers, keys: Keys) -> Replayed:
+    """The stored plans against those made again, by the time of their making; both lists newest first."""
+    documents = defaultdict(list)
+    for document in map(loads, reversed(kept)):
+        documents[document["facts"]["now"]].append(document)
+    reproduced, older, different = 0, 0, []
+    for text in texts:
+        stored = loads(text)
+        found = documents[stored["timestamp"]]
+        try:
+            again = made_again(found.pop(), answers, keys) if found else None
+        except Gone:
+            again = None
+        if again is None:
+            older += 1
+        elif again == text:
+            reproduced += 1
+        else:
+            different.append(stored["slot"])
+    return Replayed(reproduced + len(different), reproduced, older, tuple(different))
+
+
+def made_again(document: Any, answers: Answers, keys: Keys) -> str:
+    """The text of the plan that today's rule makes of what was known then. Raises Gone, StoreCorrupt."""
+    key = keys.plan_inputs
+    inputs = inputs_of(document, key)
+    try:
+        facts = facts_of(document, _answered(inputs, answers, keys), key)
+    except KeyError as error:
+        raise StoreCorrupt(f"{key} lacks {error}") from None
+    planned = plan(facts, inputs.policy, inputs.limits)
+    return to_redis(plan_document(planned, inputs.slot, inputs.mode, policy_told=inputs.policy_told))
+
+
+def _answered(inputs: Inputs, answers: Answers, keys: Keys) -> Answered:
+    def last(endpoint: str) -> tuple[datetime, Any]:
+        """What the plan rested on: the run's newest answer of that kind before it was made."""
+        told = [each for each in answers[endpoint].get(inputs.run_id, ()) if each[0] <= inputs.answers]
+        if not told:
+            raise Gone(f"the answer {endpoint} of this run is not kept any more")
+        return told[-1][1:]
+
+    as_of, account = last("account_info")
+    price_as_of, ticker = last("ticker_price")
+    known, price = read_account(account), read_price(ticker, keys.symbol)
+    book = read_depth(last("depth")[1]) if inputs.had_book else None
+    orders = read_orders(last("open_orders")[1], keys.symbol) if inputs.had_orders else None
+    mid = book.mid_price if inputs.on_mid and book is not None else None
+    return Answered(
+        holdings=known.holdings(Instrument.from_symbol(keys.symbol), as_of),
+        can_trade=known.can_trade,
+        mark_price=mid or price,
+        last_price=price if mid else None,
+        price_as_of=price_as_of,
+        book=book,
+        open_orders=None if orders is None else sum(1 for order in orders if is_ours(order.client_order_id)),
+    )
+
+
+def _by_run(texts: Sequence[str]) -> Mapping[str, Sequence[Told]]:
+    """Raw answers of one kind by the run that read them."""
+    found: dict[str, list[Told]] = defaultdict(list)
+    for text in texts:
+        document = loads(text)
+        run_id, _, number = str(document["metadata"].get("id", "")).rpartition(".")
+        if number.isdecimal():
+            found[run_id].append((int(number), datetime.fromisoformat(document["datetime"]), document["response"]))
+    return {run_id: sorted(told, key=lambda each: each[0]) for run_id, told in found.items()}
