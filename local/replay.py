@@ -1,0 +1,21 @@
+"""Make every stored plan again from the stored raw answers, and compare byte for byte (exit code 1: one differs).
+
+The Redis of REDIS_URL is read, with REDIS_KEY_PREFIX and SYMBOL of the environment; nothing is written.
+"""
+
+import argparse
+
+from common.store.keys import HISTORY_LIMIT
+from common.trading.replay import replay
+from local.stored import stored
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--limit", type=int, default=HISTORY_LIMIT, help="how many of the newest plans")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    with stored() as view:
+        replayed = replay(view.store, view.meter, arguments.limit)
+    print(replayed.told)
+    return 1 if replayed.different else 0

@@ -1,0 +1,59 @@
+"""Commands that look at a bot's stored state from outside: what they say, and what they say when there is none."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from common.store.keys import Keys
+from local.__main__ import main
+from tests.conftest import Live, MakeBot
+from tests.fakes import Desk, FakeClock
+
+KEYS = Keys("", "QRLUSDT")
+
+
+@pytest.fixture
+def live(
+    make_bot: MakeBot, desk: Desk, clock: FakeClock, redis_server: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Live]:
+    """A bot that has traded twice and stored it in a real Redis, which the environment names."""
+    client: redis.Redis = redis.Redis.from_url(redis_server, decode_responses=True, protocol=2)
+    client.flushdb()
+    live = Live(make_bot, desk, clock, client)
+    for minutes, price in ((0, "0.02"), (15, "0.0222")):
+        desk.market.set_price(price)
+        live.call("price")
+        live.run(minutes)
+    monkeypatch.setenv("REDIS_URL", redis_server)
+    yield live
+    client.flushdb()
+    client.close()
+
+
+def test_replay_says_how_many_plans_were_reproduced_and_ends_well(
+    live: Live, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["replay"]) == 0
+    assert capsys.readouterr().out == "2 of 2 plans reproduced\n"
+
+
+def test_replay_names_the_slot_of_a_plan_that_is_another_now(
+    live: Live, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = json.loads(live.client.lindex(KEYS.plan_history, 0) or "")
+    live.client.lset(KEYS.plan_history, 0, json.dumps(plan | {"quantity": "1"}))
+    assert main(["replay"]) == 1
+    assert "1 of 2 plans reproduced; another now: 20260102T1215Z" in capsys.readouterr().out
+
+
+def test_without_a_redis_it_says_what_is_missing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("REDIS_URL", raising=False)
+    assert main(["replay"]) == 2
+    assert "REDIS_URL is not set" in capsys.readouterr().err
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+    assert main(["replay"]) == 2
+    assert "cannot be read" in capsys.readouterr().err
