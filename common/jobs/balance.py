@@ -10,6 +10,8 @@ from common.domain.instrument import Instrument
 from common.domain.portfolio import Account
 from common.run import NO_KEYS, Job, Outcome, Run, View, age_seconds, skipped
 from common.store.documents import assets, shown
+from common.store.state import ORDERS
+from common.trading.resting import tend
 
 log = logging.getLogger(__name__)
 
@@ -18,6 +20,7 @@ def run(run: Run) -> Outcome:
     if not run.settings.has_keys:
         return skipped(NO_KEYS)
     with run.stage("gather"):
+        tend(run)
         answer = run.exchange.account()
     account, instrument = answer.value, run.instrument
     store_account(run, account, answer.reply.received_at)
@@ -64,5 +67,6 @@ JOB = Job(
     scope="account",
     run=run,
     show=show,
-    writes=("account",),
+    reads=ORDERS,
+    writes=("account", "orders"),
 )

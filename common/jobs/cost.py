@@ -12,7 +12,8 @@ from common.mexc.client import Answer
 from common.mexc.wave import together
 from common.run import NO_KEYS, Job, Outcome, Run, View, age_seconds, keep_raw, skipped
 from common.store.documents import shown_hash
-from common.store.state import BOOKS
+from common.store.state import BOOKS, ORDERS
+from common.trading.resting import tend
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +26,7 @@ def run(run: Run) -> Outcome:
         return skipped(NO_COST)
     books = Books.of(run)
     with run.stage("gather"):
+        tend(run)
         reader = FillReader.since(books.ledger, run.exchange, run.now)
         wave = together(run.pool, {**reader.calls, "price": run.exchange.ticker_price})
         price: Answer[Decimal] = wave.get("price")
@@ -49,6 +51,6 @@ JOB = Job(
     scope="account",
     run=run,
     show=show,
-    reads=BOOKS,
-    writes=("books",),
+    reads=(*BOOKS, *ORDERS),
+    writes=("books", "orders"),
 )

@@ -12,7 +12,7 @@ from common.store.store import Read
 from common.trading import resolution
 from common.trading.planning import in_doubt, logged, plan
 from common.trading.snapshot import calls, snapshot
-from common.trading.trade import trade
+from common.trading.trade import take_in, trade
 
 
 def run(run: Run) -> Outcome:
@@ -26,6 +26,7 @@ def run(run: Run) -> Outcome:
         seen = snapshot(run, wave, run.batch)
     with run.stage("decide"):
         doubt = resolution.adopt(run, resolved, books.tail, seen.open_orders or ())
+        books = take_in(run, seen, resolved, books)
         pnl = stored_pnl(run, books, seen.mark_price)
         planned = plan(
             run,

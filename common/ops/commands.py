@@ -15,7 +15,7 @@ from common.domain.decision.guards import Pause
 from common.errors import BadRequest, StoreCorrupt
 from common.gcp.journal import follow, note
 from common.meter import Meter
-from common.ops import restore
+from common.ops import restore, settle
 from common.run import Job
 from common.store.batch import Batch
 from common.store.codec import to_document
@@ -86,10 +86,16 @@ def restored(given: Given) -> Job:
     return restore.job(given.settings, restore.source_of(given.settings, given.body.get("source")))
 
 
+def settled(given: Given) -> Job:
+    """Say what became of an open intent that the exchange no longer tells, as a run of its own."""
+    return settle.job(given.body, given.by)
+
+
 COMMANDS: Mapping[str, Command] = {
     "pause": Command(pause, ("reason", "until")),
     "resume": Command(resume),
     "restore": Command(restored, ("source",)),
+    "settle-intent": Command(settled, ("client_order_id", "filled_quantity", "filled_notional", "reason")),
 }
 
 

@@ -14,6 +14,7 @@ from common.run import Run
 from common.store.codec import Document
 from common.store.documents import order_report
 from common.trading import execution
+from common.trading.resolution import Resolved
 from common.trading.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
@@ -41,6 +42,19 @@ def trade(run: Run, seen: Snapshot, planned: Plan, books: Books) -> Document | N
         return order_report(entry, run.instrument, fills=None, balances_agree=None)
     absorb(run, books, seen.mark_price, holdings, fills)
     return order_report(entry, run.instrument, fills=len(fills), balances_agree=agree)
+
+
+def take_in(run: Run, seen: Snapshot, resolved: Resolved, books: Books) -> Books:
+    """The books with the fills of orders that were just resolved: a plan rests on them (contract.md §12)."""
+    for entry in resolved.entries:
+        try:
+            fills = execution.fills_of(run, entry)
+        except ExchangeError as error:
+            log.warning("fills of %s are left to the next run: %s", entry.intent.client_order_id, error)
+            continue
+        updated = absorb(run, books, seen.mark_price, seen.holdings, fills) if fills else None
+        books = updated.books if updated is not None else books
+    return books
 
 
 def _balances_after(run: Run, seen: Snapshot, fills: tuple[Fill, ...]) -> tuple[Holdings, bool]:

@@ -1,0 +1,49 @@
+"""The order that rests, seen to by jobs that plan nothing (contract.md §12).
+
+A plan asks for it first and cancels what remains (resolution.py): only on what is final is anything planned. In
+between `balance` and `cost` ask for it too, write down what has filled, and cancel it once its time is over.
+"""
+
+import logging
+from datetime import timedelta
+
+from common.domain.orders.journal import IntentState, JournalEntry
+from common.errors import ExchangeError
+from common.run import Run
+from common.trading.execution import cancelled, look_up
+from common.trading.recording import record
+
+log = logging.getLogger(__name__)
+
+
+def tend(run: Run) -> None:
+    """Ask for the order that rests, if there is one; what cannot be told is left to the next run.
+
+    Nothing else is to be read before: balances and fills must be no older than what is written of the order.
+    """
+    if "open_intents" in run.state.faults:
+        return  # for a plan to hold on, and for `ops` to repair: balances and cost need no orders
+    for entry in run.state.open_intents:
+        if entry.state is IntentState.RESTING:
+            tended = _tended(run, entry)
+            if tended != entry:
+                record(run, tended)
+
+
+def _tended(run: Run, entry: JournalEntry) -> JournalEntry:
+    now = run.clock.now()
+    rest = timedelta(seconds=run.settings.order_rest_seconds)
+    over = now - (entry.sent_at or entry.planned_at) >= rest
+    try:
+        order = look_up(run, entry)
+        if order is None:
+            return entry
+        if not order.status.final and over and run.settings.execution_mode == "live":
+            log.info("order %s has rested long enough", entry.intent.client_order_id)
+            order = cancelled(run, entry) or order
+    except ExchangeError as error:
+        log.warning("the resting order %s could not be asked for: %s", entry.intent.client_order_id, error)
+        return entry
+    if not order.status.final and order.filled_quantity == entry.filled_quantity:
+        return entry
+    return entry.resting(order, run.clock.now())

@@ -1,0 +1,197 @@
+"""What becomes of orders that the exchange tells late, no longer, or under another name."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.builders import told
+from tests.conftest import Functions, Live
+from tests.fakes import Call
+from tests.trading.test_execution import agrees, lost_answer, nowhere, order_of, reason
+
+DAY = 24 * 60
+
+
+def invisible(live: Live) -> None:
+    """From now on look-ups find nothing, by either id and among the open ones."""
+    live.desk.on |= {"GET order": nowhere, "GET openOrders": lambda call: (200, [])}
+
+
+def test_an_acknowledged_order_is_never_taken_for_never_accepted(live: Live) -> None:
+    invisible(live)
+    live.desk.market.sim("faults", kind="hide_trades", seconds=4000)
+    report = order_of(live.run())
+    assert (report["status"], report["order_id"]) == ("UNKNOWN", live.orders[0]["orderId"])
+    for minutes in (15, 30):
+        assert reason(live.run(minutes)).startswith(f"Unresolved order: {live.name()} (acknowledged as C02__")
+    assert live.sent == 1
+    live.desk.on.clear()
+    live.run(75)
+    assert live.intent()["state"] == "FILLED"
+    assert agrees(live)
+
+
+def test_an_order_of_which_only_the_acknowledged_id_is_known_is_found_by_it(live: Live) -> None:
+    live.desk.on["GET order"] = lambda call: nowhere(call) if "origClientOrderId" in call.params else None
+    assert order_of(live.run())["status"] == "FILLED"
+
+
+def test_before_a_request_is_repeated_after_a_refused_clock_the_exchange_is_asked(live: Live) -> None:
+    def refused_yet_accepted(call: Call) -> Any:
+        if len(live.desk.asked("POST order")) == 1:
+            live.desk.carry_out(call)
+            return 400, {"code": 700003, "msg": "Timestamp for this request is outside of the recvWindow."}
+        return None
+
+    live.desk.on["POST order"] = refused_yet_accepted
+    assert order_of(live.run())["status"] == "FILLED"
+    assert (live.sent, len(live.orders)) == (1, 1)
+
+
+@pytest.fixture
+def outlived(live: Live) -> Live:
+    """An order whose answer was lost and which nobody saw until the exchange no longer tells of its time."""
+    lost_answer(live)
+    invisible(live)
+    assert order_of(live.run())["status"] == "UNKNOWN"
+    live.desk.on.pop("POST order")
+    return live
+
+
+def test_an_intent_older_than_the_exchanges_memory_is_settled_by_fills_that_match(outlived: Live) -> None:
+    for fill in outlived.desk.market.exchange.venue.engine.fills:
+        object.__setattr__(fill, "client_order_id", None)
+    outlived.run(8 * DAY)
+    intent = outlived.intent()
+    assert (intent["state"], intent["filled_quantity"]) == ("FILLED", "5000")
+    assert intent["reason"] == "known by its fills: the exchange no longer tells it"
+
+
+@pytest.fixture
+def nobody_knows(outlived: Live) -> Live:
+    outlived.desk.on["GET myTrades"] = lambda call: (200, [])
+    held = reason(outlived.run(8 * DAY))
+    assert "no longer tells orders of that time, and no fill is it: settle it by `settle-intent`" in held
+    return outlived
+
+
+def settle(functions: Functions, **body: Any) -> Any:
+    headers = {"X-CloudScheduler": "true"}
+    return functions.client("ops").post("/", headers=headers, json={"command": "settle-intent", **body})
+
+
+def test_one_that_nobody_knows_holds_until_an_operator_says_what_became_of_it(
+    nobody_knows: Live, bare_functions: Functions
+) -> None:
+    live = nobody_knows
+    answer = settle(
+        bare_functions, client_order_id=live.name(), filled_quantity="0", reason="not among my orders on the site"
+    )
+    assert (answer.status_code, told(answer)["data"]["state"]) == (200, "CANCELED")
+    assert live.open_intents() == []
+    assert "settled by" in live.intent()["reason"]
+    commands: Any = live.client.lrange("bot:QRLUSDT:ops:commands", 0, -1)
+    assert json.loads(commands[0])["command"] == "settle-intent"
+    live.desk.on.clear()
+    live.desk.market.set_price("0.024")
+    assert live.run(8 * DAY + 15)["rebalance"]["reason"] != "Unresolved order"
+    assert live.open_intents() == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "wrong"),
+    [
+        ({"client_order_id": "rb1"}, "no open intent"),
+        ({"filled_quantity": "5000.1"}, "at most 5000"),
+        ({"filled_quantity": "many"}, "filled_quantity"),
+        ({"filled_quantity": "-1"}, "filled_quantity"),
+        ({"filled_quantity": None}, "filled_quantity"),
+        ({"reason": " "}, "reason"),
+        ({"client_order_id": 5}, "client_order_id"),
+    ],
+)
+def test_what_an_operator_cannot_mean_is_refused_and_changes_nothing(
+    live: Live, bare_functions: Functions, changes: dict[str, Any], wrong: str
+) -> None:
+    lost_answer(live)
+    invisible(live)
+    live.run()
+    body = {"client_order_id": live.name(), "filled_quantity": "0", "reason": "seen on the site"} | changes
+    answer = settle(bare_functions, **body)
+    assert (answer.status_code, wrong in told(answer)["error"]["message"]) == (400, True)
+    assert live.open_intents() == [live.name()]
+
+
+def test_a_fill_that_names_somebody_elses_order_needs_no_look_up(live: Live) -> None:
+    live.desk.market.order("SELL", "100", newClientOrderId="web1")
+    live.desk.on["GET order"] = lambda call: (500, "") if "orderId" in call.params else None
+    assert not live.run()["rebalance"]["reason"].startswith("Unresolved")
+
+
+def test_a_nameless_fill_whose_order_is_not_told_is_doubt_for_a_minute_only(live: Live) -> None:
+    live.desk.market.order("SELL", "100")
+    live.desk.on["GET order"] = lambda call: nowhere(call) if "orderId" in call.params else None
+    assert reason(live.run()).startswith("Unresolved order: an order could not be looked up")
+    assert not live.run(15)["rebalance"]["reason"].startswith("Unresolved")
+
+
+def test_an_order_of_ours_that_only_its_fills_still_tell_is_taken_back_into_the_journal(live: Live) -> None:
+    order_of(live.run())
+    for key in ("journal", "recent", "open", "known"):
+        live.client.delete(f"bot:QRLUSDT:orders:{key}")
+    live.start()
+    live.desk.on["GET order"] = nowhere
+    live.run(15)
+    assert (live.intent()["state"], live.intent()["filled_quantity"]) == ("FILLED", "5000")
+    assert live.activity.orders >= 1
+
+
+@pytest.mark.parametrize("name", ["rb209913990000B00000000000000", "rb202602300000S00000000000000"])
+def test_a_foreign_order_named_almost_like_ours_ends_no_run(live: Live, name: str) -> None:
+    live.desk.market.order("SELL", "100", "LIMIT", price="0.03", newClientOrderId=name)
+    assert order_of(live.run())["status"] == "FILLED"
+
+
+def test_more_executed_than_was_ordered_is_not_believed(live: Live) -> None:
+    def boastful(call: Call) -> Any:
+        status, body, headers = live.desk.carry_out(call)
+        return status, json.loads(body) | ({"executedQty": "5001"} if status == 200 else {}), headers
+
+    live.desk.on["GET order"] = boastful
+    report = order_of(live.run())
+    assert report["status"] == "UNKNOWN"
+    assert "executedQty 5001 is more than was ordered" in report["reason"]
+
+
+def test_a_twin_among_the_open_orders_is_no_reason_to_send_another(live: Live) -> None:
+    lost_answer(live)
+    live.start(ORDER_STYLE="maker", ORDER_REST_SECONDS="15")
+    live.desk.on |= {"GET order": nowhere}
+    strange = lambda call: (  # noqa: E731 - the row as another program would have placed it
+        200,
+        [row | {"clientOrderId": None, "orderId": "C02__1"} for row in json.loads(live.desk.carry_out(call)[1])],
+    )
+    live.desk.on["GET openOrders"] = strange
+    live.run()
+    assert "has its side, quantity and price" in reason(live.run(15))
+    assert live.sent == 1
+
+
+def test_the_answers_about_an_order_are_kept_as_they_came(live: Live) -> None:
+    live.run()
+    kept: Any = live.client.zrange("mexc:raw:order:history", 0, -1)
+    assert any(json.loads(text)["response"]["status"] == "FILLED" for text in kept)
+
+
+def test_an_order_planned_before_midnight_and_sent_after_it_counts_for_the_new_day(live: Live) -> None:
+    live.start(MAX_ORDERS_PER_DAY="1")
+    midnight = 12 * 60
+    live.clock.move(midnight * 60 - 10)
+    live.call("price")
+    live.desk.on["GET depth"] = lambda call: live.clock.move(12)
+    order_of(told(live.call("rebalance")))
+    live.desk.on.clear()
+    live.desk.market.set_price("0.024")
+    answer = live.run(midnight + 15)
+    assert answer["rebalance"]["reason"] == "Order refused: 1 orders were sent today (UTC), at most 1"
