@@ -4,6 +4,7 @@ In Redis an amount is a decimal string, in an HTTP answer a JSON number; both co
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import is_dataclass
 from datetime import datetime
@@ -13,6 +14,9 @@ from typing import Any
 
 from common.decimals import plain
 from common.errors import StoreCorrupt
+
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+"""How half of a pair is escaped."""
 
 
 def _refuse_constant(name: str) -> Any:
@@ -29,13 +33,28 @@ def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def loads(text: str | bytes, *, unique_keys: bool = False) -> Any:
     """Parse JSON; fractions become Decimal. Raises ValueError, also for NaN, Infinity and what is beyond reason.
 
-    With `unique_keys` a name that stands twice in an object is refused as well.
+    A lone surrogate is refused as well: it could not be written again. With `unique_keys` a name that stands twice
+    in an object is refused too.
     """
     hook = _refuse_duplicates if unique_keys else None
     try:
-        return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=hook)
+        text = text.decode() if isinstance(text, bytes) else written(text)
+        value = json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=hook)
+        if _SURROGATE.search(text):
+            written(json.dumps(value, ensure_ascii=False, default=str))
     except (ArithmeticError, RecursionError):
         raise ValueError("an exponent or a nesting beyond reason") from None
+    return value
+
+
+def written(text: str) -> str:
+    """The text itself. Raises ValueError for one that is no UTF-8 when it is written: a lone surrogate is in it."""
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise ValueError("a lone surrogate is no text") from None
+    return text
 
 
 def to_answer(value: Any) -> str:
@@ -76,7 +95,8 @@ def to_redis(value: Any) -> str:
     """JSON text whose amounts are decimal strings, as the permanent store keeps them."""
     if is_dataclass(value):
         raise TypeError("a domain value is turned into a document by its own function")
-    return json.dumps(value, default=_plain_text, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    text = json.dumps(value, default=_plain_text, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return written(text)
 
 
 def from_redis(text: str, key: str) -> Any:
@@ -99,7 +119,9 @@ def _field(value: Any) -> str:
     match value:
         case None:
             return ""
-        case str() | bool() | int():
+        case str():
+            return written(str(value))
+        case bool() | int():
             return str(value)
         case Decimal() | datetime():
             return _plain_text(value)

@@ -37,6 +37,7 @@ def redis_client(settings: Settings) -> "redis.Redis":
         "protocol": 2,
         "driver_info": None,
         "decode_responses": True,
+        "encoding_errors": "surrogateescape",  # bytes that are no text are refused where their key is known
         "socket_timeout": 2.0,
         "socket_connect_timeout": 2.0,
         "socket_keepalive": True,

@@ -55,7 +55,9 @@ def exchange() -> StubExchange:
 @pytest.fixture
 def store_client() -> "redis.Redis":
     """An embedded Redis of its own for each test, with text answers as the bot's client has them."""
-    client: redis.Redis = fakeredis.FakeRedis(server=fakeredis.FakeServer(), decode_responses=True)
+    client: redis.Redis = fakeredis.FakeRedis(
+        server=fakeredis.FakeServer(), decode_responses=True, encoding_errors="surrogateescape"
+    )
     return client
 
 
@@ -159,9 +161,16 @@ def _answers(client: "redis.Redis") -> bool:
 def any_redis(request: pytest.FixtureRequest) -> Iterator["redis.Redis"]:
     """The same test on the embedded Redis and on a real one, empty each time."""
     if request.param == "fakeredis":
-        yield fakeredis.FakeRedis(server=fakeredis.FakeServer(), decode_responses=True)
+        yield fakeredis.FakeRedis(
+            server=fakeredis.FakeServer(), decode_responses=True, encoding_errors="surrogateescape"
+        )
         return
-    client = redis.Redis.from_url(request.getfixturevalue("redis_server"), decode_responses=True, protocol=2)
+    client = redis.Redis.from_url(
+        request.getfixturevalue("redis_server"),
+        decode_responses=True,
+        protocol=2,
+        encoding_errors="surrogateescape",
+    )
     client.flushdb()
     yield client
     client.close()

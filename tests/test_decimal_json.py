@@ -106,6 +106,10 @@ def test_fractions_are_read_as_decimals_and_whole_numbers_as_ints() -> None:
         "{",
         "<html>",
         b"\xff\xfe\x00",
+        b'"\xed\xa0\x80"',
+        '"\\ud800"',
+        '{"\\uDFFF": 1}',
+        '"\ud800"',
     ],
 )
 def test_what_is_no_reasonable_json_is_one_kind_of_error(text: str | bytes) -> None:
@@ -174,3 +178,13 @@ def test_the_fields_of_a_hash_are_text_as_the_specification_spells_it() -> None:
         "permissions": '["SPOT"]',
         "all_balances": '{"QRL":{"free":"0.0000001"}}',
     }
+
+
+def test_a_pair_of_surrogates_is_one_sign_and_is_read() -> None:
+    assert loads('"\\ud83d\\ude00"') == "\U0001f600"
+
+
+def test_a_lone_surrogate_is_never_written() -> None:
+    for turn in (to_redis, to_hash):
+        with pytest.raises(ValueError, match="a lone surrogate is no text"):
+            turn({"reason": "\udcff"})

@@ -109,7 +109,7 @@ class Mexc:
 
     def account(self) -> Answer[Account]:
         reply = self._get("account_info", "account", signed=True)
-        return Answer(wire.read_account(reply.payload), reply)
+        return Answer(wire.read_account(reply.payload, self._instrument), reply)
 
     def trade_fee(self) -> Answer[tuple[Decimal, Decimal]]:
         """Maker and taker rate of this account on this symbol: the fee to believe."""

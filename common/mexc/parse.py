@@ -1,11 +1,14 @@
 """Payloads of the exchange into domain values: its names stop here (exchange.md §1; unknown fields are ignored).
 
 Every function takes the parsed JSON of one answer and raises UnreadablePayload, naming the endpoint, the
-field and the fault, when it is not what the exchange documents. Nothing unreadable becomes a zero.
+field and the fault, when it is not what the exchange documents. Nothing unreadable becomes a zero. A row that
+nothing rests on (the balance of another asset, the tail of the order book, another symbol, an order of somebody
+else) is left out and named in the log when it cannot be read.
 """
 
+import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -18,16 +21,18 @@ from common.clock import from_milliseconds
 from common.decimals import ONE, ZERO, plain
 from common.domain.instrument import Instrument, Side, TradingRules
 from common.domain.order_book import Level, OrderBook
-from common.domain.orders.order import Fill, Order, OrderStatus, OrderStyle
+from common.domain.orders.order import Fill, Order, OrderStatus, OrderStyle, is_ours
 from common.domain.portfolio import Account, Balance
 from common.errors import UnreadablePayload
 from common.mexc.payloads import (
     MOST_MILLIS,
     Amount,
     Millis,
+    Pair,
     Wire,
     WireAccount,
     WireAck,
+    WireBalance,
     WireBookTicker,
     WireDeal,
     WireDepth,
@@ -35,6 +40,7 @@ from common.mexc.payloads import (
     WireFill,
     WireOrder,
     WirePrice,
+    WireSymbol,
     WireSymbols,
     WireTicker,
     WireTime,
@@ -42,11 +48,22 @@ from common.mexc.payloads import (
 )
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 
 @cache
 def _list_of(model: type[Wire]) -> TypeAdapter[Any]:
     return TypeAdapter(list[model])  # type: ignore[valid-type]
+
+
+@cache
+def _pairs() -> TypeAdapter[Any]:
+    return TypeAdapter(list[Pair])
+
+
+@cache
+def _rows_alone() -> TypeAdapter[Any]:
+    return TypeAdapter(list[Any])
 
 
 @cache
@@ -58,10 +75,48 @@ def _read(endpoint: str, validate: Callable[[object], T], payload: object) -> T:
     try:
         return validate(payload)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the whole"
-        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        raise UnreadablePayload(f"{endpoint}: {where}: {first['msg']}{more}") from None
+        raise UnreadablePayload(f"{endpoint}: {_fault(error)}") from None
+
+
+def _fault(error: ValidationError, *row: str | int) -> str:
+    """The first field at fault, and what is wrong with it; `row` is where that one row of a list stands."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    path = ".".join(map(str, (*row, *first["loc"][1:]) if row else first["loc"])) or "the whole"
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    return f"{path}: {first['msg']}{more}"
+
+
+def _rows(
+    endpoint: str,
+    where: tuple[str, ...],
+    adapter: TypeAdapter[Any],
+    rows: Sequence[Any],
+    spared: Callable[[Any, int], str | None],
+) -> list[Any]:
+    """The rows as `adapter` (of a list) reads them; one that cannot be read is left out if `spared` names it.
+
+    Raises UnreadablePayload for a row that cannot be done without.
+    """
+    try:
+        read: list[Any] = adapter.validate_python(rows)
+        return read
+    except ValidationError:
+        read = []
+    for index, row in enumerate(rows):
+        try:
+            read += adapter.validate_python([row])
+        except ValidationError as error:
+            fault = _fault(error, *where, index)
+            if (name := spared(row, index)) is None:
+                raise UnreadablePayload(f"{endpoint}: {fault}") from None
+            log.warning("%s: %s is left out: %s", endpoint, name, fault)
+    return read
+
+
+def _name_in(row: Any, field: str) -> str | None:
+    """What a row calls itself, None where it does not say."""
+    name = row.get(field) if isinstance(row, dict) else None
+    return name if isinstance(name, str) and name else None
 
 
 def _same_symbol(endpoint: str, asked: str, answered: str) -> None:
@@ -110,14 +165,21 @@ class Candle:
     quote_volume: Decimal
 
 
-def read_account(payload: object) -> Account:
+def read_account(payload: object, instrument: Instrument) -> Account:
     """Raises when an asset is listed twice, in whatever spelling: nobody can say which row is true."""
     wire = _read("account", WireAccount.model_validate, payload)
-    listed = Counter(balance.asset.strip().upper() for balance in wire.balances)
+    traded = {instrument.base, instrument.quote}
+
+    def another(row: Any, _: int) -> str | None:
+        name = _name_in(row, "asset")
+        return None if name is None or name.strip().upper() in traded else f"the balance of {name:.20}"
+
+    balances = _rows("account", ("balances",), _list_of(WireBalance), wire.balances, another)
+    listed = Counter(balance.asset.strip().upper() for balance in balances)
     if twice := [asset for asset, rows in listed.items() if rows > 1]:
         raise UnreadablePayload(f"account: balances: {twice[0]:.20} is listed {listed[twice[0]]} times")
     return Account(
-        {b.asset: Balance(b.free, b.locked) for b in wire.balances},
+        {b.asset: Balance(b.free, b.locked) for b in balances},
         wire.canTrade,
         wire.canWithdraw,
         wire.canDeposit,
@@ -161,8 +223,16 @@ def read_book_ticker(payload: object, symbol: str) -> tuple[Decimal | None, Deci
 
 
 def read_depth(payload: object) -> OrderBook:
+    """The first level of each side must be read; one behind it that cannot be only makes the book thinner."""
     wire = _read("depth", WireDepth.model_validate, payload)
-    return OrderBook.of([Level(*level) for level in wire.bids], [Level(*level) for level in wire.asks])
+
+    def levels(side: str, rows: Sequence[Any]) -> list[Level]:
+        def behind(_: Any, index: int) -> str | None:
+            return f"level {index} of the {side}" if index else None
+
+        return [Level(*level) for level in _rows("depth", (side,), _pairs(), rows, behind)]
+
+    return OrderBook.of(levels("bids", wire.bids), levels("asks", wire.asks))
 
 
 def read_deals(payload: object) -> list[Deal]:
@@ -181,7 +251,13 @@ def read_klines(payload: object) -> list[Candle]:
 def read_rules(payload: object, instrument: Instrument) -> TradingRules:
     """The pair's rules out of exchangeInfo (exchange.md §4.6). Raises when the symbol is not in the answer."""
     wire = _read("exchangeInfo", WireExchangeInfo.model_validate, payload)
-    symbol = next((s for s in wire.symbols if s.symbol == instrument.symbol), None)
+
+    def another(row: Any, _: int) -> str | None:
+        name = _name_in(row, "symbol")
+        return None if name in (None, instrument.symbol) else f"the symbol {name:.20}"
+
+    symbols = _rows("exchangeInfo", ("symbols",), _list_of(WireSymbol), wire.symbols, another)
+    symbol = next((s for s in symbols if s.symbol == instrument.symbol), None)
     if symbol is None:
         raise UnreadablePayload(f"exchangeInfo: {instrument.symbol} is not in the answer")
     closed = []
@@ -264,7 +340,15 @@ def read_order(payload: object, symbol: str) -> Order:
 
 
 def read_orders(payload: object, symbol: str) -> list[Order]:
-    return [_order(wire, symbol) for wire in _read("openOrders", _list_of(WireOrder).validate_python, payload)]
+    """Orders as listed. One that cannot be read and is by its client order id not the bot's own is left out."""
+
+    def somebody_elses(row: Any, _: int) -> str | None:
+        name = _name_in(row, "clientOrderId")
+        return None if name is None or is_ours(name) else f"the order {name:.40} of somebody else"
+
+    rows = _read("openOrders", _rows_alone().validate_python, payload)
+    wires = _rows("openOrders", (), _list_of(WireOrder), rows, somebody_elses)
+    return [_order(wire, symbol) for wire in wires]
 
 
 def _order(wire: WireOrder, symbol: str) -> Order:

@@ -5,7 +5,7 @@ Money is a string of a decimal on the wire: a binary float, NaN or an empty text
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
 
@@ -59,7 +59,7 @@ class WireAccount(Wire):
     canWithdraw: bool
     canDeposit: bool
     accountType: str
-    balances: list[WireBalance]
+    balances: list[Any]
     permissions: list[str]
     makerCommission: MaybeAmount = None
     takerCommission: MaybeAmount = None
@@ -95,8 +95,8 @@ class WireBookTicker(Wire):
 
 
 class WireDepth(Wire):
-    bids: list[Pair]
-    asks: list[Pair]
+    bids: list[Any]
+    asks: list[Any]
 
 
 class WireDeal(Wire):
@@ -134,7 +134,7 @@ class WireSymbol(Wire):
 
 
 class WireExchangeInfo(Wire):
-    symbols: list[WireSymbol]
+    symbols: list[Any]
 
 
 class WireSymbols(Wire):

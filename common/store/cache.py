@@ -33,7 +33,11 @@ class MarketCache:
     def from_settings(cls, client: "redis.Redis", settings: Settings) -> "MarketCache":
         return cls(
             client,
-            CacheKeys(settings.redis_namespace),
+            CacheKeys.of(
+                settings.redis_namespace,
+                settings.redis_key_prefix,
+                settings.mexc_api_key.get_secret_value() if settings.mexc_api_key else None,
+            ),
             {
                 "default": settings.redis_cache_ttl,
                 "ticker": settings.redis_cache_ttl_ticker,

@@ -23,8 +23,6 @@ def redis_errors() -> Iterator[None]:
         raise StoreUnreachable(f"Redis cannot be reached ({type(error).__name__})") from None
     except redis.ResponseError as error:
         raise refused(error) from None
-    except UnicodeDecodeError:
-        raise StoreCorrupt("a key in Redis holds bytes that are no UTF-8 text") from None
 
 
 def refused(error: redis.ResponseError) -> StoreError:

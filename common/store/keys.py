@@ -4,6 +4,7 @@
 """
 
 from dataclasses import dataclass
+from hashlib import sha256
 
 HISTORY_LIMIT = 1000
 """Entries that a raw, price or plan history keeps."""
@@ -169,6 +170,14 @@ class CacheKeys:
 
     namespace: str
     version: str = "v1"
+    owner: str = ""
+    """Whose what is read with a key is: prefix and exchange key as a hash, none without an exchange key."""
+
+    @classmethod
+    def of(cls, namespace: str, prefix: str, api_key: str | None) -> "CacheKeys":
+        """The keys of one bot among those that share a namespace; the exchange key cannot be told from them."""
+        owner = sha256(f"{prefix}:{api_key}".encode()).hexdigest()[:12] if api_key else ""
+        return cls(namespace, owner=owner)
 
     def full(self, key: str) -> str:
         return f"{self.namespace}:{self.version}:{key}"
@@ -189,9 +198,9 @@ class CacheKeys:
     def orderbook(pair: str, limit: int) -> str:
         return f"orderbook:{pair}:{limit}"
 
-    @staticmethod
-    def rules(pair: str) -> str:
-        return f"rules:{pair}"
+    def rules(self, pair: str) -> str:
+        """With the account's own fees and what its key may trade: no other bot's."""
+        return f"rules:{pair}:{self.owner}"
 
     @staticmethod
     def of_symbol(pair: str) -> tuple[str, str]:

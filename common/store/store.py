@@ -14,7 +14,7 @@ from typing import Any
 import redis
 
 from common.clock import Clock
-from common.decimal_json import from_redis
+from common.decimal_json import from_redis, written
 from common.errors import StoreCorrupt, StoreError, StoreUnreachable
 from common.meter import Meter
 from common.store.batch import Batch
@@ -91,7 +91,7 @@ class Store:
                 pipe.get(mark)
 
         try:
-            results = self._transaction(fill, meter)
+            results = self._trip(fill, meter, atomic=True)
         except StoreCorrupt:
             self._release(lease, token, meter)
             raise
@@ -101,6 +101,7 @@ class Store:
         try:
             self._raise_on_error(("GET", lease), results[1])
             self._raise_on_error(("GET", mark or ""), answer)
+            answer = answer and _text(answer, mark or "")
             for (key, expected), kind in zip(types.items(), found, strict=True):
                 if kind not in (expected, "none"):
                     raise StoreCorrupt(f"{key} holds a {kind}, expected a {expected}")
@@ -126,7 +127,7 @@ class Store:
             for read in reads.values():
                 pipe.execute_command(*_command(read))
 
-        return self._values(reads, self._transaction(fill, meter))
+        return self._values(reads, self._trip(fill, meter))
 
     def survey(self, reads: Mapping[str, Read], meter: Meter) -> tuple[dict[str, Any], list[str]]:
         """The same as an answer shows it, as far as it can be read: None where it cannot, and what is wrong."""
@@ -152,23 +153,23 @@ class Store:
 
     def ttls(self, keys: Sequence[str], meter: Meter) -> dict[str, int]:
         """Seconds each key has left: -1 for good, -2 not there."""
-        results = self._transaction(lambda pipe: [pipe.ttl(key) for key in keys], meter)
+        results = self._trip(lambda pipe: [pipe.ttl(key) for key in keys], meter)
         return dict(zip(keys, results, strict=True))
 
     def raw_history(self, endpoint: str, start: int, end: int, limit: int, meter: Meter) -> list[str]:
         """Raw answers between two times (ms), newest first, as the text that was stored."""
         read: Read = ("ZREVRANGEBYSCORE", self.keys.raw_history(endpoint), str(end), str(start))
         read += ("LIMIT", "0", str(limit))
-        results = self._transaction(lambda pipe: pipe.execute_command(*read), meter)
+        results = self._trip(lambda pipe: pipe.execute_command(*read), meter)
         self._raise_on_error(read, results[0])
-        return list(results[0])
+        return [_text(item, read[1]) for item in results[0]]
 
     def texts(self, key: str, limit: int, meter: Meter) -> list[str]:
         """The newest documents of a list as the text that was stored."""
         read: Read = ("LRANGE", key, "0", str(limit - 1))
-        results = self._transaction(lambda pipe: pipe.execute_command(*read), meter)
+        results = self._trip(lambda pipe: pipe.execute_command(*read), meter)
         self._raise_on_error(read, results[0])
-        return list(results[0])
+        return [_text(item, key) for item in results[0]]
 
     def instance(self, meter: Meter) -> str | None:
         """Which Redis this is, by its own INFO: another after a failover. None when it does not say."""
@@ -190,14 +191,15 @@ class Store:
         policy: str | None = memory.get("maxmemory_policy")
         return policy
 
-    def _transaction(self, fill: Callable[[Any], object], meter: Meter) -> list[Any]:
-        """Run a MULTI; once more on a fresh connection when an idle one turns out to be dead.
+    def _trip(self, fill: Callable[[Any], object], meter: Meter, *, atomic: bool = False) -> list[Any]:
+        """Send commands together; once more on a fresh connection when an idle one turns out to be dead.
 
-        Safe to repeat: all but the lease are reads, and the lease is ours if it carries our token.
+        Safe to repeat: all but the lease are reads, and the lease is ours if it carries our token. Reads alone go
+        without a MULTI: a Redis that is out of memory refuses that, whatever is in it.
         """
         for attempt in (1, 2):
             meter.add("redis")
-            pipe = self._client.pipeline(transaction=True)
+            pipe = self._client.pipeline(transaction=atomic)
             fill(pipe)
             try:
                 with redis_errors():
@@ -258,10 +260,19 @@ def _decoded(read: Read, result: Any) -> Any:
     if command == "GET":
         return _document(result, key)
     if command == "HGETALL":
-        return result if isinstance(result, dict) else dict(zip(result[::2], result[1::2], strict=True))
+        fields = result if isinstance(result, dict) else dict(zip(result[::2], result[1::2], strict=True))
+        return {_text(name, key): _text(value, f"{key}:{name}") for name, value in fields.items()}
     if command == "HMGET":
-        return list(result)
+        return [value and _text(value, key) for value in result]
     return [_document(item, key) for item in result]
+
+
+def _text(text: str, key: str) -> str:
+    """The text. Raises StoreCorrupt, naming `key`, for bytes that are none: the client reads them as surrogates."""
+    try:
+        return written(text)
+    except ValueError:
+        raise StoreCorrupt(f"{key} holds bytes that are no UTF-8 text") from None
 
 
 def _document(text: str, key: str) -> dict[str, Any]:

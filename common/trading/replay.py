@@ -107,12 +107,13 @@ def _answered(inputs: Inputs, answers: Answers, keys: Keys) -> Answered:
 
     as_of, account = last("account_info")
     price_as_of, ticker = last("ticker_price")
-    known, price = read_account(account), read_price(ticker, keys.symbol)
+    instrument = Instrument.from_symbol(keys.symbol)
+    known, price = read_account(account, instrument), read_price(ticker, keys.symbol)
     book = read_depth(last("depth")[1]) if inputs.had_book else None
     orders = read_orders(last("open_orders")[1], keys.symbol) if inputs.had_orders else None
     mid = book.mid_price if inputs.on_mid and book is not None else None
     return Answered(
-        holdings=known.holdings(Instrument.from_symbol(keys.symbol), as_of),
+        holdings=known.holdings(instrument, as_of),
         can_trade=known.can_trade,
         mark_price=mid or price,
         last_price=price if mid else None,

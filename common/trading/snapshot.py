@@ -16,7 +16,6 @@ from common.mexc.wave import Wave
 from common.run import Run
 from common.store.batch import Batch
 from common.store.codec import to_document
-from common.store.keys import CacheKeys
 from common.store.records import rules_of
 
 log = logging.getLogger(__name__)
@@ -54,7 +53,7 @@ def calls(run: Run) -> dict[str, Callable[[], Any]]:
 
 def cached_rules(run: Run) -> TradingRules | None:
     text = run.state.rules
-    return None if text is None else rules_of(run.cache.decode(CacheKeys.rules(run.instrument.pair), text))
+    return None if text is None else rules_of(run.cache.decode(run.cache.keys.rules(run.instrument.pair), text))
 
 
 def snapshot(run: Run, wave: Wave, batch: Batch) -> Snapshot:
@@ -66,7 +65,7 @@ def snapshot(run: Run, wave: Wave, batch: Batch) -> Snapshot:
         text = run.cache.encode(to_document(rules))
         if text:
             batch.set(
-                run.cache.full_key(CacheKeys.rules(run.instrument.pair)),
+                run.cache.full_key(run.cache.keys.rules(run.instrument.pair)),
                 text,
                 seconds=run.cache.ttl("rules"),
             )

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 import redis
 
+from common.store.keys import CacheKeys
 from tests.builders import account_payload, d, depth_payload, exchange_answers, exchange_info_payload, told
-from tests.conftest import Functions, MakeBot
+from tests.conftest import ENV, Functions, MakeBot
 from tests.fakes import NOON, FakeClock, Line, StubExchange
 
 LAST, HISTORY = "bot:QRLUSDT:rebalance:last", "bot:QRLUSDT:rebalance:history"
-RULES = "qrl:v1:rules:QRL/USDT"
+RULES = f"qrl:v1:{CacheKeys.of('qrl', '', ENV['MEXC_API_KEY']).rules('QRL/USDT')}"
 
 
 def holding(exchange: StubExchange, qrl: str, usdt: str, price: str, *, locked: str = "0") -> None:

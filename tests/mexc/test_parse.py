@@ -15,7 +15,7 @@ from common.clock import milliseconds
 from common.decimal_json import loads
 from common.domain.instrument import Instrument, Side
 from common.domain.orders.order import OrderStatus
-from common.domain.portfolio import Balance
+from common.domain.portfolio import Account, Balance
 from common.errors import UnreadablePayload
 from common.mexc import parse as wire
 from tests.builders import (
@@ -47,6 +47,19 @@ def of_symbol(read: Callable[[Any, str], object], symbol: str) -> Reader:
     return lambda payload: read(payload, symbol)
 
 
+def read_account(payload: Any) -> Account:
+    return wire.read_account(payload, QRL)
+
+
+def refusal(read: Reader, payload: Any) -> str | None:
+    """What a payload is refused for, in one line; None when it is read."""
+    try:
+        read(payload)
+    except UnreadablePayload as error:
+        return str(error) if "\n" not in str(error) else f"several lines: {error}"
+    return None
+
+
 def rules_of(base: str) -> Reader:
     return lambda payload: wire.read_rules(payload, Instrument(base, "USDT"))
 
@@ -54,10 +67,10 @@ def rules_of(base: str) -> Reader:
 # Every recorded payload has a verdict: the reader it is meant for (or the nearest), and what it refuses it for.
 
 VERDICTS: dict[str, tuple[Reader, str | None]] = {
-    "account.live-zano-2025": (wire.read_account, PARSES),
-    "account.mexc-net-old": (wire.read_account, PARSES),
-    "account.official-docs-2025": (wire.read_account, PARSES),
-    "account.official-docs-2026": (wire.read_account, PARSES),
+    "account.live-zano-2025": (read_account, PARSES),
+    "account.mexc-net-old": (read_account, PARSES),
+    "account.official-docs-2025": (read_account, PARSES),
+    "account.official-docs-2026": (read_account, PARSES),
     "aggTrades.ccxt": (wire.read_deals, "trades: 0.price:"),
     "aggTrades.official-docs": (wire.read_deals, "trades: 0.price:"),
     "allOrders.official-docs-2025": (of_symbol(wire.read_orders, "LTCBTC"), PARSES),
@@ -125,52 +138,49 @@ VERDICTS: dict[str, tuple[Reader, str | None]] = {
     "trades.official-docs": (wire.read_deals, PARSES),
     "trades.qrlusdt-synthetic": (wire.read_deals, PARSES),
 }
-RECORDED = [pytest.param(path.stem, id=path.stem) for path in sorted(FIXTURES.glob("*.json"))] or [
-    pytest.param("", marks=pytest.mark.skip(reason="../shared is not here"))
-]
 
 
-@pytest.mark.parametrize("name", RECORDED)
-def test_every_recorded_payload_is_read_or_refused_with_endpoint_and_field(name: str) -> None:
-    payload = recorded(name)
-    if name.startswith("error_"):
-        read, refusal = wire.read_ack, "order: orderId:"
-        payload = payload["body"]
-    else:
-        read, refusal = VERDICTS[name]  # type: ignore[assignment]
-    if refusal is PARSES:
-        assert read(payload)
-        return
-    with pytest.raises(UnreadablePayload) as raised:
-        read(payload)
-    assert str(raised.value).startswith(refusal)
+def test_every_recorded_payload_is_read_or_refused_with_endpoint_and_field() -> None:
+    if not FIXTURES.exists():
+        pytest.skip("../shared is not here")
+    wrong = []
+    for path in sorted(FIXTURES.glob("*.json")):
+        payload, (read, expected) = recorded(path.stem), VERDICTS.get(path.stem, (wire.read_ack, "order: orderId:"))
+        if path.stem.startswith("error_"):
+            payload = payload["body"]
+        told = refusal(read, payload)
+        if (expected is PARSES and told is not None) or (
+            expected is not PARSES and not str(told).startswith(expected)
+        ):
+            wrong.append((path.stem, told))
+    assert wrong == []
 
 
 # What is read
 
 
 def test_the_live_account_is_read_with_its_unknown_commission_left_unknown() -> None:
-    account = wire.read_account(recorded("account.live-zano-2025"))
+    account = read_account(recorded("account.live-zano-2025"))
     assert account.balances == {"ZANO": Balance(d(55), d(0))}
     assert (account.maker_commission, account.taker_commission, account.update_time) == (None, None, None)
     assert (account.can_trade, account.account_type, account.permissions) == (True, "SPOT", ("SPOT",))
 
 
 def test_an_asset_the_exchange_does_not_list_is_zero() -> None:
-    account = wire.read_account(account_payload(("QRL", "1000.5", "2")))
+    account = read_account(account_payload(("QRL", "1000.5", "2")))
     assert account.balance("QRL").total == d("1002.5")
     assert account.balance("USDT") == Balance(d(0), d(0))
 
 
 def test_the_commission_of_an_account_may_be_missing_null_or_a_number() -> None:
-    assert wire.read_account(recorded("account.official-docs-2025")).maker_commission is None
-    assert wire.read_account(recorded("account.official-docs-2026")).maker_commission is None
-    assert wire.read_account(recorded("account.mexc-net-old")).maker_commission == 20
+    assert read_account(recorded("account.official-docs-2025")).maker_commission is None
+    assert read_account(recorded("account.official-docs-2026")).maker_commission is None
+    assert read_account(recorded("account.mexc-net-old")).maker_commission == 20
 
 
 @pytest.mark.parametrize("flag", ["canTrade", "canWithdraw", "canDeposit"])
 def test_what_the_account_may_not_do_is_read_as_such(flag: str) -> None:
-    account = wire.read_account(account_payload(**{flag: False}))
+    account = read_account(account_payload(**{flag: False}))
     read = {"canTrade": account.can_trade, "canWithdraw": account.can_withdraw, "canDeposit": account.can_deposit}
     assert [name for name, value in read.items() if not value] == [flag]
 
@@ -531,8 +541,8 @@ def each(read: Reader, build: Callable[..., Any], where: str, *names: str) -> di
 
 
 AMOUNTS: dict[str, tuple[Reader, Build]] = {
-    "account: balances.0.free": (wire.read_account, lambda v: account_payload(("QRL", v, "0"))),
-    "account: balances.0.locked": (wire.read_account, lambda v: account_payload(("QRL", "0", v))),
+    "account: balances.0.free": (read_account, lambda v: account_payload(("QRL", v, "0"))),
+    "account: balances.0.locked": (read_account, lambda v: account_payload(("QRL", "0", v))),
     **each(
         of_symbol(wire.read_ticker, "QRLUSDT"),
         ticker_payload,
@@ -541,7 +551,7 @@ AMOUNTS: dict[str, tuple[Reader, Build]] = {
     ),
     "ticker/price: price": (of_symbol(wire.read_price, "QRLUSDT"), price_payload),
     "depth: bids.0.0": (wire.read_depth, lambda v: {"bids": [[v, "1"]], "asks": []}),
-    "depth: asks.1.1": (wire.read_depth, lambda v: {"bids": [], "asks": [["1", "1"], ["2", v]]}),
+    "depth: asks.0.1": (wire.read_depth, lambda v: {"bids": [], "asks": [["2", v], ["1", "1"]]}),
     "trades: 0.price": (wire.read_deals, lambda v: [DEAL | {"price": v}]),
     "trades: 0.qty": (wire.read_deals, lambda v: [DEAL | {"qty": v}]),
     **each(wire.read_klines, kline, "klines: 0.", "1", "2", "3", "4", "5", "7"),
@@ -566,7 +576,7 @@ AMOUNTS: dict[str, tuple[Reader, Build]] = {
     ),
     "openOrders: 0.executedQty": (
         of_symbol(wire.read_orders, "QRLUSDT"),
-        lambda v: [order_payload(executedQty=v)],
+        lambda v: [order_payload(executedQty=v, clientOrderId="rb202601021200S0123456789abcd")],
     ),
 }
 NO_AMOUNTS = {
@@ -588,22 +598,23 @@ NO_AMOUNTS = {
 }
 
 
-@pytest.mark.parametrize("value", NO_AMOUNTS.values(), ids=NO_AMOUNTS)
-@pytest.mark.parametrize("field", AMOUNTS)
-def test_what_is_no_amount_is_refused_with_endpoint_and_field(field: str, value: Any) -> None:
-    read, build = AMOUNTS[field]
-    with pytest.raises(UnreadablePayload) as raised:
-        read(build(value))
-    assert str(raised.value).startswith(f"{field}: ")
-    assert "\n" not in str(raised.value)
+def test_what_is_no_amount_is_refused_with_endpoint_and_field() -> None:
+    wrong = []
+    for field, (read, build) in AMOUNTS.items():
+        for name, value in NO_AMOUNTS.items():
+            told = refusal(read, build(value))
+            if not str(told).startswith(f"{field}: "):
+                wrong.append((field, name, told))
+    assert wrong == []
 
 
-@pytest.mark.parametrize("field", [name for name in AMOUNTS if "priceChange" not in name])
-def test_a_negative_amount_is_refused_where_none_can_be(field: str) -> None:
-    read, build = AMOUNTS[field]
-    with pytest.raises(UnreadablePayload) as raised:
-        read(build("-0.0001"))
-    assert str(raised.value).startswith(f"{field}: ")
+def test_a_negative_amount_is_refused_where_none_can_be() -> None:
+    told = {field: refusal(read, build("-0.0001")) for field, (read, build) in AMOUNTS.items()}
+    assert [
+        field
+        for field, text in told.items()
+        if "priceChange" not in field and not str(text).startswith(f"{field}: ")
+    ] == []
 
 
 ZERO_PADDED = [
@@ -618,7 +629,7 @@ ZERO_PADDED = [
 @pytest.mark.parametrize(("text", "value"), ZERO_PADDED)
 def test_padded_long_and_exponent_forms_are_read(text: str, value: str) -> None:
     assert wire.read_price(price_payload(text), "QRLUSDT") == d(value)
-    assert wire.read_account(account_payload(("QRL", text, "0E-8"))).balance("QRL").total == d(value)
+    assert read_account(account_payload(("QRL", text, "0E-8"))).balance("QRL").total == d(value)
 
 
 @PROPERTY
@@ -629,7 +640,7 @@ def test_every_price_is_read_to_the_last_digit(price: Decimal) -> None:
 
 REQUIRED: dict[str, tuple[Reader, Any, tuple[str, ...]]] = {
     "account": (
-        wire.read_account,
+        read_account,
         account_payload(),
         ("canTrade", "canWithdraw", "canDeposit", "accountType", "balances", "permissions"),
     ),
@@ -655,37 +666,40 @@ REQUIRED: dict[str, tuple[Reader, Any, tuple[str, ...]]] = {
     ),
     "time": (wire.read_time, {"serverTime": 1}, ("serverTime",)),
 }
-FIELDS = [(endpoint, name) for endpoint, (_, _, names) in REQUIRED.items() for name in names]
 
 
-@pytest.mark.parametrize(("endpoint", "name"), FIELDS)
-def test_a_missing_field_is_refused_by_its_name(endpoint: str, name: str) -> None:
-    read, payload, _ = REQUIRED[endpoint]
-    with pytest.raises(UnreadablePayload) as raised:
-        read({key: value for key, value in payload.items() if key != name})
-    assert str(raised.value).startswith(f"{endpoint}: {name}")
+def test_a_missing_field_is_refused_by_its_name() -> None:
+    wrong = []
+    for endpoint, (read, payload, names) in REQUIRED.items():
+        for name in names:
+            told = refusal(read, {key: value for key, value in payload.items() if key != name})
+            if not str(told).startswith(f"{endpoint}: {name}"):
+                wrong.append((endpoint, name, told))
+    for name in RULES:
+        payload = exchange_info_payload()
+        del payload["symbols"][0][name]
+        told = refusal(rules_of("QRL"), payload)
+        if not str(told).startswith(f"exchangeInfo: symbols.0.{name}: "):
+            wrong.append(("exchangeInfo", name, told))
+    assert wrong == []
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        *("symbol", "status", "baseAssetPrecision", "quotePrecision", "quoteAssetPrecision", "baseSizePrecision"),
-        *("quoteAmountPrecision", "maxQuoteAmount", "makerCommission", "takerCommission", "orderTypes"),
-        *("isSpotTradingAllowed", "permissions"),
-    ],
+RULES = (
+    *("symbol", "status", "baseAssetPrecision", "quotePrecision", "quoteAssetPrecision", "baseSizePrecision"),
+    *("quoteAmountPrecision", "maxQuoteAmount", "makerCommission", "takerCommission", "orderTypes"),
+    *("isSpotTradingAllowed", "permissions"),
 )
-def test_a_rule_that_is_missing_is_refused_by_its_name(name: str) -> None:
-    payload = exchange_info_payload()
-    del payload["symbols"][0][name]
-    with pytest.raises(UnreadablePayload, match=rf"^exchangeInfo: symbols\.0\.{name}: "):
-        wire.read_rules(payload, QRL)
 
 
-@pytest.mark.parametrize("value", [-1, 19, "many", None, d("1.5"), []])
-@pytest.mark.parametrize("name", ["baseAssetPrecision", "quotePrecision", "quoteAssetPrecision"])
-def test_a_precision_that_makes_no_sense_is_refused(name: str, value: Any) -> None:
-    with pytest.raises(UnreadablePayload, match=rf"^exchangeInfo: symbols\.0\.{name}: "):
-        rules(**{name: value})
+def test_a_precision_that_makes_no_sense_is_refused() -> None:
+    wrong = []
+    for name in ("baseAssetPrecision", "quotePrecision", "quoteAssetPrecision"):
+        nonsense: list[Any] = [-1, 19, "many", None, d("1.5"), []]
+        for value in nonsense:
+            told = refusal(rules_of("QRL"), exchange_info_payload(**{name: value}))
+            if not str(told).startswith(f"exchangeInfo: symbols.0.{name}: "):
+                wrong.append((name, value, told))
+    assert wrong == []
 
 
 @pytest.mark.parametrize(
@@ -704,55 +718,53 @@ def test_a_fill_without_a_quantity_is_refused() -> None:
         wire.read_fills([fill_payload("BUY", "0", "2", number=7)], "QRLUSDT")
 
 
-@pytest.mark.parametrize(
-    ("read", "payload", "field"),
-    [
-        (wire.read_account, account_payload(balances={}), "account: balances"),
-        (wire.read_account, account_payload(balances=["QRL"]), "account: balances.0"),
-        (wire.read_account, account_payload(canTrade=None), "account: canTrade"),
-        (wire.read_account, account_payload(canTrade="perhaps"), "account: canTrade"),
-        (wire.read_account, account_payload(permissions="SPOT"), "account: permissions"),
-        (wire.read_account, account_payload(updateTime="yesterday"), "account: updateTime"),
-        (wire.read_account, [], "account: the whole"),
-        (wire.read_depth, {"bids": {}, "asks": []}, "depth: bids"),
-        (wire.read_depth, {"bids": [["1"]], "asks": []}, "depth: bids.0"),
-        (wire.read_depth, {"bids": [["1", "2", "3"]], "asks": []}, "depth: bids.0"),
-        (wire.read_deals, {}, "trades: the whole"),
-        (wire.read_deals, [DEAL | {"time": d("1.5")}], "trades: 0.time"),
-        (wire.read_deals, [DEAL | {"time": -1}], "trades: 0.time"),
-        (wire.read_deals, [DEAL | {"time": 10**18}], "trades: 0.time"),
-        (wire.read_klines, {}, "klines: the whole"),
-        (wire.read_klines, [kline()[0][:7]], "klines: 0"),
-        (wire.read_klines, [[*kline()[0], "9"]], "klines: 0"),
-        (wire.read_klines, kline(**{"0": "noon"}), "klines: 0.0"),
-        (wire.read_klines, kline(**{"6": None}), "klines: 0.6"),
-        (wire.read_symbols, {"data": "QRLUSDT"}, "symbols: data"),
-        (wire.read_symbols, {"data": [None]}, "symbols: data.0"),
-        (wire.read_fees, {"data": None}, "tradeFee: data"),
-        (wire.read_fees, {"data": []}, "tradeFee: data"),
-        (partial(wire.read_fills, symbol="QRLUSDT"), {}, "myTrades: the whole"),
-        (
-            partial(wire.read_fills, symbol="QRLUSDT"),
-            [fill_payload("BUY", "1", "2") | {"isBuyer": None}],
-            "myTrades: 0",
-        ),
-        (partial(wire.read_order, symbol="QRLUSDT"), order_payload(side="HOLD"), "order: side"),
-        (partial(wire.read_order, symbol="QRLUSDT"), order_payload(status=None), "order: status"),
-        (partial(wire.read_order, symbol="QRLUSDT"), [order_payload()], "order: the whole"),
-        (partial(wire.read_order, symbol="QRLUSDT"), order_payload(origQty=None), "order: origQty"),
-        (partial(wire.read_orders, symbol="QRLUSDT"), order_payload(), "openOrders: the whole"),
-        (wire.read_time, {"serverTime": "noon"}, "time: serverTime"),
-        (wire.read_time, None, "time: the whole"),
-        (wire.read_ack, None, "order: the whole"),
-        (rules_of("QRL"), {"symbols": None}, "exchangeInfo: symbols"),
-        (rules_of("QRL"), exchange_info_payload(filters=None), "exchangeInfo: symbols.0.filters"),
-        (rules_of("QRL"), exchange_info_payload(isSpotTradingAllowed=None), "exchangeInfo: symbols.0.isSpotT"),
-    ],
-)
-def test_a_field_of_the_wrong_type_is_refused_by_its_name(read: Reader, payload: Any, field: str) -> None:
-    with pytest.raises(UnreadablePayload) as raised:
-        read(payload)
-    assert str(raised.value).startswith(field)
+WRONG_TYPES: list[tuple[Reader, Any, str]] = [
+    (read_account, account_payload(balances={}), "account: balances"),
+    (read_account, account_payload(balances=["QRL"]), "account: balances.0"),
+    (read_account, account_payload(canTrade=None), "account: canTrade"),
+    (read_account, account_payload(canTrade="perhaps"), "account: canTrade"),
+    (read_account, account_payload(permissions="SPOT"), "account: permissions"),
+    (read_account, account_payload(updateTime="yesterday"), "account: updateTime"),
+    (read_account, [], "account: the whole"),
+    (wire.read_depth, {"bids": {}, "asks": []}, "depth: bids"),
+    (wire.read_depth, {"bids": [["1"]], "asks": []}, "depth: bids.0"),
+    (wire.read_depth, {"bids": [["1", "2", "3"]], "asks": []}, "depth: bids.0"),
+    (wire.read_deals, {}, "trades: the whole"),
+    (wire.read_deals, [DEAL | {"time": d("1.5")}], "trades: 0.time"),
+    (wire.read_deals, [DEAL | {"time": -1}], "trades: 0.time"),
+    (wire.read_deals, [DEAL | {"time": 10**18}], "trades: 0.time"),
+    (wire.read_klines, {}, "klines: the whole"),
+    (wire.read_klines, [kline()[0][:7]], "klines: 0"),
+    (wire.read_klines, [[*kline()[0], "9"]], "klines: 0"),
+    (wire.read_klines, kline(**{"0": "noon"}), "klines: 0.0"),
+    (wire.read_klines, kline(**{"6": None}), "klines: 0.6"),
+    (wire.read_symbols, {"data": "QRLUSDT"}, "symbols: data"),
+    (wire.read_symbols, {"data": [None]}, "symbols: data.0"),
+    (wire.read_fees, {"data": None}, "tradeFee: data"),
+    (wire.read_fees, {"data": []}, "tradeFee: data"),
+    (partial(wire.read_fills, symbol="QRLUSDT"), {}, "myTrades: the whole"),
+    (
+        partial(wire.read_fills, symbol="QRLUSDT"),
+        [fill_payload("BUY", "1", "2") | {"isBuyer": None}],
+        "myTrades: 0",
+    ),
+    (partial(wire.read_order, symbol="QRLUSDT"), order_payload(side="HOLD"), "order: side"),
+    (partial(wire.read_order, symbol="QRLUSDT"), order_payload(status=None), "order: status"),
+    (partial(wire.read_order, symbol="QRLUSDT"), [order_payload()], "order: the whole"),
+    (partial(wire.read_order, symbol="QRLUSDT"), order_payload(origQty=None), "order: origQty"),
+    (partial(wire.read_orders, symbol="QRLUSDT"), order_payload(), "openOrders: the whole"),
+    (wire.read_time, {"serverTime": "noon"}, "time: serverTime"),
+    (wire.read_time, None, "time: the whole"),
+    (wire.read_ack, None, "order: the whole"),
+    (rules_of("QRL"), {"symbols": None}, "exchangeInfo: symbols"),
+    (rules_of("QRL"), exchange_info_payload(filters=None), "exchangeInfo: symbols.0.filters"),
+    (rules_of("QRL"), exchange_info_payload(isSpotTradingAllowed=None), "exchangeInfo: symbols.0.isSpotT"),
+]
+
+
+def test_a_field_of_the_wrong_type_is_refused_by_its_name() -> None:
+    told = [(field, refusal(read, payload)) for read, payload, field in WRONG_TYPES]
+    assert [(field, text) for field, text in told if not str(text).startswith(field)] == []
 
 
 def test_several_faults_are_counted_and_the_first_is_named() -> None:
@@ -779,7 +791,7 @@ def test_an_answer_about_another_symbol_is_refused(read: Callable[[Any, str], ob
 @pytest.mark.parametrize(
     ("read", "payload"),
     [
-        (wire.read_account, account_payload(("QRL", "1", "0"))),
+        (read_account, account_payload(("QRL", "1", "0"))),
         (of_symbol(wire.read_ticker, "QRLUSDT"), ticker_payload()),
         (of_symbol(wire.read_price, "QRLUSDT"), price_payload()),
         (wire.read_depth, depth_payload()),
@@ -846,4 +858,44 @@ def test_no_payload_whatever_is_more_than_unreadable(payload: Any) -> None:
 @pytest.mark.parametrize("again", ["QRL", "qrl", " QRL"])
 def test_an_asset_that_is_listed_twice_is_no_balance(again: str) -> None:
     with pytest.raises(UnreadablePayload, match="listed 2 times"):
-        wire.read_account(account_payload(("QRL", "100", "0"), ("USDT", "1", "0"), (again, "5", "0")))
+        read_account(account_payload(("QRL", "100", "0"), ("USDT", "1", "0"), (again, "5", "0")))
+
+
+# What can be done without is left out and named
+
+
+def test_a_row_that_nothing_rests_on_is_left_out_and_named(caplog: pytest.LogCaptureFixture) -> None:
+    rows = account_payload(("QRL", "1", "0"), ("USDT", "2", "0"), ("MX", "many", "0"), ("ABC", "", "0"))
+    account = read_account(rows)
+    assert account.balances.keys() == {"QRL", "USDT"}
+    book = wire.read_depth({"bids": [["2", "1"], ["1", "x"], [None]], "asks": [["3", "1"], ["4", "5"], {}]})
+    assert [level.price for level in (*book.bids, *book.asks)] == [2, 3, 4]
+    other = exchange_info_payload()["symbols"][0] | {"symbol": "ABCUSDT", "makerCommission": "free"}
+    assert wire.read_rules({"symbols": [other, *exchange_info_payload()["symbols"]]}, QRL) == rules()
+    theirs = order_payload(clientOrderId="web-1", price="market", symbol="QRLUSDT")
+    assert len(wire.read_orders([theirs, order_payload()], "QRLUSDT")) == 1
+    named = [
+        "account: the balance of MX is left out: balances.2.free:",
+        "account: the balance of ABC is left out: balances.3.free:",
+        "depth: level 1 of the bids is left out: bids.1.1:",
+        "depth: level 2 of the bids is left out: bids.2",
+        "depth: level 2 of the asks is left out: asks.2:",
+        "exchangeInfo: the symbol ABCUSDT is left out: symbols.0.makerCommission:",
+        "openOrders: the order web-1 of somebody else is left out: 0.price:",
+    ]
+    messages = [record.getMessage() for record in caplog.records]
+    assert [text for text, start in zip(messages, named, strict=True) if not text.startswith(start)] == []
+
+
+def test_what_money_rests_on_stays_strict_and_so_does_a_row_that_does_not_say_what_it_is() -> None:
+    ours = order_payload(clientOrderId="rb202601021200S0123456789abcd", price="market")
+    strict: list[tuple[str, Reader, Any]] = [
+        ("account: balances.0.free:", read_account, account_payload(("QRL", "many", "0"))),
+        ("account: balances.0.free:", read_account, account_payload((" usdt", "many", "0"))),
+        ("account: balances.0.asset:", read_account, account_payload((None, "1", "0"))),  # type: ignore[arg-type]
+        ("depth: bids.0.1:", wire.read_depth, {"bids": [["1", "x"]], "asks": []}),
+        ("openOrders: 0.price:", of_symbol(wire.read_orders, "QRLUSDT"), [ours]),
+        ("openOrders: 0:", of_symbol(wire.read_orders, "QRLUSDT"), ["order"]),
+    ]
+    told = [(start, refusal(read, payload)) for start, read, payload in strict]
+    assert [(start, text) for start, text in told if not str(text).startswith(start)] == []

@@ -543,8 +543,18 @@ def test_a_history_of_the_wrong_type_is_named(store: Store, any_redis: "redis.Re
 
 def test_bytes_that_are_no_text_are_corrupt_and_leave_no_lease(store: Store, any_redis: "redis.Redis") -> None:
     any_redis.set("k", b'"\xff\xfe"')
-    with pytest.raises(StoreCorrupt, match="UTF-8"):
+    any_redis.hset("h", "a", b"\xff")
+    any_redis.set("mark", b"\xff")
+    any_redis.zadd("mexc:raw:depth:history", {b"\xff": 1})
+    with pytest.raises(StoreCorrupt, match=r"^k does not hold valid JSON"):
         begin(store, reads={"k": ("GET", "k")})
+    assert any_redis.exists(LEASE_KEY) == 0
+    with pytest.raises(StoreCorrupt, match=r"^h:a holds bytes that are no UTF-8 text"):
+        begin(store, reads={"h": ("HGETALL", "h")})
+    with pytest.raises(StoreCorrupt, match=r"^mark holds bytes that are no UTF-8 text"):
+        begin(store, mark="mark")
+    with pytest.raises(StoreCorrupt, match=r"^mexc:raw:depth:history holds bytes that are no UTF-8 text"):
+        store.raw_history("depth", 0, 10, 10, Meter())
     assert any_redis.exists(LEASE_KEY) == 0
 
 
@@ -692,6 +702,17 @@ def test_a_redis_that_runs_out_of_memory_during_a_run_stores_nothing_by_halves(
         with pytest.raises(StoreUnreachable, match="OutOfMemory"):
             lease.commit(a_bit_of_everything(), release=release)
         assert keys_in(admin) == [LEASE_KEY]
+
+
+def test_a_redis_that_is_out_of_memory_is_still_read(redis_server: str, clock: FakeClock) -> None:
+    store = Store(client_of(redis_server), KEYS, clock)
+    with configured(redis_server, maxmemory_policy="noeviction", maxmemory="0") as admin:
+        admin.set("k", '{"a":"1"}')
+        admin.config_set("maxmemory", "1mb")
+        with pytest.raises(StoreUnreachable, match="OutOfMemory"):
+            begin(store)
+        assert store.read({"x": ("GET", "k")}, Meter()) == {"x": {"a": "1"}}
+        assert store.raw_history("depth", 0, 1, 1, Meter()) == []
 
 
 def test_the_eviction_policy_is_what_redis_says(redis_server: str, clock: FakeClock) -> None:

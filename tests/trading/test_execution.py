@@ -16,13 +16,14 @@ from common.domain.instrument import Side
 from common.domain.orders.journal import Activity
 from common.domain.orders.order import client_order_id
 from common.gcp.logs import JsonFormatter
+from common.store.keys import CacheKeys
 from tests.builders import d, exchange_answers, fill_payload, told
-from tests.conftest import Functions, Live, MakeBot
+from tests.conftest import ENV, Functions, Live, MakeBot
 from tests.fakes import NOON, Call, Line, StubExchange
 
 JOURNAL, OPEN = "bot:QRLUSDT:orders:journal", "bot:QRLUSDT:orders:open"
 KNOWN, ACTIVITY, PAUSE = "bot:QRLUSDT:orders:known", "bot:QRLUSDT:orders:activity", "bot:QRLUSDT:pause"
-RULES = "qrl:v1:rules:QRL/USDT"
+RULES = f"qrl:v1:{CacheKeys.of('qrl', '', ENV['MEXC_API_KEY']).rules('QRL/USDT')}"
 DAY = 24 * 60
 
 
