@@ -2,6 +2,7 @@
 
 All arithmetic of the domain runs under `EXACT` (60 digits), so that products of prices and
 quantities of any pair are exact; where a quotient must be rounded, the place says to what.
+What is called a hundred times a plan asks `EXACT` itself instead of entering it.
 """
 
 from collections.abc import Callable
@@ -29,6 +30,7 @@ ZERO = Decimal(0)
 ONE = Decimal(1)
 EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, DivisionByZero, Overflow])
 _QUOTIENT = Decimal(1).scaleb(-18)
+_TEN = Decimal(10)
 
 
 def exact(function: Callable[P, R]) -> Callable[P, R]:
@@ -87,24 +89,21 @@ def ceil_to(value: Decimal, step: Decimal) -> Decimal:
     return _to_step(value, step, ROUND_CEILING)
 
 
-@exact
 def _to_step(value: Decimal, step: Decimal, rounding: str) -> Decimal:
     if step <= 0:
         return value
-    return (value / step).to_integral_value(rounding=rounding) * step
+    return EXACT.multiply(EXACT.divide(value, step).to_integral_value(rounding, EXACT), step)
 
 
-@exact
 def quotient(numerator: Decimal, denominator: Decimal, rounding: str = ROUND_HALF_EVEN) -> Decimal:
     """numerator / denominator to 18 decimal places, by default half to even: the one rounding a division costs."""
-    return tidy((numerator / denominator).quantize(_QUOTIENT, rounding))
+    return tidy(EXACT.divide(numerator, denominator).quantize(_QUOTIENT, rounding, EXACT))
 
 
-@exact
 def tidy(value: Decimal) -> Decimal:
     """The same number without trailing zeros and without an exponent (0E-8 becomes 0)."""
-    value = value.normalize()
-    return value.quantize(ONE) if value.as_tuple().exponent > 0 else value  # type: ignore[operator]
+    value = value.normalize(EXACT)
+    return value.quantize(ONE, context=EXACT) if value and not EXACT.remainder(value, _TEN) else value
 
 
 def plain(value: Decimal) -> str:
@@ -118,7 +117,6 @@ def float_like(value: Decimal) -> str:
     return text if "." in text else f"{text}.0"
 
 
-@exact
 def places(value: Decimal, digits: int) -> str:
     """`value` with exactly `digits` decimal places, half to even, for people to read."""
-    return format(value.quantize(ONE.scaleb(-digits)), "f")
+    return format(value.quantize(ONE.scaleb(-digits), ROUND_HALF_EVEN, EXACT), "f")

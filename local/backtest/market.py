@@ -111,6 +111,11 @@ class Market:
         """(UTC day, close) of every day with a bar that ends with it, oldest first."""
         return tuple(self._daily_closes())
 
+    def closed_days(self, day: int) -> tuple[tuple[int, Decimal], ...]:
+        """Those of the days before `day`."""
+        closes = self.daily_closes
+        return closes[: bisect_left(closes, (day,))]
+
     def _daily_closes(self) -> Iterator[tuple[int, Decimal]]:
         times, width, index = self.candles.times, self.candles.width_ms, 0
         while index < len(times):

@@ -15,9 +15,10 @@ from math import inf
 from common.decimals import ONE, ZERO, exact, floor_to, quotient
 from common.domain.decision.guards import Facts, Reference
 from common.domain.decision.plan import plan
-from common.domain.decision.policy import Hold, Rebalance
+from common.domain.decision.policy import Hold, Policy, Rebalance
 from common.domain.decision.rule import cost_floor
 from common.domain.decision.sizing import affordable
+from common.domain.decision.trend import Trend, filtered
 from common.domain.decision.triggers import Grid, next_triggers
 from common.domain.instrument import Instrument, Side, TradingRules
 from common.domain.ledger.position import Position
@@ -125,6 +126,7 @@ class _Run:
         self.position = Position(quantity=desk.start.base, cost=cost)
         self.activity, self.day = Activity(), DayStart(date.min, None)
         self.policy = strategy.policy
+        self.trend: Trend | None = None
         self.events: list[Event] = []
         self.decided = 0
         self.held: str | None = None
@@ -156,7 +158,9 @@ class _Run:
 
     def _adapt(self, number: int) -> None:
         """Bring the policy up to the day."""
-        if self.strategy.changes_daily:
+        if self.strategy.trend is not None:
+            self.trend = self.strategy.trend.on(self.market, number)
+        if self.strategy.auto is not None:
             price = self.market.close(number)
             value = self.base * price + self.quote
             self.policy = self.strategy.policy_on(self.policy, value, self.desk.costs)
@@ -180,10 +184,26 @@ class _Run:
         return free
 
     def _triggers(self, number: int) -> tuple[float, float]:
-        """Between these prices every decision holds, as long as nothing trades."""
+        """Between these prices every decision holds, as long as nothing trades; with no base asset none does.
+
+        Where the narrow trigger already lies in a trend that widens it, the wide one stands.
+        """
+        if self.base <= 0:
+            return inf, 0.0
         valuation = Valuation.of(self._holdings(number), self.market.close(number))
-        grid, floor = Grid.of(self.policy, self.rules), cost_floor(self.policy, self._average_cost())
-        pairs = [next_triggers(valuation, self.policy, level, grid, floor) for level in self.policy.levels]
+        low, high = self._bounds(self.policy, valuation)
+        trend, rule = self.trend, self.strategy.trend
+        if trend is not None and rule is not None:
+            wide = replace(self.policy, sell_widening=rule.factor, buy_widening=rule.factor)
+            wide_low, wide_high = self._bounds(wide, valuation)
+            high = wide_high if trend.fast > trend.slow and high > float(trend.fast) else high
+            low = wide_low if trend.fast < trend.slow and low < float(trend.fast) else low
+        return low, high
+
+    def _bounds(self, policy: Policy, valuation: Valuation) -> tuple[float, float]:
+        """The prices at which the first of the levels buys and sells."""
+        grid, floor = Grid.of(policy, self.rules), cost_floor(policy, self._average_cost())
+        pairs = [next_triggers(valuation, policy, level, grid, floor) for level in policy.levels]
         buys = [float(buy.price) for buy, _ in pairs if buy is not None]
         sells = [float(sell.price) for _, sell in pairs if sell is not None]
         return max(buys, default=0.0), min(sells, default=inf)
@@ -192,11 +212,12 @@ class _Run:
         """Decide one slot in full and fill what it orders; the number to go on with."""
         self.decided += 1
         facts = self._facts(number)
-        outcome = plan(facts, self.policy, self.limits)
+        policy = self._followed(facts.mark_price)
+        outcome = plan(facts, policy, self.limits)
         asked = outcome.decision.outcome
         if self.desk.costs.impact and isinstance(asked, Rebalance):  # what the book bears depends on the order
             facts = replace(facts, book=self._book(facts.mark_price, asked.notional))
-            outcome = plan(facts, self.policy, self.limits)
+            outcome = plan(facts, policy, self.limits)
         intent = outcome.order
         self.activity = facts.activity
         if intent is not None:
@@ -204,6 +225,12 @@ class _Run:
         elif isinstance(asked, Rebalance) and isinstance(outcome.outcome, Hold):
             self.held = outcome.outcome.reason
         return number + 1
+
+    def _followed(self, price: Decimal) -> Policy:
+        """The policy under the day's trend."""
+        if self.trend is None or self.strategy.trend is None:
+            return self.policy
+        return filtered(self.policy, self.trend, price, self.strategy.trend.factor)
 
     def _facts(self, number: int) -> Facts:
         now, price = self.market.decided_at(number), self.market.close(number)

@@ -18,7 +18,9 @@ from common.config import Settings
 from common.decimals import ZERO, places, quotient
 from common.domain.decision.band import Band, best_band
 from common.domain.decision.policy import Destination, Level, Limits, Policy
+from common.domain.decision.trend import Trend
 from local.backtest.costs import Costs
+from local.backtest.market import Market
 
 SEEDS_RULE = "0.01:target"
 _ASIDE = ("K_SERVICE", "MEXC_API_KEY", "MEXC_SECRET_KEY", "REDIS_HOST", "REDIS_CA", "REDIS_URL")
@@ -26,11 +28,28 @@ _ASIDE = ("K_SERVICE", "MEXC_API_KEY", "MEXC_SECRET_KEY", "REDIS_HOST", "REDIS_C
 
 
 @dataclass(frozen=True, slots=True)
+class TrendFilter:
+    """Days of the two means, and how many times as wide the triggers against the trend stand."""
+
+    fast: int
+    slow: int
+    factor: Decimal
+
+    def on(self, market: Market, number: int) -> Trend | None:
+        """The trend on the day of a decision: by the days that have closed, the newest of the last two days."""
+        day = market.day(number)
+        closed = market.closed_days(day)
+        if not closed or closed[-1][0] < day - 2:
+            return None
+        return Trend.of([close for _, close in closed[-self.slow :]], self.fast, self.slow)
+
+
+@dataclass(frozen=True, slots=True)
 class Strategy:
     """A policy with the limits that its orders keep.
 
     `never` holds what there is; `monthly` looks at the first slot of a month only; `auto` derives the band from
-    cost and value, day by day.
+    cost and value, day by day; `trend` is looked at once a day.
     """
 
     name: str
@@ -39,10 +58,11 @@ class Strategy:
     never: bool = False
     monthly: bool = False
     auto: Destination | None = None
+    trend: TrendFilter | None = None
 
     @property
     def changes_daily(self) -> bool:
-        return self.auto is not None
+        return self.auto is not None or self.trend is not None
 
     def policy_on(self, policy: Policy, value: Decimal, costs: Costs) -> Policy:
         """The policy of a day that begins with this value, after `policy` of the day before."""
@@ -77,7 +97,7 @@ def strategy(text: str, environ: Mapping[str, str]) -> Strategy:
         bare = _strategy(text, settings(environ, **_levels(SEEDS_RULE)))
         level = replace(bare.policy.levels[0], trigger=ZERO)
         policy = replace(bare.policy, levels=(level,), cost_guard=None)
-        return replace(bare, policy=policy, never=text == "hold", monthly=text == "monthly")
+        return replace(bare, policy=policy, never=text == "hold", monthly=text == "monthly", trend=None)
     if "=" in text:
         pairs = (part.partition("=") for part in re.split(r"[\s;]+", text.strip()) if part)
         return _strategy(None, settings(environ, **{name: value for name, _, value in pairs}))
@@ -104,7 +124,11 @@ def _strategy(name: str | None, chosen: Settings) -> Strategy:
     limits = replace(chosen.limits, binding=True, max_depth_share=Decimal(1))
     told = f"auto, {way(chosen.auto)}" if chosen.auto else named(chosen.policy.levels)
     extras = [f"cost guard {_percent(chosen.min_sell_margin)}"] if chosen.min_sell_margin is not None else []
-    return Strategy(name or ", ".join([told, *extras]), chosen.policy, limits, auto=chosen.auto)
+    trend = None
+    if chosen.trend_filter == "ma":
+        trend = TrendFilter(chosen.trend_fast, chosen.trend_slow, chosen.trend_factor)
+        extras.append(f"trend {trend.fast}/{trend.slow}")
+    return Strategy(name or ", ".join([told, *extras]), chosen.policy, limits, auto=chosen.auto, trend=trend)
 
 
 def named(levels: tuple[Level, ...]) -> str:

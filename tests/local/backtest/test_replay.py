@@ -15,7 +15,7 @@ from common.domain.instrument import Side
 from local.backtest.costs import Costs
 from local.backtest.market import Market
 from local.backtest.replay import Desk, Event, Start
-from local.backtest.strategies import Strategy
+from local.backtest.strategies import Strategy, TrendFilter
 from local.candles.files import read
 from local.candles.series import Candles
 from tests.builders import QRL, d, ds
@@ -158,6 +158,19 @@ def test_the_default_rule_is_what_a_few_lines_of_arithmetic_say() -> None:
     assert len(orders) > 10
 
 
+def test_sales_wait_longer_while_the_trend_rises() -> None:
+    """Five days of rises, then a day at a level that sells only without the filter."""
+    prices = ["1", "1.02", "1.04", "1.06", "1.08", "1.1", "1.12"]
+    rule = one_level("0.02")
+    careful = replace(rule, trend=TrendFilter(2, 4, d(3)))
+    table = desk(candles(prices, minutes=1440), "1000", "1000")
+    plain, waiting = (table.replay(each) for each in (rule, careful))
+    assert [f"{event.time:%d}" for event in plain.events] == ["07"]
+    assert waiting.events == ()
+    unknown = replace(rule, trend=TrendFilter(2, 8, d(3)))
+    assert table.replay(unknown).events == plain.events
+
+
 def twenty() -> list[Strategy]:
     """One level each, several levels, the cost guard, a derived band, a month, a daily loss."""
     usual = replace(
@@ -169,7 +182,7 @@ def twenty() -> list[Strategy]:
         max_price_deviation=d("0.2"),
     )
     places = (Destination.TARGET, Destination.HALF, Destination.EDGE, d("0.004"))
-    found = [one_level(trigger, to, usual) for trigger in ("0.005", "0.02", "0.06") for to in places]
+    found = [one_level(trigger, to, usual) for trigger in ("0.005", "0.03") for to in places]
     rule = one_level("0.01", limits=usual)
     levels = (Level(d("0.01"), Destination.HALF), Level(d("0.03")), Level(d("0.05"), d("0.01")))
     return [
@@ -178,6 +191,8 @@ def twenty() -> list[Strategy]:
         replace(rule, policy=replace(rule.policy, levels=levels)),
         replace(rule, policy=replace(rule.policy, cost_guard=CostGuard(d("0.02"), d("0.65")))),
         replace(rule, policy=replace(rule.policy, levels=levels, cost_guard=CostGuard(d(0), d("0.55")))),
+        replace(rule, trend=TrendFilter(2, 5, d("1.5"))),
+        replace(rule, trend=TrendFilter(1, 3, d(3)), policy=replace(rule.policy, levels=levels)),
         replace(rule, auto=Destination.HALF),
         replace(rule, auto=Destination.TARGET, policy=replace(rule.policy, min_notional=d(40))),
         replace(rule, policy=replace(rule.policy, core_holding=d(1), quote_reserve=d(450))),
@@ -189,7 +204,7 @@ def twenty() -> list[Strategy]:
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"no price series at {DATA}")
 @pytest.mark.parametrize(
     ("name", "slots", "bars"),
-    [("adabtc-5m-2018-01", 60, 2000), ("btcusd-1m-2022-01", 240, 45031), ("dogeusd-1d-2017-2021", 15, 200)],
+    [("adabtc-5m-2018-01", 60, 2000), ("btcusd-1m-2022-01", 240, 45031), ("dogeusd-1d-2017-2021", 15, 120)],
 )
 def test_jumping_to_triggers_gives_what_deciding_on_every_slot_gives(name: str, slots: int, bars: int) -> None:
     """To the last digit, for twenty policies; `python -m bench backtests` holds the whole files against it."""
@@ -203,6 +218,15 @@ def test_jumping_to_triggers_gives_what_deciding_on_every_slot_gives(name: str, 
             if (jumped.events, jumped.base, jumped.quote) != (looked.events, looked.base, looked.quote):
                 different.append(each)
         assert different == []
+
+
+def test_all_of_one_asset_is_a_start_like_any_other() -> None:
+    series = candles(["1", "2", "2", "2"])
+    for base, quote, first in (("0", "100", "BUY"), ("100", "0", "SELL")):
+        table = desk(series, base, quote)
+        jumped, looked = (table.replay(one_level("0.1"), every_bar=way) for way in (False, True))
+        assert jumped.events == looked.events
+        assert told(jumped.events)[0][:2] == ("00:15", first)
 
 
 def test_jumping_decides_at_triggers_only() -> None:
