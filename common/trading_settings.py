@@ -20,6 +20,7 @@ from common.domain.decision.notation import (
 )
 from common.domain.decision.policy import CostGuard, Destination, Level, Limits, Policy
 from common.domain.orders.order import OrderStyle
+from common.domain.orders.program import Slicing
 from common.errors import InvalidAmount
 
 
@@ -113,6 +114,13 @@ class TradingSettings(BaseModel):
     max_notional_usdt: Number = Field(
         Decimal(1000), gt=0, description="Largest order, quote asset; more is cut to it"
     )
+    slice_notional_usdt: Annotated[Number | None, Field(gt=0)] = Field(
+        None,
+        description="A larger order goes in slices of this, one a slot, quote asset; unset: whole",
+    )
+    slice_hours: Annotated[int, Field(ge=1, le=168)] = Field(
+        6, description="What a program of slices may take, hours"
+    )
     max_daily_loss_usdt: Annotated[Number | None, Field(gt=0)] = Field(
         None, description="Loss since 00:00 UTC (realized and unrealized) that stops trading for the day"
     )
@@ -130,6 +138,8 @@ class TradingSettings(BaseModel):
             problems.append("LEVELS: the style `market` needs ALLOW_MARKET_ORDERS=true")
         if self.order_style is OrderStyle.MARKET and not self.allow_market_orders:
             problems.append("ORDER_STYLE: `market` needs ALLOW_MARKET_ORDERS=true")
+        if self.slice_notional_usdt is not None and self.slice_notional_usdt < self.min_notional_usdt:
+            problems.append("SLICE_NOTIONAL_USDT: must not be below MIN_NOTIONAL_USDT")
         if self.trend_fast >= self.trend_slow:
             problems.append("TREND_FAST: must be below TREND_SLOW")
         if self.order_style == "tiered" and self.threshold_pct != "auto":
@@ -182,6 +192,13 @@ class TradingSettings(BaseModel):
         """Whether a setting of contract.md §11 is in use: then the plan tells the policy in force."""
         fields = type(self).model_fields
         return self.auto is not None or any(getattr(self, name) != fields[name].default for name in _OF_POLICY)
+
+    @property
+    def slicing(self) -> Slicing | None:
+        """None where an order is sent whole, and where nothing is sent."""
+        if self.slice_notional_usdt is None or self.execution_mode != "live":
+            return None
+        return Slicing(self.slice_notional_usdt, timedelta(hours=self.slice_hours))
 
     @property
     def limits(self) -> Limits:

@@ -16,6 +16,7 @@ from common.config import GOOGLE_CERTS_URL, Settings, nearly_settings
 from common.domain.decision.policy import CostGuard, Destination, Level, Limits, Policy
 from common.domain.instrument import Instrument
 from common.domain.orders.order import OrderStyle
+from common.domain.orders.program import Slicing
 from common.errors import ConfigurationError
 from common.runtime import redis_client
 from tests.builders import PROPERTY, d
@@ -530,6 +531,16 @@ def test_an_option_of_the_redis_url_that_cannot_be_read_is_a_configuration_error
     with pytest.raises(ConfigurationError, match="REDIS_URL") as raised:
         redis_client(settings)
     assert "hidden-word" not in str(raised.value)
+
+
+def test_slices_are_for_live_orders_and_no_smaller_than_an_order() -> None:
+    sliced = {"SLICE_NOTIONAL_USDT": "50", "SLICE_HOURS": "2"}
+    live = Settings.from_env({**LAPTOP, **sliced, "EXECUTION_MODE": "live"})
+    assert live.slicing == Slicing(d(50), timedelta(hours=2))
+    assert Settings.from_env({**LAPTOP, **sliced}).slicing is None
+    assert Settings.from_env({**LAPTOP, "EXECUTION_MODE": "live"}).slicing is None
+    with pytest.raises(ConfigurationError, match="SLICE_NOTIONAL_USDT"):
+        Settings.from_env({**LAPTOP, "SLICE_NOTIONAL_USDT": "4"})
 
 
 def test_every_setting_is_used_and_tested() -> None:

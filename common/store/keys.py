@@ -118,6 +118,11 @@ class Keys:
         return self._bot("orders:recent")
 
     @property
+    def program(self) -> str:
+        """The rebalance that is being worked off in slices; absent when there is none."""
+        return self._bot("orders:program")
+
+    @property
     def orders_known(self) -> str:
         """The exchange's order id to our client order id."""
         return self._bot("orders:known")

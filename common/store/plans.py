@@ -56,6 +56,8 @@ def plan_document(plan: Plan, slot: str, mode: str, *, policy_told: bool = False
     }
     if not isinstance(outcome, Rebalance) and outcome.replaces is not None:
         document["replaced"] = _rebalance_document(outcome.replaces, quote)
+    if plan.facts.program is not None:
+        document["program"] = plan.facts.program
     if policy_told:
         document["policy"] = policy_document(plan)
     return document

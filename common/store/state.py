@@ -15,6 +15,7 @@ from common.domain.instrument import Instrument
 from common.domain.ledger.ledger import Ledger
 from common.domain.ledger.position import FifoView
 from common.domain.orders.journal import Continuity, DayStart, JournalEntry
+from common.domain.orders.program import Program
 from common.domain.performance.benchmark import Inception
 from common.domain.portfolio import Holdings
 from common.errors import StoreCorrupt
@@ -29,7 +30,7 @@ BOOKS = ("holdings", "ledger", "lots", "inception")
 ORDERS = ("open_intents", "recent_intents", "journal_size")
 """What the order journal is made of."""
 TRADING = (
-    *(*BOOKS, *ORDERS, "day", "continuity", "pause"),
+    *(*BOOKS, *ORDERS, "day", "continuity", "pause", "program"),
     *("last_price", "last_plan", "trading_cost", "rules"),
 )
 """What a plan and its order need beside the books."""
@@ -54,6 +55,7 @@ class State:
     day: DayStart | None
     continuity: Continuity | None
     pause: Pause | None
+    program: Program | None
     last_price: LastPrice | None
     earlier: tuple[Document, ...]
     """The two reports before this run's, newest first, as an answer shows them."""
@@ -146,6 +148,7 @@ PARTS: Mapping[str, Part] = {
     "day": _document(DayStart, lambda keys: keys.activity),
     "continuity": _document(Continuity, lambda keys: keys.continuity),
     "pause": _document(Pause, lambda keys: keys.pause),
+    "program": _document(Program, lambda keys: keys.program),
     "last_price": _document(LastPrice, lambda keys: keys.price_latest),
     "earlier": Part(
         "LRANGE",

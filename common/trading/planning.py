@@ -1,5 +1,6 @@
 """A plan: decided on a snapshot, held against every guard, queued (contract.md §4)."""
 
+import logging
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
@@ -9,9 +10,10 @@ from common.decimals import ZERO, tidy
 from common.domain.decision.guards import Facts, Reference
 from common.domain.decision.plan import Plan
 from common.domain.decision.plan import plan as plan_on
-from common.domain.decision.policy import Cause, Hold, Rebalance
+from common.domain.decision.policy import Cause, Hold, Policy, Rebalance
 from common.domain.orders.journal import Activity, DayStart
 from common.domain.orders.order import is_ours
+from common.domain.orders.program import Worked, work
 from common.gcp.journal import note
 from common.run import Run
 from common.store.batch import Batch
@@ -23,6 +25,7 @@ from common.trading.costing import in_force
 from common.trading.recording import order_journal
 from common.trading.snapshot import Snapshot
 
+log = logging.getLogger(__name__)
 REFERENCE_AGE = timedelta(hours=1)
 """How old the price job's price may be to be held against this run's."""
 
@@ -65,15 +68,33 @@ def plan(
         ledger_known=ledger_known,
         doubt=doubt or _unreadable(run),
     )
-    planned = plan_on(facts, applied.policy, settings.limits)
+    worked = _worked(run, batch, facts, applied.policy)
+    planned = worked.plan
     told = settings.policy_told
     document = plan_document(planned, run.slot.name, settings.execution_mode, policy_told=told)
     batch.plan(document)
-    inputs = inputs_document(run.batch, run.slot.name, facts, applied.policy, settings.limits)
+    inputs = inputs_document(run.batch, run.slot.name, planned.facts, worked.policy, worked.limits)
     batch.push_document(run.keys.plan_inputs, inputs | {"mode": settings.execution_mode, "policy_told": told})
     batch.document(run.keys.policy, {"timestamp": run.now, **policy_document(planned)})
     note("plan", {"plan": document})
     return Planned(planned, document)
+
+
+def _worked(run: Run, batch: Batch, facts: Facts, policy: Policy) -> Worked:
+    """The plan, in slices where they are asked for; what becomes of the program is queued with it."""
+    slicing, limits, before = run.settings.slicing, run.settings.limits, run.state.program
+    if slicing is None:
+        worked = Worked(plan_on(facts, policy, limits), policy, limits, None)
+    else:
+        worked = work(before, slicing, facts, policy, limits)
+    if worked.ended is not None:
+        log.warning("the program of slices has ended: %s", worked.ended)
+    if worked.program is not None and worked.program != before:
+        batch.document(run.keys.program, to_document(worked.program))
+        log.info("the program of slices: %s", worked.program.told())
+    elif worked.program is None and before is not None:
+        batch.delete(run.keys.program)
+    return worked
 
 
 def in_doubt(reason: str | None) -> Hold | None:

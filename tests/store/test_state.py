@@ -5,12 +5,20 @@ from typing import Any
 
 import pytest
 
+from common.decimal_json import from_redis, to_redis
+from common.domain.instrument import Side
+from common.domain.orders.order import OrderStyle
+from common.domain.orders.program import Program
 from common.errors import StoreCorrupt
+from common.store.codec import to_document
 from common.store.keys import CacheKeys, Keys
 from common.store.state import PARTS, TRADING, State, containers, reads
+from tests.builders import d
+from tests.fakes import NOON
 from tests.store.test_written import DAY, FILLED, INCEPTION, LOTS, PAUSE, WRITTEN, ledger, read_back
 
 KEYS = Keys("", "QRLUSDT")
+PROGRAM = Program(Side.SELL, d("0.02"), OrderStyle.IOC, NOON, 2)
 VALUES: dict[str, Any] = {
     "holdings": WRITTEN["position"],
     "ledger": read_back("ledger"),
@@ -23,6 +31,7 @@ VALUES: dict[str, Any] = {
     "day": read_back("activity"),
     "continuity": read_back("continuity"),
     "pause": read_back("pause"),
+    "program": from_redis(to_redis(to_document(PROGRAM)), "key"),
     "last_price": {"price": "0.02", "volume": "5", "timestamp": "2026-01-02T12:00:00+00:00"},
     "earlier": [{"slot": "20260102T1145Z", "order": {"filled_quantity": "0"}}],
     "last_plan": WRITTEN["plan"],

@@ -48,6 +48,7 @@ class Facts:
     `mark_price` is decided on; `last_price` is the last trade's, where that is another. Ages are told at
     `asked_at`, the end of the run's reading. `open_orders` are the bot's own: what others have resting is
     theirs. `doubt` is a reason not to trade whatever the mix. `average_cost` is None where no cost is known.
+    `trend` and `program` (of slices) are in words, for whoever reads the plan.
     """
 
     now: datetime
@@ -71,6 +72,7 @@ class Facts:
     doubt: Hold | None = None
     trading_cost: Estimate | None = None
     trend: str | None = None
+    program: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,145 @@
+"""A rebalance that is worked off in slices, one a slot at most (contract.md §12).
+
+An order larger than a slice begins a program. Its state is small and says only where it goes: each slice is planned
+anew from what the account really holds, so that a run that dies neither repeats a slice nor loses one.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import ROUND_CEILING, Decimal
+
+from common.decimals import ONE, ZERO, exact, quotient
+from common.domain.decision.guards import Facts
+from common.domain.decision.plan import Plan, plan
+from common.domain.decision.policy import BELOW_MINIMUM, Cause, Hold, Level, Limits, Policy, Rebalance, percent
+from common.domain.instrument import Side
+from common.domain.orders.order import OrderStyle
+
+REFUSED_AT_MOST = 3
+"""Slots in a row in which a guard may refuse."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slicing:
+    """The largest slice, in the quote asset, and how long a program may take."""
+
+    notional: Decimal
+    within: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """`destination` is the drift, in points, at which it has arrived; `refused` are slots in a row up to
+    `refused_slot` in which a guard refused."""
+
+    side: Side
+    destination: Decimal
+    style: OrderStyle
+    begun_at: datetime
+    slices_left: int
+    refused: int = 0
+    refused_slot: datetime | None = None
+
+    def policy(self, usual: Policy) -> Policy:
+        """The usual one, but that it goes on to the destination from wherever the drift is."""
+        return replace(
+            usual,
+            levels=(Level(self.destination, self.destination, self.style),),
+            sell_widening=ONE,
+            buy_widening=ONE,
+        )
+
+    def after(self, made: Plan, slicing: Slicing) -> "Program":
+        """As it stands once this plan is carried out; a slot counts as refused once, however often it is run."""
+        left = _slices(made.decision.wanted_notional, slicing) - (1 if made.order is not None else 0)
+        known = replace(self, slices_left=max(left, 0))
+        if not _refused(made):
+            return replace(known, refused=0, refused_slot=None)
+        slot, seen = made.facts.slot, (self.refused_slot, made.facts.activity.last_slot)
+        if any(earlier is not None and slot <= earlier for earlier in seen):
+            return known
+        return replace(known, refused=self.refused + 1, refused_slot=slot)
+
+    def told(self) -> str:
+        return (
+            f"{self.side} to {percent(self.destination)} off, begun {self.begun_at:%Y-%m-%d %H:%M} UTC: "
+            f"{self.slices_left} slices left"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Worked:
+    """A plan, what it was made with, and the program as it stands after it: None when there is none, or no more.
+
+    `ended` is why the one before is over.
+    """
+
+    plan: Plan
+    policy: Policy
+    limits: Limits
+    program: Program | None
+    ended: str | None = None
+
+
+@exact
+def work(program: Program | None, slicing: Slicing, facts: Facts, policy: Policy, limits: Limits) -> Worked:
+    """Plan the next slice; where there is no program, plan as usual, and begin one for an order that is large."""
+    largest = slicing.notional if limits.max_notional is None else min(limits.max_notional, slicing.notional)
+    sliced = replace(limits, max_notional=largest)
+    ended = None
+    if program is not None:
+        within = replace(sliced, cooldown=timedelta(0))  # the cooldown is the program's, not the slice's
+        made = plan(facts, program.policy(policy), within)
+        going = program.after(made, slicing)
+        ended = _end(going, slicing, facts, made)
+        if ended is None:
+            return Worked(_told(made, going.told()), program.policy(policy), within, going)
+    made = plan(facts, policy, sliced)
+    begun = _begun(made, slicing)
+    told = "; ".join(filter(None, [f"ended: {ended}" if ended else None, begun.told() if begun else None]))
+    return Worked(_told(made, told or None), policy, sliced, begun, ended)
+
+
+def _begun(made: Plan, slicing: Slicing) -> Program | None:
+    """The program that an order larger than a slice begins: this plan's order is its first slice."""
+    decision, outcome = made.decision, made.outcome
+    if made.order is None or not isinstance(outcome, Rebalance) or outcome.notional <= slicing.notional:
+        return None
+    if decision.level is None or decision.drift is None:
+        return None
+    share, points = decision.policy.line(decision.level, outcome.side)
+    destination = abs(decision.drift) * (ONE - share) + points
+    left = _slices(decision.wanted_notional, slicing) - 1
+    return Program(outcome.side, destination, outcome.style, made.facts.now, left)
+
+
+def _end(program: Program, slicing: Slicing, facts: Facts, made: Plan) -> str | None:
+    """Why the program is over; None while it goes on. `program` is as it stands after the plan."""
+    if facts.pause is not None and facts.pause.active(facts.now):
+        return "trading is paused"
+    if facts.now - program.begun_at >= slicing.within:
+        return f"its {slicing.within // timedelta(hours=1)} hours are over"
+    if facts.doubt is not None or made.decision.drift is None:
+        return None  # nothing is known that it could end by
+    if made.decision.wanted_side not in (None, program.side):
+        return "the drift has crossed the target"
+    if made.decision.level is None or made.decision.outcome == Hold(BELOW_MINIMUM):
+        return "its destination is reached"
+    if program.refused >= REFUSED_AT_MOST:
+        return f"a guard refused {program.refused} slots in a row: {made.outcome.reason}"
+    return None
+
+
+def _refused(made: Plan) -> bool:
+    """Whether a guard stands against the slice, not only doubt or age."""
+    outcome = made.outcome
+    return isinstance(outcome, Hold) and outcome.cause in (Cause.REFUSED, Cause.COST_BASIS)
+
+
+def _slices(notional: Decimal, slicing: Slicing) -> int:
+    return int(quotient(max(notional, ZERO), slicing.notional).to_integral_value(ROUND_CEILING))
+
+
+def _told(made: Plan, text: str | None) -> Plan:
+    """The plan that says of the program, where it is one's or ends one."""
+    return made if text is None else replace(made, facts=replace(made.facts, program=text))
