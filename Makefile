@@ -6,7 +6,7 @@ SEEDS ?= 2000
 READY = $(VENV)/.ready
 
 RUNTIME = functions-framework google-cloud-logging redis requests pydantic google-auth
-DEVELOPMENT = rich pytest pytest-xdist fakeredis[lua] hypothesis mypy ruff types-requests
+DEVELOPMENT = rich croniter pytest pytest-xdist fakeredis[lua] hypothesis mypy ruff types-requests
 
 .PHONY: help test pytest run serve backtest bench soak check format settings lock clean
 .DEFAULT_GOAL := help
@@ -34,15 +34,17 @@ test: ## all checks and all tests, their ten slowest, and how long it took
 pytest: $(READY) ## the tests alone: TESTS=path
 	$(BIN)/python -m pytest -n auto --durations=10 --durations-min=0.5 $(TESTS)
 
-run: $(READY) ## play a day: CANDLES=file, LIVE=1, SEED=n, HOURS=n, SPREAD=0.002, DEPTH=5000, EXCHANGE=https://api.mexc.com, REDIS_URL=...
-	@$(BIN)/python -m local run $(if $(CANDLES),--candles $(CANDLES)) $(if $(SEED),--seed $(SEED)) \
-	  $(if $(EXCHANGE),--exchange $(EXCHANGE)) $(if $(HOURS),--hours $(HOURS)) $(if $(LIVE),--live) \
-	  $(if $(SPREAD),--spread $(SPREAD)) $(if $(DEPTH),--depth $(DEPTH)) $(if $(LIVE_FOR_REAL),--live-for-real)
+# What `run` and `serve` share; every setting may be given too (THRESHOLD_PCT=0.05), as may REDIS_URL.
+MARKET = $(if $(CANDLES),--candles '$(CANDLES)') $(if $(SEED),--seed '$(SEED)') $(if $(PRICE),--price '$(PRICE)') \
+  $(if $(BASE),--base '$(BASE)') $(if $(QUOTE),--quote '$(QUOTE)') $(if $(SPREAD),--spread '$(SPREAD)') \
+  $(if $(DEPTH),--depth '$(DEPTH)') $(if $(LIVE),--live) $(if $(EXCHANGE),--exchange '$(EXCHANGE)') \
+  $(if $(LIVE_FOR_REAL),--live-for-real)
 
-serve: $(READY) ## stay up in real time, on http://127.0.0.1:8080
-	@$(BIN)/python -m local serve $(if $(CANDLES),--candles $(CANDLES)) $(if $(SEED),--seed $(SEED)) \
-	  $(if $(EXCHANGE),--exchange $(EXCHANGE)) $(if $(PORT),--port $(PORT)) $(if $(LIVE),--live) \
-	  $(if $(SPREAD),--spread $(SPREAD)) $(if $(DEPTH),--depth $(DEPTH)) $(if $(LIVE_FOR_REAL),--live-for-real)
+run: $(READY) ## play a day: LIVE=1 CANDLES=file HOURS=n SEED=n VERBOSE=1; BASE=0 QUOTE=2000 PRICE=0.02 SPREAD=0.002 DEPTH=5000; any setting: THRESHOLD_PCT=0.05; EXCHANGE=https://api.mexc.com
+	@$(BIN)/python -m local run $(MARKET) $(if $(HOURS),--hours '$(HOURS)') $(if $(VERBOSE),--verbose)
+
+serve: $(READY) ## stay up in real time on http://127.0.0.1:8080: as run, and PORT=n STATE=folder
+	@$(BIN)/python -m local serve $(MARKET) $(if $(PORT),--port '$(PORT)') $(if $(STATE),--state '$(STATE)')
 
 backtest: $(READY) ## replay the rule over candles: CANDLES=file, POLICY="0.05:half", OPTIONS="--grid --report page.html"
 	@$(BIN)/python -m local backtest $(CANDLES) $(if $(POLICY),--policy "$(POLICY)") $(OPTIONS)

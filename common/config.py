@@ -244,8 +244,14 @@ def nearly_settings(environment: Mapping[str, str]) -> Mapping[str, str | None]:
     """
     known = [name.upper() for name in Settings.model_fields]
     unknown = sorted(set(environment).difference(known, _OF_OTHERS))
-    close = {name: next(iter(get_close_matches(name, known, 1, 0.85)), None) for name in unknown}
+    close = {name: _nearest(name, known) for name in unknown}
     return {name: near for name, near in close.items() if near or name.startswith(_NAMED_LIKE_OURS)}
+
+
+def _nearest(name: str, known: list[str]) -> str | None:
+    """The setting that a name is a slip for, or the beginning of."""
+    begun = [each for each in known if len(name) > 5 and each.startswith(f"{name}_")]
+    return next(iter([*get_close_matches(name, known, 1, 0.85), *begun]), None)
 
 
 def _sentence(item: Any) -> str:

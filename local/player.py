@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import requests
+from croniter import croniter_range  # type: ignore[import-untyped]
 
 SCHEDULE = {
     "balance": "*/3 * * * *",
@@ -18,25 +19,12 @@ RETRIES = 3
 BACKOFF_SECONDS = 5
 
 
-def due(schedule: str, moment: datetime) -> bool:
-    """Whether a cron schedule of minutes and hours (`*`, `*/n`, a number) fires at this minute."""
-    minute, hour, *rest = schedule.split()
-    if rest != ["*", "*", "*"]:
-        raise ValueError(f"only minutes and hours are played: {schedule}")
-    return _matches(minute, moment.minute) and _matches(hour, moment.hour)
-
-
-def _matches(part: str, value: int) -> bool:
-    if part == "*":
-        return True
-    return value % int(part[2:]) == 0 if part.startswith("*/") else value == int(part)
-
-
 def slots(start: datetime, end: datetime) -> Iterator[tuple[datetime, list[str]]]:
     """The minutes from `start` up to `end` with the jobs that are due in each."""
     moment = start.replace(second=0, microsecond=0)
+    due = {name: set(croniter_range(moment, end, schedule)) for name, schedule in SCHEDULE.items()}
     while moment < end:
-        yield moment, [name for name, schedule in SCHEDULE.items() if due(schedule, moment)]
+        yield moment, [name for name in SCHEDULE if moment in due[name]]
         moment += timedelta(minutes=1)
 
 
@@ -51,6 +39,11 @@ class Tally:
         key = (job, response.status_code)
         self.calls[key] = self.calls.get(key, 0) + 1
         self.answers[job] = response.json()
+
+    @property
+    def failures(self) -> int:
+        """Calls that were answered with no 2xx."""
+        return sum(number for (_, status), number in self.calls.items() if not 200 <= status < 300)
 
     def count(self, job: str) -> int:
         return sum(number for (name, _), number in self.calls.items() if name == job)

@@ -7,21 +7,33 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
 import redis
 
+from local.children import child
+from local.refused import Refused
+
 
 @contextmanager
-def redis_for_run(url: str | None) -> Iterator[tuple[str, str]]:
-    """The URL, and in words what answers there; what was started is ended again."""
+def redis_for_run(url: str | None, state: Path | None = None) -> Iterator[tuple[str, str]]:
+    """The URL, and in words what answers there; what was started is ended again.
+
+    With `state` a redis-server keeps what it holds in that folder. Raises Refused: there is none that could.
+    """
+    program = shutil.which("redis-server")
+    if state and url:
+        raise Refused("STATE keeps a Redis of its own in a folder, and REDIS_URL names another: give one of them")
+    if state and not program:
+        raise Refused("STATE needs a redis-server on this machine: the embedded Redis keeps nothing")
     if url:
         yield url, "Redis of REDIS_URL"
         return
-    program = shutil.which("redis-server")
-    with _started(program) if program else _embedded() as port:
-        yield f"redis://127.0.0.1:{port}/0", program or "embedded Redis (fakeredis)"
+    kept = f", kept in {state}" if state else ""
+    with _started(program, state) if program else _embedded() as port:
+        yield f"redis://127.0.0.1:{port}/0", f"{program or 'embedded Redis (fakeredis)'}{kept}"
 
 
 def free_port() -> int:
@@ -32,17 +44,16 @@ def free_port() -> int:
 
 
 @contextmanager
-def _started(program: str) -> Iterator[int]:
+def _started(program: str, state: Path | None) -> Iterator[int]:
     port = free_port()
-    with tempfile.TemporaryDirectory() as folder:
-        arguments = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]
-        process = subprocess.Popen([program, *arguments], stdout=subprocess.DEVNULL)
-        try:
-            _wait(port)
+    with tempfile.TemporaryDirectory() as temporary:
+        keep = ["--appendonly", "yes" if state else "no", "--save", ""]
+        if state:
+            state.mkdir(parents=True, exist_ok=True)
+        command = [program, "--port", str(port), "--bind", "127.0.0.1", *keep, "--dir", str(state or temporary)]
+        with child(command, stdout=subprocess.DEVNULL) as process:
+            _wait(port, process)
             yield port
-        finally:
-            process.terminate()
-            process.wait()
 
 
 @contextmanager
@@ -67,13 +78,15 @@ def _embedded() -> Iterator[int]:
         server.server_close()
 
 
-def _wait(port: int) -> None:
-    """Until the server answers; its start takes some hundredths of a second."""
+def _wait(port: int, process: "subprocess.Popen[str]") -> None:
+    """Until the server answers; its start takes some hundredths of a second, more when it loads what it kept."""
     client = redis.Redis(port=port)
-    for _ in range(500):
+    for _ in range(1500):
+        if process.poll() is not None:
+            break
         try:
             client.ping()
             return
-        except redis.ConnectionError:
+        except (redis.ConnectionError, redis.BusyLoadingError):
             time.sleep(0.02)
-    raise RuntimeError("redis-server did not start")
+    raise Refused("redis-server did not start (a folder of STATE that another one uses, or may not write to?)")

@@ -10,6 +10,8 @@ from functions_framework import create_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 ROOT = Path(__file__).parent.parent
+REPORT = "ops"
+"""The function that a browser sees at /."""
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
@@ -29,16 +31,29 @@ class Router:
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         name, _, rest = environ["PATH_INFO"].lstrip("/").partition("/")
+        looks = environ["PATH_INFO"] == "/" and environ["REQUEST_METHOD"] == "GET"
+        if looks and "text/html" in environ.get("HTTP_ACCEPT", ""):
+            name = REPORT
         app = self._apps.get(name)
         if app is None:
-            start_response("404 Not Found", [("Content-Type", "text/plain; charset=utf-8")])
-            return [("serving " + " ".join(f"/{known}" for known in self._apps) + "\n").encode()]
+            status = "200 OK" if looks else "404 Not Found"
+            start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
+            return [self._index().encode()]
         # The framework would redirect /balance to /balance/ if it saw the prefix as its own.
         return app({**environ, "PATH_INFO": f"/{rest}"}, start_response)
+
+    def _index(self) -> str:
+        jobs = "\n".join(f"  /{name}" for name in self._apps if name != REPORT)
+        return (
+            f"jobs: GET shows what is stored, POST with X-CloudScheduler: true runs one\n{jobs}\n"
+            f"the operator's door: /{REPORT} (the state), /{REPORT}/status, /{REPORT}/verify, /{REPORT}/report\n"
+            "in a browser / is the report\n"
+        )
 
 
 class _Quiet(WSGIRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def log(self, *_: Any, **__: Any) -> None:
         """The bot's own log says what was called."""

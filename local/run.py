@@ -3,104 +3,111 @@
 import argparse
 import time
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
-import redis
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from common import runtime
 from common.clock import SystemClock
 from common.decimal_json import from_redis
 from common.service import Bot
 from common.store.documents import shown
 from common.store.keys import Keys
-from local import report, stage
+from local import checks, stage, summary, tables
 from local.clock import SimulatedClock
-from local.player import SCHEDULE, Player, slots
+from local.player import SCHEDULE, Player, Tally, slots
+from local.refused import Refused
 from local.router import serving
 from local.simulation import Simulation
+
+Checks = Mapping[str, bool]
+Slot = tuple[datetime, list[str]]
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     stage.configure(parser)
     parser.add_argument("--hours", type=int, default=24, help="how much to play")
+    parser.add_argument("--verbose", action="store_true", help="show the last answers, every plan, and Redis")
 
 
 def main(arguments: argparse.Namespace) -> int:
     console = stage.console()
-    start = stage.first_minute(arguments)
-    with stage.set_up(arguments, console, "ERROR", start) as (env, simulation):
-        if simulation is None:
-            return _once(stage.install(env, SystemClock()), console, env["REDIS_URL"])
-        return _play(arguments, console, env, simulation)
-
-
-def _play(arguments: argparse.Namespace, console: Console, env: Mapping[str, str], simulation: Simulation) -> int:
-    """Play the schedule on a clock that bot, exchange and player share."""
-    start = stage.first_minute(arguments)
+    if arguments.hours < 1:
+        raise Refused("HOURS: at least one hour is played")
+    candles = stage.candles(arguments)
+    start = stage.first_minute(candles)
     end = start + timedelta(hours=arguments.hours)
-    clock = SimulatedClock(start, simulation.set_time)
-    bot = stage.install(env, clock)
-    began = time.monotonic()
+    if candles and candles.end < end:
+        end = candles.end
+        console.print(f"CANDLES ends at {end:%Y-%m-%d %H:%M} UTC, before {arguments.hours} hours are over")
+    with stage.set_up(arguments, console, "INFO", start) as (env, simulation):
+        clock = SimulatedClock(start, simulation.set_time) if simulation else SystemClock()
+        bot, folder = stage.install(env, clock), stage.results()
+        stage.log_to(folder / "run.log")
+        if simulation and isinstance(clock, SimulatedClock):
+            tally, results = _play(bot, clock, simulation, list(slots(start, end)), console)
+        else:
+            tally, results = _once()
+        _tell(bot, tally, results, folder, console, verbose=arguments.verbose)
+    return 0 if all(results.values()) else 1
+
+
+def _play(
+    bot: Bot, clock: SimulatedClock, simulation: Simulation, timeline: list[Slot], console: Console
+) -> tuple[Tally, Checks]:
+    """Play the schedule on a clock that bot, exchange and player share."""
     with serving(0) as url:
         player = Player(url, clock.sleep)
-        timeline = list(slots(start, end))
-        for moment, jobs in _progress(timeline, console, f"playing {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}"):
+        for moment, jobs in _progress(timeline, console):
             clock.jump(moment)
             for job in jobs:
                 player.deliver(job, moment)
-    seconds = time.monotonic() - began
-    calls = sum(player.tally.calls.values())
-    failures = sum(n for (_, status), n in player.tally.calls.items() if not 200 <= status < 300)
+        for job in ("balance", "cost"):  # what filled since the last slot
+            player.deliver(job, None)
     due = sum(1 for _, jobs in timeline if "fifteen_min_job" in jobs)
-    state = simulation.state() if bot.settings.execution_mode == "live" else None
-    held = _report(console, bot, env["REDIS_URL"], player, due, failures, state)
-    console.print(f"{calls} calls in {seconds:.1f} s: {_counts(player)}")
-    return 0 if held else 1
-
-
-def _progress(timeline: list[Any], console: Console, title: str) -> Iterator[Any]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as progress:
-        yield from progress.track(timeline, description=title)
-
-
-def _counts(player: Player) -> str:
-    return ", ".join(f"{job} {player.tally.count(job)}" for job in SCHEDULE)
-
-
-def _report(
-    console: Console,
-    bot: Bot,
-    redis_url: str,
-    player: Player,
-    due: int | None,
-    failures: int,
-    state: Any = None,
-) -> bool:
-    """Show what there is to see; whether all checks hold. `state` is the simulated exchange's, with orders."""
-    client = redis.Redis.from_url(redis_url, decode_responses=True)
     keys = Keys(bot.settings.redis_key_prefix, bot.settings.symbol)
-    report.show_answers(console, player.tally.answers)
-    plans: Any = client.lrange(keys.plan_history, 0, -1)
-    report.show_plans(console, [shown(from_redis(plan, keys.plan_history)) for plan in reversed(plans)])
-    if state is not None:
-        report.show_orders(console, report.journal_entries(client, keys))
-    report.show_redis(console, client, bot.settings)
-    if due is None:
-        return failures == 0
-    checks = report.checks(client, keys, due, failures)
-    if state is not None:
-        checks |= report.live_checks(client, keys, state)
-    return report.show_checks(console, checks)
+    with runtime.redis_client(bot.settings) as client:
+        results = checks.of_a_day(client, keys, due, player.tally.failures)
+        if bot.settings.execution_mode == "live":
+            results |= checks.of_orders(client, keys, simulation.state())
+    return player.tally, results
 
 
-def _once(bot: Bot, console: Console, redis_url: str) -> int:
+def _once() -> tuple[Tally, Checks]:
     """Every job once against a real exchange, in real time."""
     with serving(0) as url:
         player = Player(url, time.sleep)
         for job in (*SCHEDULE, "rebalance"):
             player.deliver(job, None)
-    failures = sum(1 for answer in player.tally.answers.values() if answer["status"] == "error")
-    return 0 if _report(console, bot, redis_url, player, None, failures) else 1
+    answers = player.tally.answers.items()
+    return player.tally, {f"{job} ended without an error": told["status"] != "error" for job, told in answers}
+
+
+def _progress(timeline: list[Slot], console: Console) -> Iterator[Slot]:
+    title = f"playing {timeline[0][0]:%Y-%m-%d %H:%M} to {timeline[-1][0]:%Y-%m-%d %H:%M}"
+    columns = (TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        yield from progress.track(timeline, description=title)
+
+
+def _tell(bot: Bot, tally: Tally, results: Checks, folder: Path, console: Console, *, verbose: bool) -> None:
+    """The lines that matter, where the rest is, and the long tables if asked for."""
+    settings, values = bot.settings, summary.values_of(bot)
+    keys = Keys(settings.redis_key_prefix, settings.symbol)
+    with runtime.redis_client(settings) as client:
+        texts: Any = client.lrange(keys.plan_history, 0, -1)
+        plans = [shown(from_redis(text, keys.plan_history)) for text in reversed(texts)]
+        console.print()
+        summary.show(console, values, plans, results)
+        console.print(f"\nThe report is a page, {summary.write_page(values, folder)}; the log lies beside it.")
+        if not verbose:
+            console.print("VERBOSE=1 shows every plan and order, the last answers, and what is in Redis.")
+            return
+        tables.show_answers(console, tally.answers)
+        tables.show_plans(console, plans)
+        tables.show_orders(console, values.orders)
+        tables.show_redis(console, client, settings)
+        tables.show_checks(console, results)

@@ -11,6 +11,7 @@ from typing import Any
 import redis
 import requests
 
+from local.children import child
 from local.refused import Refused
 
 ROOT = Path(__file__).parent.parent
@@ -49,8 +50,9 @@ def begin_anew(client: "redis.Redis", keys: Mapping[str, str]) -> None:
 class Simulation:
     """The control side of a running simulated exchange (see local/exchange/control.py)."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, resumed: bool = False) -> None:
         self.url = url
+        self.resumed = resumed
         self._session = requests.Session()
         self._session.trust_env = False
 
@@ -75,13 +77,11 @@ class Simulation:
 
 @contextmanager
 def simulated_exchange(arguments: Sequence[str]) -> Iterator[Simulation]:
-    """Run `python -m local.exchange` on a free port until the block ends."""
+    """Run `python -m local.exchange` on a free port until the block ends. Raises Refused with what it says."""
     command = [sys.executable, "-m", "local.exchange", "--port", "0", *arguments]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            line = process.stdout.readline() if process.stdout else ""
-            if not line.startswith("listening on "):
-                raise RuntimeError("the simulated exchange did not start")
-            yield Simulation(line.removeprefix("listening on ").strip())
-        finally:
-            process.terminate()
+    with child(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        line = (process.stdout.readline() if process.stdout else "").strip()
+        if not line.startswith("listening on "):
+            raise Refused(f"the simulated exchange: {line or 'it did not start'}")
+        url, _, resumed = line.removeprefix("listening on ").partition(" ")
+        yield Simulation(url, resumed=bool(resumed))

@@ -1,71 +1,107 @@
 """What `run` and `serve` stand on: a Redis, an exchange, and a bot built for both."""
 
 import argparse
-import csv
-import gzip
+import logging
 import os
-import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from decimal import ROUND_FLOOR, Decimal, InvalidOperation
 from pathlib import Path
 
 import redis
 from rich.console import Console
 
 from common import runtime
-from common.clock import Clock, from_milliseconds
+from common.clock import Clock
+from common.config import Settings
+from common.decimals import plain
 from common.service import Bot
+from local.candles.files import load
+from local.candles.formats import CandleFileError
+from local.candles.series import Candles
+from local.children import orderly_end
 from local.mode import execution_mode
 from local.redis_server import redis_for_run
 from local.refused import Refused
-from local.simulation import CREDENTIALS, Simulation, begin_anew, settings_of_keys, simulated_exchange
+from local.simulation import CREDENTIALS, ROOT, Simulation, begin_anew, settings_of_keys, simulated_exchange
 
 DAY = datetime(2026, 1, 5, tzinfo=UTC)
 """Where a played day starts when no candle file says otherwise."""
-START_PRICE = "0.02"
-HOLDING = {"QRL": "26000", "USDT": "480"}
-"""Two percent above the target at the start price, so that the first plan has something to do."""
+START_PRICE = Decimal("0.02")
+BASE_VALUE, QUOTE = Decimal(520), Decimal(480)
+"""What the account holds unless told: two percent above the target, so that the first plan has something to do."""
+
+
+def _amount(text: str) -> Decimal:
+    """A plain amount of an option. Raises ArgumentTypeError."""
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite() or amount < 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no amount: a decimal number from 0 on is wanted")
+    return amount
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """The options that `run` and `serve` share."""
-    parser.add_argument(
-        "--candles", type=Path, help="replay this candle file (open_time_ms,open,high,low,close,volume)"
-    )
-    parser.add_argument("--seed", type=int, default=7, help="of the price path and the order book")
-    parser.add_argument("--price", default=START_PRICE, help="price at the start; a candle file is scaled to it")
-    parser.add_argument("--spread", help="of the simulated book, a fraction of the price (0.001)")
-    parser.add_argument("--depth", help="of each side of the simulated book, in the quote asset (2000)")
-    parser.add_argument("--live", action="store_true", help="place orders, in the simulated exchange")
-    parser.add_argument("--exchange", metavar="URL", help="read this exchange instead of the simulated one")
-    parser.add_argument(
-        "--live-for-real", action="store_true", help="with --exchange: place real orders, confirmed"
-    )
+    """The options that `run` and `serve` share. Settings are taken from the environment."""
+    add = parser.add_argument
+    add("--candles", type=Path, metavar="FILE", help="replay this candle file, in any common format")
+    add("--seed", type=int, default=7, help="of the price path and the order book")
+    add("--price", type=_amount, default=START_PRICE, help="at the start; a candle file is scaled to it")
+    add("--base", type=_amount, help="base asset that the account holds at the start (worth 520)")
+    add("--quote", type=_amount, default=QUOTE, help="quote asset that it holds (480)")
+    add("--spread", type=_amount, help="of the simulated book, a fraction of the price (0.001)")
+    add("--depth", type=_amount, help="of each side of the simulated book, in the quote asset (2000)")
+    add("--live", action="store_true", help="place orders, in the simulated exchange")
+    add("--exchange", metavar="URL", help="read this exchange instead of the simulated one")
+    add("--live-for-real", action="store_true", help="with --exchange: place real orders, confirmed on a terminal")
 
 
 def console() -> Console:
-    return Console(width=None if sys.stdout.isatty() else 150)
+    """Texts are shown as they are: a reason or a key is no markup."""
+    return Console(highlight=False, markup=False, emoji=False)
+
+
+def candles(arguments: argparse.Namespace) -> Candles | None:
+    """The candle file that is asked for. Raises Refused."""
+    if not arguments.candles:
+        return None
+    try:
+        return load(arguments.candles)
+    except CandleFileError as error:
+        raise Refused(f"CANDLES: {error}") from None
+    except OSError as error:
+        raise Refused(f"CANDLES={arguments.candles} cannot be read: {error.strerror}") from None
+
+
+def first_minute(candles: Candles | None) -> datetime:
+    """Where a played day begins: the first whole minute of the candle file, or a fixed day."""
+    return candles.start.replace(second=0, microsecond=0) if candles else DAY
 
 
 @contextmanager
 def set_up(
-    arguments: argparse.Namespace, console: Console, log_level: str, start: datetime | None
+    arguments: argparse.Namespace,
+    console: Console,
+    log_level: str,
+    start: datetime | None = None,
+    state: Path | None = None,
 ) -> Iterator[tuple[dict[str, str], Simulation | None]]:
     """The environment to build the bot from, and the simulated exchange unless a real one is asked for.
 
-    A simulation runs from `start` on, or in real time. Raises Refused.
+    A simulation runs from `start` on, or in real time. `state` is a folder in which Redis keeps what it holds.
+    Whatever ends the block ends what was started. Raises Refused, ConfigurationError.
     """
-    mode = execution_mode(arguments, os.environ)
-    with redis_for_run(os.environ.get("REDIS_URL")) as (url, kind):
+    kept = {"REDIS_URL": "redis://kept.invalid/0"} if state else {}
+    mode = execution_mode(arguments, {**os.environ, **kept})
+    env = {"LOG_LEVEL": log_level, **os.environ, "AUTH_MODE": "header", "EXECUTION_MODE": mode}
+    settings = _checked(env, arguments)
+    with orderly_end(), redis_for_run(os.environ.get("REDIS_URL"), state) as (url, kind):
         console.print(f"Redis: {kind}")
-        env = {
-            "LOG_LEVEL": log_level,
-            **os.environ,
-            "REDIS_URL": url,
-            "AUTH_MODE": "header",
-            "EXECUTION_MODE": mode,
-        }
+        env["REDIS_URL"] = url
         if arguments.exchange:
             console.print(f"exchange: {arguments.exchange}, with the keys of the environment")
             if mode == "plan" != os.environ.get("EXECUTION_MODE", "plan"):
@@ -73,12 +109,9 @@ def set_up(
             yield {**env, "MEXC_BASE_URL": arguments.exchange}, None
             return
         env |= settings_of_keys(os.environ)
-        try:
-            with redis.Redis.from_url(url, decode_responses=True) as client:
-                begin_anew(client, env)
-        except (redis.RedisError, ValueError) as error:
-            raise Refused(f"the Redis of REDIS_URL cannot be used ({type(error).__name__})") from None
-        with _simulation(arguments, console, start) as simulation:
+        with _simulation(arguments, console, settings, start, state) as simulation:
+            if not simulation.resumed:
+                _begin_anew(url, env)
             yield env | {"MEXC_BASE_URL": simulation.url, **CREDENTIALS}, simulation
 
 
@@ -89,30 +122,76 @@ def install(env: Mapping[str, str], clock: Clock) -> Bot:
     return bot
 
 
+def log_to(file: Path) -> None:
+    """Write the bot's log into a file instead of the terminal."""
+    root = logging.getLogger()
+    handler = logging.FileHandler(file, mode="w", encoding="utf-8")
+    handler.setFormatter(root.handlers[0].formatter)
+    root.handlers[:] = [handler]
+
+
+def results() -> Path:
+    """The folder for what a run leaves behind: `build`, or a temporary one where that may not be written."""
+    folder = ROOT / "build"
+    try:
+        folder.mkdir(exist_ok=True)
+        if os.access(folder, os.W_OK):
+            return folder
+    except OSError:
+        pass
+    return Path(tempfile.mkdtemp(prefix="rebalancing-"))
+
+
+def _checked(env: Mapping[str, str], arguments: argparse.Namespace) -> Settings:
+    """The settings, before anything is started. Raises ConfigurationError."""
+    somewhere = {"REDIS_URL": "redis://127.0.0.1:6379/0", "MEXC_BASE_URL": "http://127.0.0.1", **CREDENTIALS}
+    if arguments.exchange:
+        somewhere = {"REDIS_URL": somewhere["REDIS_URL"], "MEXC_BASE_URL": arguments.exchange}
+    settings = Settings.from_env({**somewhere, **env, **somewhere, **_given("REDIS_URL")})
+    if not arguments.exchange and settings.instrument.quote != "USDT":
+        raise Refused(
+            f"SYMBOL={settings.symbol}: the simulated exchange has pairs against USDT; EXCHANGE=… reads another"
+        )
+    if not arguments.exchange and not arguments.price:
+        raise Refused("PRICE=0: a price is above zero")
+    return settings
+
+
+def _given(name: str) -> dict[str, str]:
+    return {name: os.environ[name]} if name in os.environ else {}
+
+
+def _begin_anew(url: str, env: Mapping[str, str]) -> None:
+    try:
+        with redis.Redis.from_url(url, decode_responses=True) as client:
+            begin_anew(client, env)
+    except (redis.RedisError, ValueError) as error:
+        raise Refused(f"the Redis of REDIS_URL cannot be used ({type(error).__name__})") from None
+
+
 @contextmanager
-def _simulation(arguments: argparse.Namespace, console: Console, start: datetime | None) -> Iterator[Simulation]:
+def _simulation(
+    arguments: argparse.Namespace, console: Console, settings: Settings, start: datetime | None, state: Path | None
+) -> Iterator[Simulation]:
     """A simulated exchange whose account holds coins bought the day before."""
-    options = ["--seed", str(arguments.seed), "--price", arguments.price, "--rate-limit", "0" if start else "500"]
+    base, price = arguments.base, arguments.price
+    if base is None:
+        base = (BASE_VALUE / price).quantize(Decimal("0.0001"), ROUND_FLOOR)
+    options = ["--seed", str(arguments.seed), "--symbol", settings.symbol, "--price", plain(price)]
+    options += ["--rate-limit", "0" if start else "500"]
     options += ["--start", start.isoformat()] if start else []
+    options += ["--state", str(state / "exchange")] if state else []
     if arguments.candles:
-        begin = start or first_minute(arguments)
-        options += ["--candles", str(arguments.candles), "--candles-from", begin.isoformat()]
-        console.print(f"prices: {arguments.candles.name}, scaled so that the first is {arguments.price} USDT")
+        begin = start or first_minute(candles(arguments))
+        options += ["--candles", str(arguments.candles.resolve()), "--candles-from", begin.isoformat()]
+        console.print(f"prices: {arguments.candles.name}, scaled so that the first is {plain(price)} USDT")
     for name in ("spread", "depth"):
-        if value := getattr(arguments, name):
-            options += [f"--{name}", value]
-    for asset, amount in HOLDING.items():
-        options += ["--balance", f"{asset}={amount}"]
+        if (value := getattr(arguments, name)) is not None:
+            options += [f"--{name}", plain(value)]
+    for asset, amount in ((settings.instrument.base, base), ("USDT", arguments.quote)):
+        options += ["--balance", f"{asset}={plain(amount)}"]
     with simulated_exchange(options) as exchange:
-        exchange.bought(HOLDING["QRL"], arguments.price, (start or datetime.now(UTC)) - timedelta(days=1))
+        if base and not exchange.resumed:
+            exchange.bought(plain(base), plain(price), (start or datetime.now(UTC)) - timedelta(days=1))
         console.print(f"exchange: simulated, a program of its own at {exchange.url}")
         yield exchange
-
-
-def first_minute(arguments: argparse.Namespace) -> datetime:
-    """The first whole minute of the candle file, or a fixed day."""
-    if not arguments.candles:
-        return DAY
-    with gzip.open(arguments.candles, "rt", newline="") as file:
-        first = next(csv.DictReader(file))
-    return from_milliseconds(int(first["open_time_ms"])).replace(second=0, microsecond=0)

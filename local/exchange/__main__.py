@@ -1,6 +1,7 @@
 """Run the simulated exchange: `python -m local.exchange --port 0 --seed 7 --start 2026-03-01`."""
 
 import argparse
+import pickle
 import signal
 import sys
 import threading
@@ -9,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from local.exchange.amounts import read_plain
 from local.exchange.config import API_KEY, SECRET_KEY, BookShape, CandleReplay, ExchangeConfig, RateLimit
@@ -19,7 +21,12 @@ from local.exchange.server import serve
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
-        exchange = SimulatedExchange(_config(options), seed=options.seed)
+        config, kept = _config(options), _taken(options.state)
+        if kept:
+            config = replace(config, start_ms=kept["start_ms"])
+        exchange = SimulatedExchange(config, seed=options.seed)
+        if kept:
+            exchange.venue.engine.go_on(kept)
         if options.start is not None:
             exchange.set_clock(options.start, frozen=options.frozen)
         handle = serve(exchange, options.port)
@@ -30,9 +37,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     with handle:
-        print(f"listening on {handle.url}", flush=True)
+        print(f"listening on {handle.url}{' resumed' if kept else ''}", flush=True)
         stop.wait()
+    if options.state:
+        _keep(options.state, exchange)
     return 0
+
+
+def _taken(state: Path | None) -> dict[str, Any]:
+    """What an earlier run left: it is taken away, so that one that was killed leaves nothing that is outdated."""
+    if state is None or not state.exists():
+        return {}
+    kept: dict[str, Any] = pickle.loads(state.read_bytes())
+    state.unlink()
+    return kept
+
+
+def _keep(state: Path, exchange: SimulatedExchange) -> None:
+    state.parent.mkdir(parents=True, exist_ok=True)
+    state.write_bytes(pickle.dumps({"start_ms": exchange.start_ms, **exchange.venue.engine.kept()}))
 
 
 def _config(options: argparse.Namespace) -> ExchangeConfig:
@@ -70,6 +93,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--candles-volume", choices=("base", "quote"), default="base", help="what the volume column counts")
     add("--spread", type=_amount, metavar="FRACTION", help="between best bid and best ask, a share of the price")
     add("--depth", type=_amount, metavar="QUOTE", help="what each side of the book holds, in the quote asset")
+    add(
+        "--state",
+        type=Path,
+        metavar="FILE",
+        help="go on from what an earlier run kept there, and keep it at the end",
+    )
     add("--balance", type=_balance, action="append", metavar="ASSET=AMOUNT", help="may be repeated")
     add("--api-key", default=API_KEY)
     add("--secret-key", default=SECRET_KEY)

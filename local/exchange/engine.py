@@ -3,6 +3,7 @@
 import random
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 
 from local.exchange import checks
 from local.exchange.account import Account
@@ -16,6 +17,7 @@ from local.exchange.refusals import No, Refusal
 
 # A MARKET order is bound to this distance from the last price, as the server does it.
 _MARKET_BOUND = Decimal("0.05")
+_KEPT = ("account", "orders", "fills", "_ids", "_open", "_client_ids", "_trade_ids", "_advanced_ms")
 _AT_ONCE = frozenset({"MARKET", "IMMEDIATE_OR_CANCEL", "FILL_OR_KILL"})
 
 
@@ -252,6 +254,14 @@ class Engine:
         self.account.release(order.hold_asset, order.hold)
         order.hold = ZERO
         del self._open[order.order_id]
+
+    def kept(self) -> dict[str, Any]:
+        """What a later engine goes on from: account, orders and fills."""
+        return {name: getattr(self, name) for name in _KEPT}
+
+    def go_on(self, kept: Mapping[str, Any]) -> None:
+        for name in _KEPT:
+            setattr(self, name, kept[name])
 
     def seed_fill(self, fill: Fill) -> None:
         """Add to the history only: balances stay as they are, so that the two can be made to disagree."""

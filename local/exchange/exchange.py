@@ -50,7 +50,9 @@ class SimulatedExchange:
         self.statuses: Counter[str] = Counter()
         self.faults = FaultBook(random.Random(f"{seed}|faults"))
         self.limiter = RateLimiter(self.config.rate_limit)
-        self.venue = _venue(self.config, self.clock.now_ms(), seed)
+        now_ms, start_ms = self.clock.now_ms(), self.config.start_ms
+        self.start_ms = now_ms // DAY_MS * DAY_MS if start_ms is None else start_ms
+        self.venue = _venue(self.config, self.start_ms, now_ms, seed)
         self._sleep = sleep
         self._lock = threading.RLock()
         self._control = Control(self.venue, self.clock, self.faults, self.limiter, self.requests, self.statuses)
@@ -128,9 +130,8 @@ class SimulatedExchange:
 _NOT_FOUND = {"code": 404, "msg": "Not Found"}
 
 
-def _venue(config: ExchangeConfig, now_ms: int, seed: int) -> Venue:
-    start_ms = now_ms // DAY_MS * DAY_MS if config.start_ms is None else config.start_ms
-    rules = config.rules or Rules(base_asset=config.base_asset, full_name=config.base_asset)
+def _venue(config: ExchangeConfig, start_ms: int, now_ms: int, seed: int) -> Venue:
+    rules = config.rules or _rules(config.base_asset, config.start_price or _DEFAULT_PRICE)
     mx_rules = Rules(base_asset="MX", quote_precision=4, quote_asset_precision=4, full_name="MX Token")
     mx_path = RandomWalk(seed=seed, name=MX_SYMBOL, start_price=_MX_PRICE, start_ms=start_ms, daily_volatility=0.03)
     markets = {
@@ -145,6 +146,13 @@ def _venue(config: ExchangeConfig, now_ms: int, seed: int) -> Venue:
     engine = Engine(markets, Account(balances), config.fees, config.options, frozenset(symbols), rng, now_ms)
     data = {symbol: MarketData(market) for symbol, market in markets.items()}
     return Venue(config, markets, data, engine, {}, config.key_permissions)
+
+
+def _rules(base_asset: str, price: Decimal) -> Rules:
+    """Quantities as fine as the price asks for: a step is worth a few cents at most."""
+    scale = max(4, 4 + price.adjusted())
+    step = Decimal(1).scaleb(-scale)
+    return Rules(base_asset=base_asset, full_name=base_asset, base_asset_precision=scale, base_size_precision=step)
 
 
 def _path(config: ExchangeConfig, start_ms: int, seed: int) -> PricePath:

@@ -1,22 +1,18 @@
 """A played day with orders: what a person sees at its end, and that it adds up with the exchange."""
 
-import subprocess
-import sys
 from typing import Any
 
 import pytest
 import redis
 
 from common.domain.instrument import Side
-from common.domain.orders.journal import IntentState, JournalEntry
 from common.domain.orders.order import OrderIntent, OrderStyle
 from common.store.batch import Batch
 from common.store.codec import to_document
 from common.store.keys import Keys
-from common.store.records import entry_document, ledger_document
-from local import report
+from common.store.records import ledger_document
+from local.checks import of_orders
 from tests.builders import QRL, d, fill, unread_ledger
-from tests.conftest import ROOT
 from tests.fakes import NOON
 
 KEYS = Keys("", "QRLUSDT")
@@ -45,39 +41,24 @@ def day(store_client: "redis.Redis") -> "redis.Redis":
     return store_client
 
 
-def test_a_day_with_orders_ends_well_and_says_so() -> None:
-    command = [sys.executable, "-m", "local", "run", "--live", "--hours", "16"]
-    played = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
-    assert played.returncode == 0, played.stdout[-3000:] + played.stderr[-3000:]
-    for check in (
-        "✓ the mix is inside its band",
-        "✓ the ledger equals the exchange's balance",
-        "✓ every fill of the exchange is in the ledger, and no other",
-        "✓ no intent is open",
-        "✓ 64 plans",
-    ):
-        assert check in played.stdout
-    assert "IMMEDIATE_OR_CANCEL" in played.stdout
-    assert "FILLED" in played.stdout
-
-
 def test_all_checks_hold_when_bot_and_exchange_agree(day: "redis.Redis") -> None:
-    assert set(report.live_checks(day, KEYS, state()).values()) == {True}
+    assert set(of_orders(day, KEYS, state()).values()) == {True}
 
 
 def test_a_balance_that_differs_in_the_last_digit_fails_its_check(day: "redis.Redis") -> None:
-    checks = report.live_checks(day, KEYS, state("100.0001"))
+    checks = of_orders(day, KEYS, state("100.0001"))
     assert not checks["the ledger equals the exchange's balance"]
 
 
 def test_a_fill_the_ledger_does_not_hold_fails_its_check(day: "redis.Redis") -> None:
-    checks = report.live_checks(day, KEYS, state("100", BUY.fill_id, "2X1"))
+    checks = of_orders(day, KEYS, state("100", BUY.fill_id, "2X1"))
     assert not checks["every fill of the exchange is in the ledger, and no other"]
 
 
 def test_an_open_intent_fails_its_check(day: "redis.Redis") -> None:
-    day.hset(KEYS.orders_open, "rb", "{}")
-    assert not report.live_checks(day, KEYS, state())["no intent is open"]
+    for document, held in (("{}", False), ('{"state":"SENT"}', False), ('{"state":"RESTING"}', True)):
+        day.hset(KEYS.orders_open, "rb", document)
+        assert of_orders(day, KEYS, state())["no intent is open, unless it rests"] is held
 
 
 @pytest.mark.parametrize(
@@ -92,15 +73,4 @@ def test_a_mix_outside_its_band_is_well_only_with_a_guard_that_says_why(
 ) -> None:
     action = "SELL" if "target" in reason else "HOLD"
     day.set(KEYS.plan_last, f'{{"action":"{action}","reason":"{reason}"}}')
-    assert report.live_checks(day, KEYS, state())[name] is held
-
-
-def test_the_journals_entries_are_read_back(store_client: "redis.Redis") -> None:
-    entry = JournalEntry.planned(INTENT, NOON).ended(IntentState.CANCELED, "never sent", NOON)
-    batch = Batch(KEYS, "run", "15-min-job")
-    batch.hash(KEYS.orders_journal, {INTENT.client_order_id: entry_document(entry)})
-    pipe = store_client.pipeline()
-    for write in batch.writes:
-        write(pipe)
-    pipe.execute()
-    assert report.journal_entries(store_client, KEYS) == [entry]
+    assert of_orders(day, KEYS, state())[name] is held

@@ -106,9 +106,9 @@ def test_with_live_in_the_environment_run_and_serve_place_nothing_on_an_exchange
     command[3:4] = ["serve", "--port", "0"]
     with subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        watchdog = threading.Timer(50, process.kill)
+        watchdog = threading.Timer(30, process.kill)
         watchdog.start()
-        url = next(line for line in process.stdout if "serving " in line).split("serving ")[1].split("/{")[0]
+        url = next(line for line in process.stdout if "serving " in line).split()[1]
         with requests.Session() as session:
             session.trust_env = False
             answer = session.post(f"{url}/rebalance", headers={"X-CloudScheduler": "true"}).json()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from local.player import SCHEDULE, Player, due, slots
+from local.player import SCHEDULE, Player, slots
 
 MIDNIGHT = datetime(2026, 1, 5, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -66,34 +66,6 @@ def player(functions: Functions, waits: list[float]) -> Iterator[Player]:
 
 
 # The schedule
-
-
-@pytest.mark.parametrize(
-    ("schedule", "minutes"),
-    [
-        ("* * * * *", range(60)),
-        ("*/15 * * * *", [0, 15, 30, 45]),
-        ("*/7 * * * *", [0, 7, 14, 21, 28, 35, 42, 49, 56]),
-        ("5 * * * *", [5]),
-        ("0 1 * * *", []),
-        ("0 0 * * *", [0]),
-        ("*/30 */2 * * *", [0, 30]),
-    ],
-)
-def test_a_schedule_is_due_in_its_minutes(schedule: str, minutes: Any) -> None:
-    found = [minute for minute in range(60) if due(schedule, MIDNIGHT + minute * MINUTE)]
-    assert found == list(minutes)
-
-
-def test_hours_count_too() -> None:
-    assert [hour for hour in range(24) if due("0 */6 * * *", MIDNIGHT + hour * 60 * MINUTE)] == [0, 6, 12, 18]
-    assert due("0 13 * * *", MIDNIGHT + timedelta(hours=13))
-
-
-@pytest.mark.parametrize("schedule", ["0 0 1 * *", "0 0 * 1 *", "0 0 * * 1"])
-def test_what_is_not_played_is_refused_and_not_guessed(schedule: str) -> None:
-    with pytest.raises(ValueError, match="only minutes and hours"):
-        due(schedule, MIDNIGHT)
 
 
 def test_the_jobs_of_a_day_are_as_many_as_their_schedules_say() -> None:

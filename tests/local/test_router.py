@@ -66,6 +66,20 @@ def test_methods_queries_and_headers_go_through(url: str, web: requests.Session,
     assert web.get(f"{url}/price?raw=ticker_24hr&limit=1").json()["data"]["count"] == 1
 
 
+def test_the_root_lists_what_there_is_and_shows_a_browser_the_report(
+    url: str, web: requests.Session, bot: Bot
+) -> None:
+    listed = web.get(f"{url}/")
+    assert listed.status_code == 200
+    assert all(f"/{name}" in listed.text for name in function_names())
+    with requests.Session() as browser:
+        browser.trust_env = False
+        browser.headers["Accept"] = "text/html,application/xhtml+xml"
+        page = browser.get(f"{url}/")
+        assert (page.status_code, page.text[:15]) == (200, "<!doctype html>")
+        assert browser.get(f"{url}/balance").status_code == 200
+
+
 @pytest.mark.parametrize("path", ["/", "/nothing", "/pric", "/prices", "//", "/common", "/%2e%2e"])
 def test_an_unknown_path_is_404_and_names_the_known_ones(
     path: str, url: str, web: requests.Session, bot: Bot, exchange: StubExchange
