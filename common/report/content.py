@@ -1,8 +1,9 @@
 """What the report says, in words: the one sentence, what happens next, and the ten lines (contract.md §14)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 
 from common.decimals import ONE, ZERO, exact, quotient
 from common.domain.orders.journal import JournalEntry
@@ -11,7 +12,18 @@ from common.report.values import INTERVALS, Document, Values
 from common.report.words import age, clock, money, one_line, percent, price, quantity, span
 from common.store.codec import moment, moment_or_none
 
+UNTELLABLE = (KeyError, TypeError, ValueError, ArithmeticError, AttributeError)
+"""What a document of another version, or one that somebody altered, makes of telling it."""
+CANNOT_BE_TOLD = "cannot be told: what is stored is not what this version writes"
 NOTHING_YET = "Nothing to compare with holding yet: no run has seen the account and its fills"
+
+
+def careful(tell: Callable[[Values], str], values: Values) -> str:
+    """What `tell` says, or that it cannot: one document that is not as it should be takes nothing else with it."""
+    try:
+        return tell(values)
+    except UNTELLABLE:
+        return CANNOT_BE_TOLD
 
 
 def sentence(values: Values) -> str:
@@ -144,30 +156,41 @@ def runs(values: Values) -> Iterator[tuple[str, str, bool]]:
 
 def lines(values: Values) -> list[str]:
     """The state in ten lines or a few more, the most urgent first."""
-    told = [f"trading    {trading(values)}"]
-    intents = [intent_line(intent, values) for intent in values.open_intents]
-    told += [f"{'open' if first else '':<11}{text}" for first, text in _first(intents or ["no order is open"])]
-    told.append(f"plan       {why(values)}, {age(values.age(values.plan))}")
+    told = [_line("trading", careful(trading, values))]
+    intents = [careful(partial(intent_line, entry), values) for entry in values.open_intents]
+    told += [_line("" if index else "open", text) for index, text in enumerate(intents or ["no order is open"])]
+    for name, tell in (("plan", _plan), ("next", _next), ("mix", mix), ("worth", sentence), ("runs", _market_runs)):
+        told.append(_line(name, careful(tell, values)))
+    told.append(_line("", careful(_money_runs, values)))
+    told.append(_line("today", careful(_today, values)))
+    return told + [_line("unreadable", one_line(text)) for text in values.unreadable]
+
+
+def _line(name: str, text: str) -> str:
+    return f"{name:<10} {text}"
+
+
+def _plan(values: Values) -> str:
+    return f"{why(values)}, {age(values.age(values.plan))}"
+
+
+def _next(values: Values) -> str:
     prices = "; ".join(f"{verb.lower()} {terms}" for verb, terms in triggers(values).items())
-    told.append(f"next       {prices or 'no price is known at which it would trade'}")
-    told.append(f"mix        {mix(values)}")
-    told.append(f"worth      {sentence(values)}")
-    told += [f"{'runs' if first else '':<11}{text}" for first, text in _first(_run_lines(values))]
+    return prices or "no price is known at which it would trade"
+
+
+def _market_runs(values: Values) -> str:
+    return "; ".join(f"{name} {told}" for name, told, _ in list(runs(values))[:2])
+
+
+def _money_runs(values: Values) -> str:
+    return "; ".join(f"{name} {told}" for name, told, _ in list(runs(values))[2:])
+
+
+def _today(values: Values) -> str:
     orders = (values.activity or {}).get("orders", 0)
     most = f" of {values.most_orders}" if values.most_orders is not None else ""
-    told.append(f"today      {orders}{most} orders; {missed_sentence(values)}; {ledger_sentence(values)}")
-    told += [f"unreadable {one_line(text)}" for text in values.unreadable]
-    return told
-
-
-def _first(texts: list[str]) -> list[tuple[bool, str]]:
-    return [(index == 0, text) for index, text in enumerate(texts)]
-
-
-def _run_lines(values: Values) -> list[str]:
-    found = list(runs(values))
-    texts = [f"{name} {told}" for name, told, _ in found]
-    return ["; ".join(texts[:2]), "; ".join(texts[2:])]
+    return f"{orders}{most} orders; {missed_sentence(values)}; {ledger_sentence(values)}"
 
 
 def ledger_sentence(values: Values) -> str:

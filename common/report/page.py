@@ -1,7 +1,7 @@
 """The report as one page: the sentence first, then what is next, the pictures, the numbers (contract.md §14)."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from statistics import median
@@ -21,38 +21,30 @@ DAYS_FROM = timedelta(days=8)
 
 def render(values: Values, refresh_seconds: int | None = None) -> str:
     """The whole page as text; with `refresh_seconds` the browser loads it anew by itself."""
-    title = f"{values.instrument.pair}: {content.sentence(values)}"
-    body = join([_head(values), tag("main", *_sections(values)), _foot(values)])
-    return document(title, body, STYLE, SCRIPT, refresh_seconds)
+    sentence = content.careful(content.sentence, values)
+    sections = tag("main", *(_section(title, make, values) for title, make in SECTIONS))
+    body = join([_head(values, sentence), sections, _foot(values)])
+    return document(f"{values.instrument.pair}: {sentence}", body, STYLE, SCRIPT, refresh_seconds)
 
 
-def _head(values: Values) -> Markup:
+def _head(values: Values, sentence: str) -> Markup:
     shown = tag("b", values.instrument.pair), " constant mix \u00b7 ", _time(values.now)
     return tag(
         "header",
         tag("p", *shown, class_="eyebrow"),
-        tag("h1", content.sentence(values)),
-        tag("p", f"Trading is {content.trading(values)}.", class_="lead"),
+        tag("h1", sentence),
+        tag("p", f"Trading is {content.careful(content.trading, values)}.", class_="lead"),
         *(tag("p", f"Cannot be read: {one_line(text)}", class_="alert") for text in values.unreadable),
     )
 
 
-def _sections(values: Values) -> list[Markup]:
-    points = long_points(values)
-    return [
-        _next(values),
-        *([_section("Value against holding", pictures.value(values, points))] if len(points) > 1 else []),
-        *(
-            [_section("The mix, and when it traded", pictures.weights(values, values.slots))]
-            if len(values.slots) > 1
-            else []
-        ),
-        _attribution(values),
-        _costs(values),
-        *([_section("Drawdown", pictures.drawdown(points))] if len(points) > 1 else []),
-        tag("div", _profit(values), _runs(values), class_="pair"),
-        _open(values),
-    ]
+def _section(title: str, make: Callable[[Values], Sequence[Child]], values: Values) -> Markup:
+    """One section, none when it has nothing to say; what cannot be shown never takes the others with it."""
+    try:
+        parts = make(values)
+    except content.UNTELLABLE:
+        parts = [tag("p", content.CANNOT_BE_TOLD, class_="alert")]
+    return tag("section", tag("h2", title), *parts) if parts else NOTHING
 
 
 def long_points(values: Values) -> Sequence[Point]:
@@ -63,11 +55,21 @@ def long_points(values: Values) -> Sequence[Point]:
     return [*values.days, *newest]
 
 
-def _section(title: str, *children: Child) -> Markup:
-    return tag("section", tag("h2", title), *children)
+def _value(values: Values) -> Sequence[Child]:
+    points = long_points(values)
+    return [pictures.value(values, points)] if len(points) > 1 else []
 
 
-def _next(values: Values) -> Markup:
+def _mix(values: Values) -> Sequence[Child]:
+    return [pictures.weights(values, values.slots)] if len(values.slots) > 1 else []
+
+
+def _drawdown(values: Values) -> Sequence[Child]:
+    points = long_points(values)
+    return [pictures.drawdown(points)] if len(points) > 1 else []
+
+
+def _next(values: Values) -> Sequence[Child]:
     ages = {
         "account": values.age(values.balances),
         "price": values.age(values.price),
@@ -79,13 +81,13 @@ def _next(values: Values) -> Markup:
     if deposit := content.deposit(values):
         facts.append(("A deposit", deposit))
     facts.append(("Age of data", ", ".join(f"{name} {age(seconds)}" for name, seconds in ages.items())))
-    return _section("What happens next", tag("p", f"The last plan: {content.why(values)}."), _facts(facts))
+    return [tag("p", f"The last plan: {content.why(values)}."), _facts(facts)]
 
 
-def _attribution(values: Values) -> Markup:
+def _attribution(values: Values) -> Sequence[Child]:
     lines = values.cost.get("attribution")
     if not lines:
-        return NOTHING
+        return []
     notes = [f"At {price(lines['mark_price'])} {values.quote}, since {clock(moment(lines['since']))}."]
     if lines["fees_in_other_assets"]:
         notes.append(
@@ -93,18 +95,14 @@ def _attribution(values: Values) -> Markup:
         )
     if lines["fills_without_mid"]:
         notes.append(f"Of {lines['fills_without_mid']} fills the mid is not known: their slippage counts as none.")
-    return _section(
-        "Where the difference comes from",
-        tag("p", " ".join(notes), class_="note"),
-        pictures.attribution(values, lines),
-    )
+    return [tag("p", " ".join(notes), class_="note"), pictures.attribution(values, lines)]
 
 
-def _costs(values: Values) -> Markup:
+def _costs(values: Values) -> Sequence[Child]:
     """What trading costs, as measured, and what the band in force makes of it."""
     policy = values.policy
     if not policy or not policy["cost"]:
-        return NOTHING
+        return []
     cost = policy["cost"]
     names = {"fee": "taker fee", "half_spread": "half spread", "impact": "impact"}
     parts = [f"{words} {percent(cost[name], 3)}" for name, words in names.items() if cost.get(name) is not None]
@@ -125,23 +123,19 @@ def _costs(values: Values) -> Markup:
         for level in policy["levels"]
     ]
     heads = ["Trades at a drift of", "back to", "by", "buys below", "sells above"]
-    return _section(
-        "What trading costs",
-        _facts(facts),
-        *([tag("p", one_line(policy["advice"]))] if policy.get("advice") else []),
-        table("The levels in force", heads, rows),
-    )
+    advice = [tag("p", one_line(policy["advice"]))] if policy.get("advice") else []
+    return [_facts(facts), *advice, table("The levels in force", heads, rows)]
 
 
 def _facts(facts: Sequence[tuple[str, Child]]) -> Markup:
     return tag("dl", *(tag(kind, text) for pair in facts for kind, text in zip(("dt", "dd"), pair, strict=True)))
 
 
-def _profit(values: Values) -> Markup:
+def _profit(values: Values) -> Sequence[Child]:
     """P&L by average cost and first in, first out, side by side."""
     cost = values.cost
     if cost.get("avg_cost") is None:
-        return _section("Profit and loss", tag("p", "No position of known cost.", class_="soft"))
+        return [tag("p", "No position of known cost.", class_="soft")]
     fifo = cost.get("fifo") or {}
     names = {
         "avg_cost": "Average cost",
@@ -155,11 +149,10 @@ def _profit(values: Values) -> Markup:
     notes = [f"{content.ledger_sentence(values)[:1].upper()}{content.ledger_sentence(values)[1:]}."]
     if unknown := cost.get("unknown_cost_quantity"):
         notes.append(f"Of {quantity(unknown)} {values.base} the cost is not known; they take no part.")
-    return _section(
-        "Profit and loss",
+    return [
         table(f"At {price(cost['current_price'])}, {values.quote}", ["By", "Average cost", "FIFO"], rows),
         tag("p", " ".join(notes), class_="note"),
-    )
+    ]
 
 
 def _amount(name: str, value: Decimal | None) -> str:
@@ -168,7 +161,7 @@ def _amount(name: str, value: Decimal | None) -> str:
     return price(value) if name == "avg_cost" else money(value, signed=name.endswith("pnl"))
 
 
-def _runs(values: Values) -> Markup:
+def _runs(values: Values) -> Sequence[Child]:
     """Every scheduled job's last run; of the 15-minute job success, missed slots and durations."""
     rows: list[Sequence[Child]] = []
     for name, told, good in content.runs(values):
@@ -183,14 +176,13 @@ def _runs(values: Values) -> Markup:
             f"Of the last {len(reports)} runs of the 15-minute job {statuses['success']} succeeded "
             f"({percent(share)}); they took {median(durations):.0f} ms at the median, {durations[-1]} ms at most."
         )
-    return _section(
-        "Runs",
+    return [
         table("The last run of each job", ["Job", "How it ended"], rows, texts=2),
         *(tag("p", line, class_="note") for line in lines),
-    )
+    ]
 
 
-def _open(values: Values) -> Markup:
+def _open(values: Values) -> Sequence[Child]:
     """Open intents, refusals of the last day, what operators did."""
     intents = [tag("li", content.intent_line(intent, values), class_="alert") for intent in values.open_intents]
     refusals = [
@@ -213,7 +205,7 @@ def _open(values: Values) -> Markup:
     ):
         parts.append(tag("h3", title))
         parts.append(tag("ul", *items, class_="plain") if items else tag("p", none, class_="soft"))
-    return _section("What is open", *parts)
+    return parts
 
 
 def _given(command: Document) -> str:
@@ -227,6 +219,19 @@ def refused(reports: Sequence[Document], now: datetime) -> Counter[str]:
         if now - moment(report["timestamp"]) <= timedelta(days=1):
             found.update(str(text) for text in (report.get("rebalance") or {}).get("refusals") or ())
     return found
+
+
+SECTIONS: Sequence[tuple[str, Callable[[Values], Sequence[Child]]]] = (
+    ("What happens next", _next),
+    ("Value against holding", _value),
+    ("The mix, and when it traded", _mix),
+    ("Where the difference comes from", _attribution),
+    ("What trading costs", _costs),
+    ("Drawdown", _drawdown),
+    ("Profit and loss", _profit),
+    ("Runs", _runs),
+    ("What is open", _open),
+)
 
 
 def _foot(values: Values) -> Markup:

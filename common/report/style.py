@@ -25,10 +25,8 @@ p{margin:.25rem 0 .75rem;max-width:66ch}
 .soft,.note{color:var(--soft)}
 .note{font-size:.875rem}
 section{border-top:1px solid var(--hair);padding-top:1.5rem;margin-top:2.5rem;min-width:0}
-.pair{display:grid;grid-template-columns:minmax(0,1fr);column-gap:3rem}
 @media (min-width:60rem){
-  .pair{grid-template-columns:repeat(2,minmax(0,1fr))}
-}
+  }
 ul.plain{list-style:none;margin:.5rem 0 .75rem;padding:0}
 ul.plain li{padding:.3rem 0;max-width:66ch}
 ul.plain li+li{border-top:1px solid var(--hair)}

@@ -4,6 +4,9 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from time import process_time
+from typing import Any
+
+import pytest
 
 from common.report import content, page
 from common.report.values import Values
@@ -116,3 +119,15 @@ def test_an_empty_store_makes_a_page_that_says_so() -> None:
 def test_a_young_account_is_drawn_by_slots_and_an_old_one_by_days_with_its_newest_slot() -> None:
     assert page.long_points(replace(YEAR, days=YEAR.days[:5])) is YEAR.slots
     assert page.long_points(YEAR)[: len(YEAR.days)] == list(YEAR.days)
+
+
+@pytest.mark.parametrize("broken", [{"since": "yesterday"}, {"difference": "words"}, {"fees": None}, {}])
+def test_what_is_stored_in_another_form_takes_nothing_else_with_it(broken: dict[str, Any]) -> None:
+    lines = {**YEAR.cost["attribution"], **broken} if broken else {"other": d(1)}
+    told = replace(YEAR, cost={**YEAR.cost, "attribution": lines}, plan={"action": "HOLD"}, reports=[{}])
+    text = page.render(told)
+    assert content.CANNOT_BE_TOLD in text
+    assert "Value against holding" in text
+    status = content.lines(told)
+    assert len(status) == len(content.lines(YEAR))
+    assert any(line.endswith(content.CANNOT_BE_TOLD) for line in status)
