@@ -14,10 +14,11 @@ from common.decimal_json import to_redis
 from common.domain.instrument import Instrument, Side
 from common.domain.ledger.ledger import OVERLAP, Ledger
 from common.domain.ledger.position import FifoView, Position
+from common.domain.ledger.sequence import RULE
 from common.domain.orders.order import Fill
 from common.store.codec import to_document
 from common.store.keys import HISTORY_LIMIT, RUN_MARK_SECONDS, Keys
-from common.store.records import fifo_summary, ledger_document, lots_document
+from common.store.records import lots_document
 
 CHUNK = 2_000
 MARKS_A_DAY = {"price": 1440, "balance": 480, "cost": 288, "fifteen_min_job": 96}
@@ -96,6 +97,7 @@ def ledger(client: "redis.Redis", keys: Keys, count: int, holding: Decimal) -> N
         scores = {to_redis(to_document(f)): milliseconds(f.executed_at) for f in history[at : at + CHUNK]}
         client.zadd(keys.ledger_fills, scores)
     lots = FifoView().fold(history, instrument)
-    state = Ledger(Position().fold(history, instrument), sealed_until, now, history[0].executed_at, Decimal(0))
-    client.set(keys.ledger, to_redis(ledger_document(state, fifo_summary(lots))))
+    sealed, began = Position().fold(history, instrument), history[0].executed_at
+    state = Ledger(sealed, sealed_until, now, began, Decimal(0), looked_back_on=now.date(), order_rule=RULE)
+    client.set(keys.ledger, to_redis(to_document(state)))
     client.set(keys.ledger_lots, to_redis(lots_document(lots)))

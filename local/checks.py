@@ -46,7 +46,7 @@ def of_a_day(client: "redis.Redis", keys: Keys, slots: int, failures: int) -> di
 
 def of_orders(client: "redis.Redis", keys: Keys, state: Mapping[str, Any]) -> dict[str, bool]:
     """Of a day with orders; `state` is the simulated exchange's own (GET /sim/state)."""
-    ledger, _ = ledger_of(_document(client, keys.ledger), keys.ledger)
+    ledger = ledger_of(_document(client, keys.ledger), keys.ledger)
     instrument = Instrument.from_symbol(keys.symbol)
     held = state["balances"].get(instrument.base, {"free": "0", "locked": "0"})
     told = {fill["id"] for fill in state["fills"] if fill["symbol"] == keys.symbol}

@@ -17,6 +17,7 @@ import redis
 from common.decimal_json import from_redis
 from common.decimals import plain
 from common.domain.instrument import Instrument, Side
+from common.domain.ledger.ledger import once
 from common.domain.orders.order import Fill
 from common.store.keys import Keys
 from common.store.records import fill_of
@@ -85,8 +86,7 @@ def write(fills: Iterable[Fill], instrument: Instrument, form: str, out: IO[str]
 def stored_fills(client: "redis.Redis", keys: Keys) -> list[Fill]:
     """Every fill of the ledger, in its order."""
     texts: Any = client.zrange(keys.ledger_fills, 0, -1)
-    fills = [fill_of(from_redis(text, keys.ledger_fills)) for text in texts]
-    return sorted(fills, key=lambda fill: fill.order_key)
+    return list(once(fill_of(from_redis(text, keys.ledger_fills)) for text in texts))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -15,6 +15,7 @@ from common.domain.decision.policy import Level, Limits, Policy
 from common.domain.instrument import Instrument, Side, TradingRules
 from common.domain.ledger.ledger import MEMORY, Ledger
 from common.domain.ledger.position import Position
+from common.domain.ledger.sequence import RULE
 from common.domain.order_book import Level as BookLevel
 from common.domain.order_book import OrderBook
 from common.domain.orders.journal import Activity
@@ -111,7 +112,7 @@ FACTS = Facts(
 def unread_ledger(now: datetime = NOON, opening: str | int | Decimal = 0) -> Ledger:
     """Nothing read yet of all that the exchange still tells at `now`."""
     coins, start = Decimal(opening), now - MEMORY
-    return Ledger(Position(unknown_quantity=coins), start, start, start, coins)
+    return Ledger(Position(unknown_quantity=coins), start, start, start, coins, order_rule=RULE)
 
 
 def fill(

@@ -273,7 +273,7 @@ class Live:
 
     def ledger_quantity(self) -> Decimal:
         """What the ledger expects the account to hold."""
-        ledger, _ = ledger_of(from_redis(json.dumps(self.stored("ledger")), "ledger"), "ledger")
+        ledger = ledger_of(from_redis(json.dumps(self.stored("ledger")), "ledger"), "ledger")
         return ledger.position(Instrument("QRL", "USDT")).expected_quantity
 
 

@@ -1,231 +1,158 @@
-"""Bringing the books up to date: new fills into the ledger, cost and P&L from it (contract.md §2.3, §5)."""
+"""Bringing the books up to date: gather, fold, queue (contract.md §2.3, §5, §13)."""
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 
-from common.books.fills import History, with_fee_values
+from common.books.fills import History
+from common.books.fold import Books, Folded, News, Sight, Terms, fold
+from common.books.gather import gathered
 from common.clock import milliseconds
-from common.decimals import ZERO, exact, places, plain, quotient, tidy
-from common.domain.instrument import Instrument
-from common.domain.ledger.ledger import Absorbed, LateFill, Ledger, drift, unexplained
-from common.domain.ledger.position import FifoView, Position
+from common.decimals import ZERO, places, plain, tidy
+from common.domain.ledger.ledger import Ledger
+from common.domain.ledger.quarantine import Quarantine
+from common.domain.ledger.statement import Statement, statement
 from common.domain.orders.order import Fill
-from common.domain.performance.benchmark import Inception, Moved, compare, pnl
-from common.domain.portfolio import Holdings, Valuation
-from common.errors import StoreCorrupt
+from common.errors import ConfigurationError
 from common.gcp.journal import note
 from common.run import Run
 from common.store.batch import Batch
 from common.store.codec import Document, to_document
-from common.store.documents import assets, comparison_document
-from common.store.records import (
-    fifo_summary,
-    fill_of,
-    inception_document,
-    ledger_document,
-    lots_document,
-)
+from common.store.documents import cost_document
+from common.store.records import inception_document, lots_document
 
 log = logging.getLogger(__name__)
 NO_COST = "No position or cost data"
 
 
 @dataclass(frozen=True, slots=True)
-class Books:
-    """The ledger with its FIFO summary, None before the first run; `lots` once they were folded anew."""
-
-    ledger: Ledger | None
-    fifo: Document
-    lots: FifoView | None = None
-
-    @classmethod
-    def of(cls, run: Run) -> "Books":
-        stored = run.state.ledger
-        return cls(*stored) if stored else cls(None, {})
-
-    @property
-    def tail(self) -> tuple[Fill, ...]:
-        """The fills of the last hour."""
-        return self.ledger.tail if self.ledger else ()
-
-    def average_cost(self, instrument: Instrument) -> Decimal | None:
-        """What the coins of known cost were bought at, fees included; None where none is known."""
-        return self.ledger.position(instrument).average_cost if self.ledger else None
-
-    def known(self) -> Ledger:
-        """The ledger of books that have been brought up to date."""
-        if self.ledger is None:
-            raise StoreCorrupt("the ledger was never read")
-        return self.ledger
-
-
-@dataclass(frozen=True, slots=True)
 class Update:
-    """What one update made of the books; `data` is None where no cost is known."""
+    """The books after an update, what they were held against and say, new fills, and the cost answer's data.
+
+    `data` is None where nothing was ever traded and nothing was held when the ledger began.
+    """
 
     books: Books
+    sight: Sight
+    statement: Statement
     fresh: tuple[Fill, ...]
     data: Document | None
 
     @property
-    def total_pnl(self) -> Decimal | None:
-        return self.data["total_pnl"] if self.data else None
+    def total_pnl(self) -> Decimal:
+        return tidy(self.statement.total_pnl)
 
 
-def update(
-    run: Run, batch: Batch, books: Books, mark_price: Decimal, history: History, holdings: Holdings
-) -> Update:
-    """Fold what is new, queue ledger and cost, and answer the cost data.
+def books_of(run: Run) -> Books:
+    """What is stored. Raises StoreCorrupt; ConfigurationError for a ledger that was begun on another exchange."""
+    state = run.state
+    checked_exchange(run, state.ledger)
+    lots = {"lots": state.lots} if state.lots else {}
+    return Books(state.ledger, inception=state.inception, track=state.track, quarantine=state.quarantine, **lots)
+
+
+def checked_exchange(run: Run, ledger: Ledger | None) -> None:
+    """Raises ConfigurationError when the ledger was begun on another exchange than this run asks."""
+    asked = run.exchange.address
+    if ledger is not None and ledger.exchange not in ("", asked):
+        raise ConfigurationError(
+            f"MEXC_BASE_URL: {run.keys.ledger} was begun on {ledger.exchange}, not on {asked}: "
+            "another exchange needs a REDIS_KEY_PREFIX of its own"
+        )
+
+
+def terms_of(run: Run) -> Terms:
+    return Terms(run.instrument, run.exchange.address, run.settings.policy.target_weight)
+
+
+def update(run: Run, batch: Batch, books: Books, sight: Sight, history: History) -> Update:
+    """Fold what is new, queue books and cost, and answer what they say.
 
     Raises StoreCorrupt when what is stored cannot be read back; an invented cost never takes its place.
     """
-    updated, fresh, explaining = _brought_up_to_date(run, batch, books, history, holdings)
-    ledger, fifo = updated.known(), updated.fifo
-    for reply in history.more_replies:
-        batch.raw(reply)
-    batch.document(run.keys.ledger, ledger_document(ledger, fifo))
-    position = ledger.position(run.instrument)
-    then = ledger.position(run.instrument, holdings.as_of)  # what the balances can know of
-    inception = _inception(run, batch, holdings, mark_price, then, explaining)
-    if not position.fill_count and not position.unknown_quantity:
-        return Update(updated, fresh, None)
-    data = _data(run, ledger, position, holdings, mark_price, fifo)
-    comparison = compare(inception, Valuation.of(holdings, mark_price), then)
-    data["benchmark"] = comparison_document(comparison, inception)
+    news = gathered(run, books, history)
+    folded = fold(books, news, sight, terms_of(run))
+    quarantine = books.quarantine.after(news.odd, history.fills, run.now)
+    _tell(run, books, history, folded)
+    _queue(run, batch, books, history, news, folded)
+    _queue_quarantine(run, batch, books, quarantine)
+    after = Books(folded.ledger, folded.books.lots, folded.inception, folded.track, quarantine)
+    sight = folded.sight
+    said = statement(folded.ledger, after.lots, folded.inception, sight.holdings, sight.mark_price, run.instrument)
+    fresh = tuple(fill for fill in news.fills if fill.fill_id not in {held.fill_id for held in books.tail})
+    if said.empty and not quarantine.open:
+        return Update(after, sight, said, fresh, None)
+    lines = folded.track.now().attribution.at(sight.mark_price) if sight.mark_price > 0 else None
+    data = cost_document(said, lines, quarantine, run.instrument)
     batch.hash(run.keys.cost, data | {"updated_at": run.now})
-    if position.average_cost is None:
-        return Update(updated, fresh, None)
-    log.info(_sentence(data, run))
-    return Update(updated, fresh, data)
+    if said.drift:
+        log.warning("the account holds %s %s beyond the ledger", plain(tidy(said.drift)), run.instrument.base)
+    if said.cost_known:
+        log.info(_sentence(data, run))
+    return Update(after, sight, said, fresh, data)
 
 
-def absorb(
-    run: Run, books: Books, mark_price: Decimal, holdings: Holdings, fills: tuple[Fill, ...]
-) -> Update | None:
+def absorb(run: Run, books: Books, sight: Sight, fills: tuple[Fill, ...]) -> Update | None:
     """Put an order's own fills into the books, with the balances read after it; the place stays."""
     if books.ledger is None:
         return None
-    history = History(fills, (), books.ledger.place, None)
-    return update(run, run.batch, books, mark_price, history, holdings)
+    return update(run, run.batch, books, sight, History(fills, (), books.ledger.place))
 
 
-def stored_pnl(run: Run, books: Books, mark_price: Decimal) -> Decimal | None:
-    """Total P&L of the ledger as it is stored; None where no cost is known."""
-    if books.ledger is None:
-        return None
-    position = books.ledger.position(run.instrument)
-    return pnl(position, mark_price)["total_pnl"] if position.average_cost is not None else None
-
-
-def _brought_up_to_date(
-    run: Run, batch: Batch, books: Books, history: History, holdings: Holdings
-) -> tuple[Books, tuple[Fill, ...], tuple[Fill, ...]]:
-    """The books with the new fills; those fills; and such of them as explain opening coins. All queued."""
-    ledger = books.ledger
-    fresh = with_fee_values(
-        ledger.unknown(history.fills) if ledger else history.fills, run.exchange, run.instrument
-    )
-    batch.members(run.keys.ledger_fills, [(milliseconds(f.executed_at), to_document(f)) for f in fresh])
-    for fill in fresh:
+def _queue(run: Run, batch: Batch, books: Books, history: History, news: News, folded: Folded) -> None:
+    keys, instrument = run.keys, run.instrument
+    for reply in history.more_replies:
+        batch.raw(reply)
+    batch.members(keys.ledger_fills, [(milliseconds(f.executed_at), to_document(f)) for f in news.fills])
+    for fill in news.fills:
         note("fill", to_document(fill))
-    absorbed = _absorbed(run, ledger, history, fresh) if ledger else _opened(run, fresh, holdings)
-    if books.fifo and not fresh and not absorbed.settled:
-        return Books(absorbed.ledger, books.fifo, books.lots), fresh, ()
-    lots = FifoView() if absorbed.anew else books.lots or run.state.lots or FifoView()
-    sealed = lots.fold(absorbed.settled, run.instrument)
-    batch.document(run.keys.ledger_lots, lots_document(sealed))
-    summary = fifo_summary(sealed.fold(absorbed.ledger.tail, run.instrument))
-    return Books(absorbed.ledger, summary, sealed), fresh, absorbed.explaining
+    batch.document(keys.ledger, to_document(folded.ledger))
+    if folded.settled or books.ledger is None:
+        batch.document(keys.ledger_lots, lots_document(folded.books.lots))
+    inception = inception_document(folded.inception, instrument)
+    if books.inception is None:
+        batch.document_once(keys.inception, inception)
+        note("inception", {"inception": inception})
+    elif folded.inception != books.inception:
+        batch.document(keys.inception, inception)
+    batch.document(keys.attribution, to_document(folded.track))
+    if folded.flows is not None:
+        batch.delete(keys.flows)
+    flows = [*(folded.flows or ()), *([folded.confirmed] if folded.confirmed else [])]
+    batch.members(keys.flows, [(milliseconds(flow.at), to_document(flow)) for flow in flows])
+    if folded.confirmed:
+        note("flow", to_document(folded.confirmed))
 
 
-def _opened(run: Run, fills: tuple[Fill, ...], holdings: Holdings) -> Absorbed:
-    """A first ledger, of all fills that the exchange still tells and what the account holds beyond them."""
-    seen = [fill for fill in fills if fill.executed_at <= holdings.as_of]
-    opening = unexplained(holdings.base.total, seen, run.instrument)
-    if opening > 0:
-        base = run.instrument.base
-        log.warning("%s %s were there before the known history: cost unknown", plain(opening), base)
-    return Ledger.first(run.now, fills, opening, holdings.as_of, run.instrument)
+def _queue_quarantine(run: Run, batch: Batch, books: Books, after: Quarantine) -> None:
+    before = {entry.odd.fill_id: entry for entry in books.quarantine.entries}
+    now = {entry.odd.fill_id: entry for entry in after.entries}
+    for name in before.keys() - now.keys():
+        batch.hash_delete(run.keys.quarantine, name)
+    for name, entry in now.items():
+        if before.get(name) != entry:
+            batch.hash(run.keys.quarantine, {name: to_document(entry)})
+        if name not in before:
+            log.error(
+                "fill %s cannot be booked (%s): nothing is ordered until an operator says", name, entry.odd.reason
+            )
+            note("odd_fill", to_document(entry.odd))
 
 
-def _absorbed(run: Run, ledger: Ledger, history: History, fresh: tuple[Fill, ...]) -> Absorbed:
-    if gap := history.gap:
-        ledger = replace(ledger, gaps=(*ledger.gaps, gap))
-        log.error("fills between %s and %s are lost: the exchange no longer tells them", gap.start, gap.end)
-    try:
-        return ledger.absorb(fresh, history.read_until, run.instrument)
-    except LateFill as late:
-        log.warning("%s: it is folded anew from its whole history", late)
-        return ledger.rebuilt(all_fills(run), fresh, run.instrument)
-
-
-def all_fills(run: Run) -> list[Fill]:
-    """Every fill that is stored, read in one trip."""
-    key = run.keys.ledger_fills
-    return [fill_of(doc, key) for doc in run.store.read({"fills": ("ZRANGE", key, "0", "-1")}, run.meter)["fills"]]
-
-
-def _inception(
-    run: Run,
-    batch: Batch,
-    holdings: Holdings,
-    mark_price: Decimal,
-    position: Position,
-    explaining: tuple[Fill, ...],
-) -> Inception:
-    """The stored record, or a first one from what is seen now.
-
-    Its balances and price stay as they were seen; `explaining` fills had moved them already, as is known now.
-    """
-    inception, key = run.state.inception, run.keys.inception
-    if inception is not None:
-        if not explaining:
-            return inception
-        inception = inception.after(explaining, run.instrument)
-        batch.document(key, inception_document(inception, run.instrument))
-    else:
-        quantities = holdings.base.total, holdings.quote.total
-        inception = Inception(holdings.as_of, *quantities, mark_price, Moved.by(position))
-        document = inception_document(inception, run.instrument)
-        batch.document_once(key, document)
-        note("inception", {"inception": document})
-    return inception
-
-
-@exact
-def _data(
-    run: Run, ledger: Ledger, position: Position, holdings: Holdings, mark_price: Decimal, fifo: Document
-) -> Document:
-    """contract.md §2.3, and what §5 adds. P&L is on the coins of known cost; the others have lines of their own."""
-    base, quote = assets(run.instrument)
-    money = pnl(position, mark_price)
-    flow = drift(ledger, holdings.base.total, holdings.as_of, run.instrument)
-    invested = money["total_invested"]
-    if flow:
-        log.warning("the account holds %s %s beyond the ledger", plain(tidy(flow)), run.instrument.base)
-    return {
-        f"{base}_balance": position.quantity,
-        "avg_cost": position.average_cost,
-        "current_price": mark_price,
-        **{name: tidy(value) for name, value in money.items()},
-        "roi_percent": quotient(money["unrealized_pnl"] * 100, invested) if invested > 0 else None,
-        "account_quantity": holdings.base.total,
-        "account_as_of": holdings.as_of,
-        "unknown_cost_quantity": position.unknown_quantity,
-        "unmatched_sold_quantity": position.unmatched_quantity,
-        "unmatched_proceeds": position.unmatched_proceeds,
-        "drift_quantity": tidy(flow),
-        "fees": {
-            quote: position.quote_fees,
-            base: position.base_fees,
-            "other_value": position.other_fees_value,
-            "unvalued": dict(position.unvalued_fees),
-        },
-        "fill_count": position.fill_count,
-        "history_gaps": [{"start": gap.start, "end": gap.end} for gap in ledger.gaps],
-        "fifo": fifo | {"unrealized_pnl": tidy(fifo["quantity"] * mark_price - fifo["total_invested"])},
-    }
+def _tell(run: Run, books: Books, history: History, folded: Folded) -> None:
+    """What a reader of the log should know of the news."""
+    before = books.ledger
+    for gap in history.gaps:
+        if before is None or gap not in before.gaps:
+            log.error("fills between %s and %s are lost: the exchange no longer tells them", gap.start, gap.end)
+    for at, what in history.left_out:
+        if before is None or at > before.place:
+            log.warning("%s: left out", what)
+    if before is None and folded.ledger.opening > 0:
+        opening = plain(folded.ledger.opening)
+        log.warning("%s %s were there before the known history: cost unknown", opening, run.instrument.base)
+    if before is not None and folded.anew:
+        log.warning("the ledger is folded anew from its whole history")
 
 
 def _sentence(data: Document, run: Run) -> str:

@@ -7,7 +7,8 @@ from typing import Any
 
 from common.books import watch
 from common.books.fills import FillReader
-from common.books.update import NO_COST, Books, update
+from common.books.fold import Sight
+from common.books.update import NO_COST, books_of, update
 from common.mexc.client import Answer
 from common.mexc.wave import together
 from common.run import NO_KEYS, Job, Outcome, Run, View, age_seconds, keep_raw, skipped
@@ -24,7 +25,7 @@ def run(run: Run) -> Outcome:
     holdings = run.state.holdings
     if holdings is None:
         return skipped(NO_COST)
-    books = Books.of(run)
+    books = books_of(run)
     with run.stage("gather"):
         tend(run)
         reader = FillReader.since(books.ledger, run.exchange, run.now)
@@ -33,8 +34,11 @@ def run(run: Run) -> Outcome:
         history = reader.history(wave)
     keep_raw(run.batch, wave)
     with run.stage("decide"):
-        data = update(run, run.batch, books, price.value, history, holdings).data
-    return Outcome(body={"data": data}, logged=watch.told(data)) if data else skipped(NO_COST)
+        updated = update(run, run.batch, books, Sight.of(holdings, price.value), history)
+    logged = watch.told(updated.data) if updated.data else {}
+    if updated.statement.cost_known:
+        return Outcome(body={"data": updated.data}, logged=logged)
+    return Outcome("skipped", {"data": updated.data}, NO_COST, logged=logged)
 
 
 def show(view: View) -> Mapping[str, Any] | None:

@@ -5,12 +5,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from common.books import update, watch
+from common.books import equity, update, watch
 from common.books.fills import FillReader
-from common.books.update import NO_COST, Books, Update
+from common.books.fold import Books, Sight
+from common.books.update import NO_COST, Update
 from common.domain.decision.policy import Cause, Hold
 from common.domain.portfolio import Holdings
-from common.errors import BotError
+from common.errors import BotError, StoreCorrupt
 from common.mexc.wave import Wave, together
 from common.run import NO_KEYS, Job, Outcome, Run, View, keep_raw
 from common.store.batch import Batch
@@ -39,6 +40,8 @@ class Inputs:
     """What both legs share: one snapshot of the exchange, and what earlier runs left."""
 
     books: Books
+    fault: BotError | None
+    """Why the books cannot be read: their leg fails, and the other holds."""
     reader: FillReader
     wave: Wave
     resolved: resolution.Resolved
@@ -60,18 +63,24 @@ def run(run: Run) -> Outcome:
     with run.stage("rebalance"):
         plan = _leg(run, "rebalance", lambda batch: _plan(run, batch, inputs, costs))
     with run.stage("execute"):
-        order = _execute(run, inputs, costs, plan)
-    return _outcome(run, costs, plan, order)
+        traded = _execute(run, inputs, costs, plan)
+    if last := traded.update or costs.result:
+        equity.keep_point(run, last.books, last.sight.mid_price)
+    return _outcome(run, costs, plan, traded)
 
 
 def _gather(run: Run) -> Inputs:
     """Settle what is open, then one wave for both legs: account, price, fills, order book, open orders."""
-    books = Books.of(run)
+    books, fault = Books(), None
+    try:
+        books = update.books_of(run)
+    except StoreCorrupt as error:
+        fault = error
     resolved = resolution.resolve(run)
     reader = FillReader.since(books.ledger, run.exchange, run.now)
-    wave = together(run.pool, {**reader.calls, **snapshot.calls(run)})
+    wave = together(run.pool, {**({} if fault else reader.calls), **snapshot.calls(run)})
     keep_raw(run.batch, wave)
-    return Inputs(books, reader, wave, resolved)
+    return Inputs(books, fault, reader, wave, resolved)
 
 
 def _leg(run: Run, name: str, work: Callable[[Batch], T]) -> Leg[T]:
@@ -89,6 +98,8 @@ def _leg(run: Run, name: str, work: Callable[[Batch], T]) -> Leg[T]:
 
 def _cost(run: Run, batch: Batch, inputs: Inputs) -> Update | None:
     """The cost job's own code on the shared snapshot; without the account, on the balances last stored."""
+    if inputs.fault:
+        raise inputs.fault
     price = inputs.wave.get("price")
     history = inputs.reader.history(inputs.wave)
     holdings: Holdings | None
@@ -99,7 +110,8 @@ def _cost(run: Run, batch: Batch, inputs: Inputs) -> Update | None:
         holdings = run.state.holdings
     if holdings is None:
         return None
-    return update.update(run, batch, inputs.books, price.value, history, holdings)
+    book = inputs.wave.get("depth").value if inputs.wave.error("depth") is None else None
+    return update.update(run, batch, inputs.books, Sight.of(holdings, price.value, book), history)
 
 
 def _plan(run: Run, batch: Batch, inputs: Inputs, costs: CostLeg) -> tuple[snapshot.Snapshot, planning.Planned]:
@@ -108,31 +120,34 @@ def _plan(run: Run, batch: Batch, inputs: Inputs, costs: CostLeg) -> tuple[snaps
     update = costs.result
     fills = (*update.fresh, *update.books.tail) if update else inputs.books.tail
     doubt = resolution.adopt(run, inputs.resolved, fills, seen.open_orders or ())
+    quarantine = (update.books if update else inputs.books).quarantine
+    doubt = inputs.resolved.unresolved or doubt or quarantine.hold
     planned = planning.plan(
         run,
         batch,
         seen,
         total_pnl=update.total_pnl if update else None,
-        average_cost=update.books.average_cost(run.instrument) if update else None,
+        average_cost=update.statement.position.average_cost if update else None,
         ledger_known=inputs.books.ledger is not None,
-        doubt=COST_FAILED if costs.error else planning.in_doubt(inputs.resolved.unresolved or doubt),
+        doubt=COST_FAILED if costs.error else planning.in_doubt(doubt),
     )
     return seen, planned
 
 
-def _execute(run: Run, inputs: Inputs, costs: CostLeg, plan: PlanLeg) -> Document | None:
+def _execute(run: Run, inputs: Inputs, costs: CostLeg, plan: PlanLeg) -> trade.Traded:
     if plan.result is None:
-        return None
+        return trade.Traded()
     seen, planned = plan.result
     return trade.trade(run, seen, planned.plan, costs.result.books if costs.result else inputs.books)
 
 
-def _outcome(run: Run, costs: CostLeg, plan: PlanLeg, order: Document | None) -> Outcome:
+def _outcome(run: Run, costs: CostLeg, plan: PlanLeg, traded: trade.Traded) -> Outcome:
+    order = traded.report
     errors = [leg.error for leg in (costs, plan) if leg.error]
     status = ("success", "partial", "error")[len(errors)]
     document = plan.result[1].document if plan.result else None
     body: Document = {
-        "cost_update": _cost_answer(costs) | {"duration_ms": costs.duration_ms},
+        "cost_update": _cost_answer(costs, traded.update) | {"duration_ms": costs.duration_ms},
         "rebalance": (document or _failed(plan.error)) | {"duration_ms": plan.duration_ms},
         "order": order,
     }
@@ -151,11 +166,16 @@ def _outcome(run: Run, costs: CostLeg, plan: PlanLeg, order: Document | None) ->
     return Outcome(status, body, "; ".join(map(str, errors)) or None, told, http_status)
 
 
-def _cost_answer(costs: CostLeg) -> Document:
+def _cost_answer(costs: CostLeg, after: Update | None) -> Document:
+    """The books before the order; where there was one with fills, those before and after it by name as well."""
     if costs.error:
         return _failed(costs.error)
-    data = costs.result.data if costs.result else None
-    return {"status": "success", **data} if data else {"status": "skipped", "reason": NO_COST}
+    result = costs.result
+    data = (result.data if result else None) or {}
+    known = result is not None and result.statement.cost_known
+    told: Document = {"status": "success"} if known else {"status": "skipped", "reason": NO_COST}
+    both = {"before_order": data or None, "after_order": after.data} if after else {}
+    return told | data | both
 
 
 def _failed(error: BotError | None) -> Document:
@@ -185,7 +205,7 @@ JOB = Job(
     run=run,
     show=show,
     reads=(*TRADING, "earlier"),
-    writes=("account", "books", "orders", "plans", "reports"),
+    writes=("account", "books", "equity", "orders", "plans", "reports"),
     keeps_reports=True,
     patience=3,  # a slot that finds another run at it is a quarter of an hour lost
 )

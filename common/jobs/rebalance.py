@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from common.books.update import Books, stored_pnl
+from common.books.update import books_of
 from common.mexc.wave import together
 from common.run import NO_KEYS, Job, Outcome, Run, View, keep_raw, skipped
 from common.store.documents import shown
@@ -18,7 +18,7 @@ from common.trading.trade import take_in, trade
 def run(run: Run) -> Outcome:
     if not run.settings.has_keys:
         return skipped(NO_KEYS)
-    books = Books.of(run)
+    books = books_of(run)
     with run.stage("gather"):
         resolved = resolution.resolve(run)
         wave = together(run.pool, calls(run))
@@ -27,18 +27,18 @@ def run(run: Run) -> Outcome:
     with run.stage("decide"):
         doubt = resolution.adopt(run, resolved, books.tail, seen.open_orders or ())
         books = take_in(run, seen, resolved, books)
-        pnl = stored_pnl(run, books, seen.mark_price)
+        position = books.ledger.position(run.instrument) if books.ledger else None
         planned = plan(
             run,
             run.batch,
             seen,
-            total_pnl=pnl,
-            average_cost=books.average_cost(run.instrument),
+            total_pnl=position.total_pnl(seen.mark_price) if position else None,
+            average_cost=position.average_cost if position else None,
             ledger_known=books.ledger is not None,
-            doubt=in_doubt(resolved.unresolved or doubt),
+            doubt=in_doubt(resolved.unresolved or doubt or books.quarantine.hold),
         )
     with run.stage("execute"):
-        order = trade(run, seen, planned.plan, books)
+        order = trade(run, seen, planned.plan, books).report
     return Outcome(body={"rebalance": planned.document, "order": order}, logged=logged(planned.plan, order, run))
 
 

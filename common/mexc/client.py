@@ -8,20 +8,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Generic, TypeVar
+from urllib.parse import urlsplit
 
 from common.clock import Deadline, milliseconds
 from common.decimals import plain
 from common.domain.instrument import Instrument, Side, TradingRules
 from common.domain.order_book import OrderBook
-from common.domain.orders.order import Fill, Order, OrderIntent
+from common.domain.orders.order import Order, OrderIntent
 from common.domain.portfolio import Account
 from common.errors import ClockRefused, ConfigurationError, OutcomeUnknown, UnknownOrder, UnreadablePayload
 from common.meter import Meter, Reply
 from common.mexc import parse as wire
+from common.mexc.fills import FillPage, read_fills
 from common.mexc.http import MexcHttp, Params
 from common.mexc.market_data import Cache, cached
 
 T = TypeVar("T")
+LOOPBACK = "loopback"
 FILLS_PAGE = 100
 """Most fills in one answer of myTrades."""
 
@@ -51,6 +54,18 @@ class Mexc:
         self._meter = meter
         self._cache = cache
         self._may_trade = may_trade
+
+    @property
+    def instrument(self) -> Instrument:
+        return self._instrument
+
+    @property
+    def address(self) -> str:
+        """Whose fills and orders these are: the exchange's host, one name for every exchange on this machine."""
+        parts = urlsplit(self._http.base_url)
+        return (
+            LOOPBACK if parts.hostname in ("127.0.0.1", "localhost", "::1") else f"{parts.scheme}://{parts.netloc}"
+        )
 
     # Public
 
@@ -123,12 +138,12 @@ class Mexc:
 
     def my_trades(
         self, start: datetime, end: datetime, order_id: str | None = None, limit: int = FILLS_PAGE
-    ) -> Answer[list[Fill]]:
+    ) -> Answer[FillPage]:
         """One page of fills; the window is at most seven days, and a full page may hide more."""
         params = [*self._symbol(), ("startTime", milliseconds(start)), ("endTime", milliseconds(end))]
         params += [("limit", limit), *([("orderId", order_id)] if order_id else [])]
         reply = self._get("my_trades", "myTrades", params, signed=True)
-        return Answer(wire.read_fills(reply.payload, self._instrument.symbol), reply)
+        return Answer(read_fills(reply.payload, self._instrument.symbol, reply.received_at), reply)
 
     def order(self, client_order_id: str) -> Answer[Order]:
         """Raises UnknownOrder, which for some seconds after a create may only mean: not yet visible."""

@@ -86,7 +86,7 @@ class MexcHttp:
         rng: random.Random,
     ) -> None:
         self._session = session
-        self._base_url = base_url
+        self.base_url = base_url
         self.clock = ExchangeClock(clock)
         self._own_clock = clock
         self._api_key = api_key
@@ -183,7 +183,7 @@ class MexcHttp:
 
     def _send(self, method: str, endpoint: str, path: str, query: str, deadline: Deadline, meter: Meter) -> Reply:
         write = method != "GET"
-        url = f"{self._base_url}{path}" + (f"?{query}" if query else "")
+        url = f"{self.base_url}{path}" + (f"?{query}" if query else "")
         key = {"X-MEXC-APIKEY": self._api_key.get_secret_value()} if self._api_key else {}
         seconds = deadline.timeout(self._timeout)
         timeout = Timeout(connect=min(seconds, 5.0), total=seconds)

@@ -18,10 +18,10 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from common.clock import from_milliseconds
-from common.decimals import ONE, ZERO, plain
+from common.decimals import ONE, plain
 from common.domain.instrument import Instrument, Side, TradingRules
 from common.domain.order_book import Level, OrderBook
-from common.domain.orders.order import Fill, Order, OrderStatus, OrderStyle, is_ours
+from common.domain.orders.order import Order, OrderStatus, OrderStyle, is_ours
 from common.domain.portfolio import Account, Balance
 from common.errors import UnreadablePayload
 from common.mexc.payloads import (
@@ -37,7 +37,6 @@ from common.mexc.payloads import (
     WireDeal,
     WireDepth,
     WireExchangeInfo,
-    WireFill,
     WireOrder,
     WirePrice,
     WireSymbol,
@@ -308,30 +307,6 @@ def read_fees(payload: object) -> tuple[Decimal, Decimal]:
         if rate >= ONE:
             raise UnreadablePayload("tradeFee: a rate of 100 % or more")
     return wire.data.makerCommission, wire.data.takerCommission
-
-
-def read_fills(payload: object, symbol: str) -> list[Fill]:
-    fills: list[WireFill] = _read("myTrades", _list_of(WireFill).validate_python, payload)
-    for fill in fills:
-        _same_symbol("myTrades", symbol, fill.symbol)
-        if fill.qty <= ZERO:
-            raise UnreadablePayload(f"myTrades: fill {fill.id:.40} has no quantity")
-    return [
-        Fill(
-            fill_id=fill.id,
-            order_id=fill.orderId,
-            client_order_id=fill.clientOrderId,
-            side=Side.BUY if fill.isBuyer else Side.SELL,
-            price=fill.price,
-            quantity=fill.qty,
-            notional=fill.quoteQty,
-            fee=fill.commission,
-            fee_asset=fill.commissionAsset,
-            executed_at=from_milliseconds(fill.time),
-            is_maker=fill.isMaker,
-        )
-        for fill in fills
-    ]
 
 
 def read_order(payload: object, symbol: str) -> Order:

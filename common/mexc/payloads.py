@@ -37,6 +37,7 @@ Amount = Annotated[Decimal, PlainValidator(_with(non_negative))]
 Signed = Annotated[Decimal, PlainValidator(_with(parse))]
 MaybeAmount = Annotated[Amount | None, BeforeValidator(_blank_is_none)]
 MaybeSigned = Annotated[Signed | None, BeforeValidator(_blank_is_none)]
+MaybeText = Annotated[str | None, BeforeValidator(_blank_is_none)]
 Id = Annotated[str, BeforeValidator(_text), Field(min_length=1)]
 MOST_MILLIS = 32_503_680_000_000
 """The year 3000."""
@@ -156,12 +157,12 @@ class WireFill(Wire):
     orderId: Id
     price: Amount
     qty: Amount
-    quoteQty: Amount
-    commission: Amount
-    commissionAsset: str
+    quoteQty: MaybeAmount = None
+    commission: MaybeSigned = None
+    commissionAsset: MaybeText = None
     time: Millis
     isBuyer: bool
-    isMaker: bool = False
+    isMaker: bool | None = None
     clientOrderId: str | None = None
 
 

@@ -7,39 +7,41 @@ told as drift, never hidden.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from common.books import update
-from common.books.fills import FillReader, with_fee_values
+from common.books.details import with_fee_values
+from common.books.fills import FillReader
+from common.books.gather import all_fills
+from common.books.update import checked_exchange
 from common.clock import milliseconds
 from common.config import Settings
 from common.decimals import plain, tidy
 from common.domain.chain import Checked, Seen, check
 from common.domain.instrument import Instrument
-from common.domain.ledger.ledger import Ledger, drift, unexplained, was_before
+from common.domain.ledger.ledger import Ledger, decided, drift, once, was_before
 from common.domain.ledger.position import FifoView, Position
 from common.domain.orders.journal import Journal as OrderJournal
 from common.domain.orders.journal import JournalEntry
 from common.domain.orders.order import Fill
 from common.domain.performance.benchmark import Inception, Moved
+from common.domain.performance.equity import Flow, Point
+from common.domain.performance.track import Track
+from common.domain.portfolio import Holdings
 from common.errors import BadRequest
 from common.gcp.journal import Bucket, Folder, JournalSource, events
 from common.mexc.wave import together
 from common.run import NO_KEYS, Job, Outcome, Run, keep_raw, skipped
-from common.store.codec import Document, to_document
+from common.store.codec import Document, from_document, to_document
 from common.store.records import (
     entry_document,
     entry_of,
-    fifo_summary,
     fill_of,
     inception_document,
     inception_of,
-    ledger_document,
     lots_document,
 )
 from common.trading import recording
@@ -50,11 +52,13 @@ NOT_EMPTY = "The ledger in Redis is not empty, and goes as far back as the journ
 
 @dataclass
 class Journal:
-    """What the log lines tell: fills by id, the last word on each intent, and the beginning."""
+    """What the log lines tell: fills, flows, the last word on each intent, the daily points, and the beginning."""
 
     name: str = "exchange"
     """Where it was read from; without a journal all there is comes from the exchange."""
-    fills: dict[str, Fill] = field(default_factory=dict)
+    fills: list[Fill] = field(default_factory=list)
+    flows: dict[datetime, Flow] = field(default_factory=dict)
+    days: dict[datetime, Point] = field(default_factory=dict)
     entries: dict[str, JournalEntry] = field(default_factory=dict)
     inception: Inception | None = None
     chain: Checked | None = None
@@ -65,8 +69,13 @@ class Journal:
         seen: list[Seen] = []
         for name, fields in events(source, without=("journal.plan",), seen=seen):
             if name == "journal.fill":
-                fill = fill_of(fields, source.name)
-                journal.fills[fill.fill_id] = fill
+                journal.fills.append(fill_of(fields, source.name))
+            elif name == "journal.flow":
+                flow = from_document(Flow, fields, source.name)
+                journal.flows[flow.at] = flow
+            elif name == "journal.equity":
+                point = from_document(Point, fields, source.name)
+                journal.days[point.at] = point
             elif name == "journal.intent":
                 journal._note(entry_of(fields, source.name))
             elif name == "journal.inception":
@@ -114,46 +123,48 @@ def run(run: Run, journal: Journal) -> Outcome:
     if not run.settings.has_keys:
         return skipped(NO_KEYS)
     with run.stage("gather"):
-        fills = dict(journal.fills)
+        fills = list(journal.fills)
+        checked_exchange(run, run.state.ledger)
         if run.state.ledger is not None:
             if not journal.goes_further_back(run.state.inception):
                 return skipped(NOT_EMPTY)
-            fills |= {fill.fill_id: fill for fill in update.all_fills(run)}
+            stored, flows = all_fills(run)
+            fills += stored
+            journal.flows |= {flow.at: flow for flow in flows}
         reader = FillReader.since(None, run.exchange, run.now)
         wave = together(run.pool, {**reader.calls, "account": run.exchange.account})
         keep_raw(run.batch, wave)
         account = wave.get("account")
         told = reader.history(wave).fills
     with run.stage("decide"):
-        new = tuple(fill for fill in told if fill.fill_id not in fills)
-        fills |= {fill.fill_id: fill for fill in with_fee_values(new, run.exchange, run.instrument)}
-        quantity = account.value.balance(run.instrument.base).total
-        data = _rebuilt(run, journal, fills.values(), quantity, account.reply.received_at)
+        known = {fill.fill_id for fill in fills}
+        new = tuple(fill for fill in told if fill.fill_id not in known)
+        fills += with_fee_values(new, run.exchange, run.pool, run.now)
+        holdings = account.value.holdings(run.instrument, account.reply.received_at)
+        data = _rebuilt(run, journal, once(fills), holdings)
     return Outcome(body={"data": data | {"source": journal.name}})
 
 
-def _rebuilt(
-    run: Run, journal: Journal, fills: Iterable[Fill], account_quantity: Decimal, as_of: datetime
-) -> Document:
+def _rebuilt(run: Run, journal: Journal, ordered: Sequence[Fill], holdings: Holdings) -> Document:
     """Fold the fills, queue all that was lost, and say how it compares with the account."""
     instrument, batch, keys = run.instrument, run.batch, run.keys
-    ordered = sorted(fills, key=lambda fill: fill.order_key)
-    if (inception := journal.inception) is None:
-        opening, opened_at = unexplained(account_quantity, ordered, instrument), as_of
-    else:
+    account_quantity = holdings.base.total
+    opening, opened_at = account_quantity, decided(holdings, None, ordered, instrument).as_of
+    if (inception := journal.inception) is not None:
         before = [fill for fill in ordered if was_before(fill, inception.at)]
-        opening, opened_at = unexplained(inception.base_quantity, before, instrument), inception.at
+        opening, opened_at = inception.base_quantity, inception.at
         inception = replace(inception, moved=Moved.by(Position().fold(before, instrument)))
         batch.document(keys.inception, inception_document(inception, instrument))
-    absorbed = Ledger.first(run.now, ordered, opening, opened_at, instrument)
+        _restore_track(run, journal, inception, ordered)
+    absorbed = Ledger.first(run.now, ordered, opening, opened_at, instrument, run.exchange.address)
     lots = FifoView().fold(absorbed.settled, instrument)
-    summary = fifo_summary(lots.fold(absorbed.ledger.tail, instrument))
     batch.members(keys.ledger_fills, [(milliseconds(f.executed_at), to_document(f)) for f in ordered])
-    batch.document(keys.ledger, ledger_document(absorbed.ledger, summary))
+    batch.document(keys.ledger, to_document(absorbed.ledger))
     batch.document(keys.ledger_lots, lots_document(lots))
     _restore_entries(run, journal)
     position = absorbed.ledger.position(instrument)
-    off = drift(absorbed.ledger, account_quantity, as_of, instrument)
+    seen = decided(holdings, absorbed.ledger, absorbed.ledger.tail, instrument)
+    off = drift(absorbed.ledger, account_quantity, seen.as_of, instrument)
     log.warning("restored %d fills and %d intents; drift %s", len(ordered), len(journal.entries), plain(tidy(off)))
     return {
         "fills": len(ordered),
@@ -174,6 +185,20 @@ def _rebuilt(
 def _chain_document(chain: Checked | None) -> Document | None:
     """How many lines the journal has, how many of them stand outside the chain, and its first break."""
     return {name: getattr(chain, name) for name in Checked.__slots__} if chain else None
+
+
+def _restore_track(run: Run, journal: Journal, inception: Inception, fills: Sequence[Fill]) -> None:
+    """The attribution from fills and flows, and the daily points; what balances show beyond is for the next run."""
+    flows = [journal.flows[at] for at in sorted(journal.flows)]
+    track = Track.anew(None, inception, fills, flows, run.settings.policy.target_weight, run.instrument)
+    if journal.days:
+        last = journal.days[max(journal.days)]
+        shares = replace(track.shares, variance=last.shares.variance, mid=last.mid)
+        track = replace(track, shares=shares, last_day=last.at.date())
+    run.batch.document(run.keys.attribution, to_document(track))
+    run.batch.members(run.keys.flows, [(milliseconds(flow.at), to_document(flow)) for flow in flows])
+    for at, point in journal.days.items():
+        run.batch.at_score(run.keys.equity_days, to_document(point), milliseconds(at))
 
 
 def _restore_entries(run: Run, journal: Journal) -> None:
@@ -211,5 +236,5 @@ def job(settings: Settings, source: JournalSource | None) -> Job:
         run=partial(run, journal=journal),
         show=_nothing,
         reads=("ledger", "inception", "journal"),
-        writes=("books", "orders", "commands"),
+        writes=("books", "equity", "orders", "commands"),
     )

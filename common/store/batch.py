@@ -90,6 +90,16 @@ class Batch:
             scores = {self._redact(to_redis(document)): score for score, document in documents}
             self.writes.append(lambda pipe: pipe.zadd(key, scores))
 
+    def at_score(self, key: str, document: Any, score: int) -> None:
+        """Into a sorted set with one document a time: it takes the place of another of that very time."""
+        text = to_redis(document)
+        self.writes.append(lambda pipe: pipe.zremrangebyscore(key, score, score))
+        self.writes.append(lambda pipe: pipe.zadd(key, {text: score}))
+
+    def trimmed(self, key: str) -> None:
+        """Of a sorted set, the newest so many only."""
+        self.writes.append(lambda pipe: pipe.zremrangebyrank(key, 0, -HISTORY_LIMIT - 1))
+
     def set(self, key: str, text: str, seconds: int | None = None) -> None:
         self._set(key, self._redact(text), seconds)
 

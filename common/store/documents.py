@@ -12,10 +12,13 @@ from decimal import Decimal
 from typing import Any
 
 from common.decimal_json import from_redis
-from common.decimals import quotient, tidy
+from common.decimals import exact, quotient, tidy
 from common.domain.instrument import Instrument
+from common.domain.ledger.quarantine import Quarantine
+from common.domain.ledger.statement import Statement
 from common.domain.orders.journal import JournalEntry
 from common.domain.orders.order import OrderIntent
+from common.domain.performance.attribution import Lines
 from common.domain.performance.benchmark import Comparison, Inception
 from common.domain.portfolio import Account, Balance, Holdings
 from common.store.codec import AMOUNT, Document, from_document
@@ -145,6 +148,59 @@ def order_report(entry: JournalEntry, instrument: Instrument, **more: Any) -> Do
         "average_fill_price": quotient(entry.filled_notional, filled) if filled > 0 else None,
         **more,
     }
+
+
+@exact
+def cost_document(
+    statement: Statement, lines: Lines | None, quarantine: Quarantine, instrument: Instrument
+) -> Document:
+    """contract.md §2.3, and what §5 and §13 add. P&L is on the coins of known cost, the others have lines."""
+    base, quote = assets(instrument)
+    position, fifo, holdings = statement.position, statement.fifo, statement.holdings
+    return {
+        f"{base}_balance": position.quantity,
+        "avg_cost": position.average_cost,
+        "current_price": statement.mark_price,
+        "current_value": tidy(statement.current_value),
+        "total_invested": tidy(position.cost),
+        "unrealized_pnl": tidy(statement.unrealized_pnl),
+        "realized_pnl": tidy(position.realized_pnl),
+        "total_pnl": tidy(statement.total_pnl),
+        "roi_percent": statement.roi_percent,
+        "account_quantity": holdings.base.total,
+        "account_as_of": holdings.as_of,
+        "unknown_cost_quantity": position.unknown_quantity,
+        "unmatched_sold_quantity": position.unmatched_quantity,
+        "unmatched_proceeds": position.unmatched_proceeds,
+        "drift_quantity": tidy(statement.drift),
+        "fees": {
+            quote: position.quote_fees,
+            base: position.base_fees,
+            "other_value": position.other_fees_value,
+            "unvalued": dict(position.unvalued_fees),
+        },
+        "fill_count": position.fill_count,
+        "history_gaps": [{"start": gap.start, "end": gap.end} for gap in statement.gaps],
+        "quarantine": [
+            {"id": odd.fill_id, "reason": odd.reason, "seen_at": odd.seen_at} for odd in quarantine.open
+        ],
+        "fifo": {
+            "quantity": fifo.quantity,
+            "avg_cost": quotient(fifo.cost, fifo.quantity) if fifo.quantity > 0 else None,
+            "total_invested": fifo.cost,
+            "realized_pnl": fifo.realized_pnl,
+            "open_lots": len(fifo.lots),
+            "unrealized_pnl": tidy(statement.fifo_unrealized_pnl),
+        },
+        "benchmark": comparison_document(statement.comparison, statement.inception),
+        "attribution": lines_document(lines) if lines else None,
+    }
+
+
+def lines_document(lines: Lines) -> Document:
+    """`attribution` under the names of contract.md §13."""
+    values = {name: getattr(lines, name) for name in Lines.__slots__}
+    return {name: tidy(value) if isinstance(value, Decimal) else value for name, value in values.items()}
 
 
 def comparison_document(comparison: Comparison, inception: Inception) -> Document:

@@ -76,6 +76,28 @@ class Keys:
         return self._bot("ledger:lots")
 
     @property
+    def quarantine(self) -> str:
+        """Fills that cannot be booked as they were told, and what operators said of them: a hash by fill id."""
+        return self._bot("ledger:quarantine")
+
+    @property
+    def attribution(self) -> str:
+        return self._bot("attribution")
+
+    @property
+    def flows(self) -> str:
+        """Every deposit and withdrawal that was seen: a sorted set, never trimmed."""
+        return self._bot("attribution:flows")
+
+    @property
+    def equity_slots(self) -> str:
+        return self._bot("equity:slots")
+
+    @property
+    def equity_days(self) -> str:
+        return self._bot("equity:days")
+
+    @property
     def inception(self) -> str:
         return self._bot("inception")
 

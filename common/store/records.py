@@ -10,7 +10,6 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from common.decimals import quotient
 from common.domain.instrument import Instrument, TradingRules
 from common.domain.ledger.ledger import Ledger
 from common.domain.ledger.position import FifoView, Lot
@@ -62,38 +61,14 @@ def entry_of(document: Any, key: str) -> JournalEntry:
     return from_document(JournalEntry, {**found, "intent": found}, key)
 
 
-@dataclass(frozen=True, slots=True)
-class FifoSummary:
-    """The open lots in short, first in first out: kept with the ledger, so that they need not be read for it."""
-
-    quantity: Decimal
-    avg_cost: Decimal | None
-    total_invested: Decimal
-    realized_pnl: Decimal
-    open_lots: int
-
-
-def fifo_summary(fifo: FifoView) -> Document:
-    quantity, cost = fifo.quantity, fifo.cost
-    average = quotient(cost, quantity) if quantity > 0 else None
-    return to_document(FifoSummary(quantity, average, cost, fifo.realized_pnl, len(fifo.lots)))
-
-
-def ledger_document(ledger: Ledger, fifo: Document) -> Document:
-    """The ledger's state: small, whatever the history; `fifo` is the summary of the open lots."""
-    return to_document(ledger) | {"fifo": fifo}
-
-
-def ledger_of(document: Any, key: str) -> tuple[Ledger, Document]:
-    """The ledger and its FIFO summary. Raises StoreCorrupt, naming `key`."""
-    found = _whole(document, ("tail", "gaps", "fifo"), key)
+def ledger_of(document: Any, key: str) -> Ledger:
+    """Raises StoreCorrupt, naming `key`."""
+    found = _whole(document, ("tail", "gaps"), key)
     ledger = from_document(Ledger, found, key)
     _whole(found["sealed"], POSITION_FIELDS, key)
     for fill in found["tail"]:
         _whole(fill, FILL_FIELDS, key)
-    if found["fifo"] == {}:  # made anew with the next fold
-        return ledger, {}
-    return ledger, to_document(from_document(FifoSummary, found["fifo"], key))
+    return ledger
 
 
 def lots_document(fifo: FifoView) -> Document:

@@ -14,9 +14,11 @@ from common.domain.decision.guards import Pause
 from common.domain.instrument import Instrument
 from common.domain.ledger.ledger import Ledger
 from common.domain.ledger.position import FifoView
+from common.domain.ledger.quarantine import Quarantine, Quarantined
 from common.domain.orders.journal import Continuity, DayStart, JournalEntry
 from common.domain.orders.program import Program
 from common.domain.performance.benchmark import Inception
+from common.domain.performance.track import Track
 from common.domain.portfolio import Holdings
 from common.errors import StoreCorrupt
 from common.store.codec import Document, from_document
@@ -25,7 +27,7 @@ from common.store.keys import CacheKeys, Keys
 from common.store.records import entry_of, inception_of, ledger_of, lots_of
 from common.store.store import Read
 
-BOOKS = ("holdings", "ledger", "lots", "inception")
+BOOKS = ("holdings", "ledger", "lots", "inception", "track", "quarantine")
 """What the books are brought up to date with."""
 ORDERS = ("open_intents", "recent_intents", "journal_size")
 """What the order journal is made of."""
@@ -44,10 +46,12 @@ class State:
     """
 
     holdings: Holdings | None
-    ledger: tuple[Ledger, Document] | None
-    """With the summary of the FIFO lots."""
+    ledger: Ledger | None
     lots: FifoView | None
+    """The FIFO lots of what the ledger has sealed."""
     inception: Inception | None
+    track: Track | None
+    quarantine: Quarantine
     open_intents: tuple[JournalEntry, ...]
     recent_intents: tuple[JournalEntry, ...]
     journal: tuple[JournalEntry, ...]
@@ -121,6 +125,15 @@ def _entries(key: Callable[[Keys], str]) -> Part:
     return Part("HGETALL", lambda keys, _: key(keys), understand)
 
 
+def _quarantine(found: Mapping[str, str], keys: Keys) -> Quarantine:
+    name = keys.quarantine
+    return Quarantine(
+        tuple(
+            from_document(Quarantined, from_redis(text, f"{name}:{field}"), name) for field, text in found.items()
+        )
+    )
+
+
 def _as_it_stands(found: Any, _: Keys) -> Any:
     return found
 
@@ -141,6 +154,8 @@ PARTS: Mapping[str, Part] = {
         lambda keys: keys.inception,
         lambda found, keys: inception_of(found, _instrument(keys), keys.inception),
     ),
+    "track": _document(Track, lambda keys: keys.attribution),
+    "quarantine": Part("HGETALL", lambda keys, _: keys.quarantine, _quarantine),
     "open_intents": _entries(lambda keys: keys.orders_open),
     "recent_intents": _entries(lambda keys: keys.orders_recent),
     "journal": _entries(lambda keys: keys.orders_journal),
@@ -177,7 +192,12 @@ def containers(groups: Iterable[str], keys: Keys) -> dict[str, str]:
     table: Mapping[str, Mapping[str, str]] = {
         "account": {keys.position: "hash", **raw("account_info")},
         "price": {keys.price_history: "zset", **raw("ticker_24hr")},
-        "books": {keys.cost: "hash", keys.ledger_fills: "zset", **raw("ticker_price", "my_trades")},
+        "books": {
+            **dict.fromkeys((keys.cost, keys.quarantine), "hash"),
+            **dict.fromkeys((keys.ledger_fills, keys.flows), "zset"),
+            **raw("ticker_price", "my_trades", "all_orders"),
+        },
+        "equity": dict.fromkeys((keys.equity_slots, keys.equity_days), "zset"),
         "orders": {
             **dict.fromkeys((keys.orders_open, keys.orders_recent, keys.orders_journal, keys.orders_known), "hash"),
             **raw("order", "all_orders", "open_orders"),

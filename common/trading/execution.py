@@ -204,7 +204,7 @@ def fills_of(run: Run, entry: JournalEntry) -> tuple[Fill, ...]:
     pause = 0.5
     while True:
         answer = run.exchange.my_trades(start, run.clock.now() + CLOCKS_APART, entry.order_id)
-        fills = tuple(fill for fill in answer.value if fill.order_id == entry.order_id)
+        fills = tuple(fill for fill in answer.value.fills if fill.order_id == entry.order_id)
         complete = sum((fill.quantity for fill in fills), ZERO) >= entry.filled_quantity
         if complete or run.deadline.remaining - TIME_TO_FINISH_SECONDS / 2 < pause:
             run.batch.raw(answer.reply)

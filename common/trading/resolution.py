@@ -94,7 +94,7 @@ def _not_found(run: Run, entry: JournalEntry) -> JournalEntry:
     until = min(now, sent_at + FILLED_WITHIN)
     answer = run.exchange.my_trades(sent_at - CLOCKS_APART, until + CLOCKS_APART)
     run.batch.raw(answer.reply)
-    filled = _by_fills(run, entry, answer.value)
+    filled = _by_fills(run, entry, answer.value.fills)
     if filled is not None:
         return filled
     if now - sent_at > TOLD_FOR:

@@ -1,12 +1,15 @@
 """A plan carried out, as the mode allows; then its fills into the books and the balances read again."""
 
 import logging
+from dataclasses import dataclass, replace
 
 from common.books.account import store_account
-from common.books.update import Books, absorb
+from common.books.fold import Books, Sight
+from common.books.update import Update, absorb
 from common.decimals import ZERO
 from common.domain.decision.plan import Plan
 from common.domain.ledger.ledger import net_quantity
+from common.domain.orders.journal import JournalEntry
 from common.domain.orders.order import Fill
 from common.domain.portfolio import Holdings
 from common.errors import ExchangeError
@@ -20,28 +23,36 @@ from common.trading.snapshot import Snapshot
 log = logging.getLogger(__name__)
 
 
-def trade(run: Run, seen: Snapshot, planned: Plan, books: Books) -> Document | None:
-    """Execute what was planned, as the mode allows; the report of the order, None when there is none.
+@dataclass(frozen=True, slots=True)
+class Traded:
+    """The report of the order, None when there was none; and the books after its fills, None when it had none."""
+
+    report: Document | None = None
+    update: Update | None = None
+
+
+def trade(run: Run, seen: Snapshot, planned: Plan, books: Books) -> Traded:
+    """Execute what was planned, as the mode allows.
 
     After an order its fills go into the books and the balances are read again.
     """
     intent, mode = planned.order, run.settings.execution_mode
     if intent is None or mode == "plan":
-        return None
+        return Traded()
     if mode == "test":
-        return execution.try_out(run, intent)
+        return Traded(execution.try_out(run, intent))
     entry = execution.execute(run, intent)
     if entry.filled_quantity <= 0:
-        return order_report(entry, run.instrument, balances_agree=None)
+        return Traded(order_report(entry, run.instrument, balances_agree=None))
     try:
         fills = execution.fills_of(run, entry)
         holdings, agree = _balances_after(run, seen, fills)
     except ExchangeError as error:
         # What became of the order is known and must be stored; the rest is for the next run to read.
         log.error("after order %s its fills or the balances could not be read: %s", intent.client_order_id, error)
-        return order_report(entry, run.instrument, fills=None, balances_agree=None)
-    absorb(run, books, seen.mark_price, holdings, fills)
-    return order_report(entry, run.instrument, fills=len(fills), balances_agree=agree)
+        return Traded(order_report(entry, run.instrument, fills=None, balances_agree=None))
+    update = absorb(run, books, Sight.of(holdings, seen.mark_price, seen.book), _ours(entry, fills))
+    return Traded(order_report(entry, run.instrument, fills=len(fills), balances_agree=agree), update)
 
 
 def take_in(run: Run, seen: Snapshot, resolved: Resolved, books: Books) -> Books:
@@ -52,9 +63,18 @@ def take_in(run: Run, seen: Snapshot, resolved: Resolved, books: Books) -> Books
         except ExchangeError as error:
             log.warning("fills of %s are left to the next run: %s", entry.intent.client_order_id, error)
             continue
-        updated = absorb(run, books, seen.mark_price, seen.holdings, fills) if fills else None
+        sight = Sight.of(seen.holdings, seen.mark_price, seen.book)
+        updated = absorb(run, books, sight, _ours(entry, fills)) if fills else None
         books = updated.books if updated is not None else books
     return books
+
+
+def _ours(entry: JournalEntry, fills: tuple[Fill, ...]) -> tuple[Fill, ...]:
+    """The fills with what the journal knows of their order: its id, and the mid when it was decided."""
+    intent = entry.intent
+    return tuple(
+        replace(fill, client_order_id=intent.client_order_id, mid_price=intent.mid_price) for fill in fills
+    )
 
 
 def _balances_after(run: Run, seen: Snapshot, fills: tuple[Fill, ...]) -> tuple[Holdings, bool]:

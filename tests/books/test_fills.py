@@ -1,6 +1,5 @@
 """Reading what is new in the trade history: windows, full pages, gaps, and fees in a third asset."""
 
-import random
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -9,38 +8,17 @@ from typing import Any
 
 import pytest
 
-from common.books.fills import FillReader, History, with_fee_values
-from common.clock import Deadline, milliseconds
-from common.config import Settings
+from common.books.fills import FillReader, History, less_what_is_booked
+from common.clock import milliseconds
 from common.domain.ledger.ledger import Gap, Ledger
-from common.errors import ExchangeUnavailable, UnreadablePayload
-from common.meter import Meter
+from common.errors import ExchangeUnavailable
 from common.mexc.client import Mexc
-from common.mexc.http import MexcHttp, new_session
 from common.mexc.wave import together
-from tests.builders import QRL, d, fill, fill_payload, unread_ledger
-from tests.conftest import ENV
-from tests.fakes import NOON, Call, FakeClock, Several, StubExchange
+from tests.builders import d, fill, fill_payload, unread_ledger
+from tests.fakes import NOON, Call, Several, StubExchange
 
 DAY = timedelta(days=1)
 Read = Callable[[FillReader], History]
-
-
-@pytest.fixture
-def mexc(exchange: StubExchange, clock: FakeClock) -> Mexc:
-    settings = Settings.from_env(ENV)
-    session = new_session()
-    session.mount("https://", exchange)
-    http = MexcHttp(
-        session,
-        settings.mexc_base_url,
-        clock,
-        settings.mexc_api_key,
-        settings.mexc_secret_key,
-        settings.exchange_timeout_seconds,
-        random.Random(7),
-    )
-    return Mexc(http, QRL, Deadline(clock, 45), Meter())
 
 
 @pytest.fixture
@@ -61,8 +39,10 @@ def tells(exchange: StubExchange, rows: Sequence[dict[str, Any]]) -> None:
     exchange.answers["myTrades"] = page
 
 
-def ledger(place: datetime, sealed_until: datetime | None = None) -> Ledger:
-    return replace(unread_ledger(), place=place, sealed_until=sealed_until or place - timedelta(hours=1))
+def ledger(place: datetime, sealed_until: datetime | None = None, **more: Any) -> Ledger:
+    """One that has looked back today already."""
+    seen = {"looked_back_on": NOON.date(), **more}
+    return replace(unread_ledger(), place=place, sealed_until=sealed_until or place - timedelta(hours=1), **seen)
 
 
 def spread(count: int, over: timedelta, newest: datetime = NOON) -> list[dict[str, Any]]:
@@ -82,7 +62,7 @@ def test_without_a_ledger_the_exchanges_whole_memory_is_read(
     tells(exchange, spread(30, 29 * DAY))
     history = read(FillReader.since(None, mexc, NOON))
     assert len(history.fills) == 30
-    assert (history.gap, history.read_until) == (None, NOON)
+    assert (history.gaps, history.read_until) == ((), NOON)
 
 
 def test_with_a_ledger_the_reading_starts_where_its_sealed_part_ends(
@@ -98,13 +78,13 @@ def test_with_a_ledger_the_reading_starts_where_its_sealed_part_ends(
 def test_what_lies_beyond_the_exchanges_memory_is_a_gap(mexc: Mexc, exchange: StubExchange, read: Read) -> None:
     tells(exchange, [])
     history = read(FillReader.since(ledger(NOON - 40 * DAY), mexc, NOON))
-    assert history.gap == Gap(NOON - 40 * DAY, NOON - 30 * DAY)
+    assert history.gaps == (Gap(NOON - 40 * DAY, NOON - 30 * DAY),)
     assert min(start for start, _ in windows(exchange)) == milliseconds(NOON - 30 * DAY)
 
 
 def test_a_ledger_as_old_as_the_memory_has_no_gap(mexc: Mexc, exchange: StubExchange, read: Read) -> None:
     tells(exchange, [])
-    assert read(FillReader.since(ledger(NOON - 30 * DAY), mexc, NOON)).gap is None
+    assert read(FillReader.since(ledger(NOON - 30 * DAY), mexc, NOON)).gaps == ()
 
 
 def test_fills_come_in_the_order_of_their_time_whatever_order_they_are_told_in(
@@ -147,12 +127,112 @@ def test_a_fill_on_the_edge_of_two_windows_is_one_fill(mexc: Mexc, exchange: Stu
     assert len(history.fills) == 1
 
 
-def test_a_hundred_fills_in_one_second_are_refused_and_not_cut_off(
+def test_once_a_day_the_last_two_days_are_read_again(mexc: Mexc, exchange: StubExchange, read: Read) -> None:
+    tells(exchange, [])
+    yesterday = ledger(NOON, looked_back_on=NOON.date() - DAY)
+    assert read(FillReader.since(yesterday, mexc, NOON)).looked_back
+    assert not read(FillReader.since(ledger(NOON), mexc, NOON)).looked_back
+    assert [start for start, _ in windows(exchange)] == [
+        milliseconds(NOON - 2 * DAY),
+        milliseconds(NOON - timedelta(hours=1)),
+    ]
+
+
+def test_a_place_in_the_future_has_the_whole_memory_read_again(
     mexc: Mexc, exchange: StubExchange, read: Read
 ) -> None:
-    tells(exchange, [fill_payload("BUY", "1", "2", number=number, at=NOON) for number in range(130)])
-    with pytest.raises(UnreadablePayload, match="one second"):
-        read(FillReader.since(ledger(NOON), mexc, NOON))
+    tells(exchange, [])
+    history = read(FillReader.since(ledger(NOON + timedelta(hours=10)), mexc, NOON))
+    assert (history.anew, len(exchange.calls)) == (True, 5)
+
+
+# More in one second than a page holds
+
+
+SECOND = NOON - timedelta(minutes=5)
+
+
+def order_row(number: int, side: str, quantity: str, notional: str) -> dict[str, Any]:
+    return {
+        "symbol": "QRLUSDT",
+        "orderId": f"O{number}",
+        "side": side,
+        "price": "2",
+        "status": "FILLED",
+        "origQty": quantity,
+        "executedQty": quantity,
+        "cummulativeQuoteQty": notional,
+        "time": milliseconds(SECOND) + number,
+    }
+
+
+def of_orders(
+    exchange: StubExchange, *counts: int, at: datetime = SECOND, orders: Sequence[Any] | None = None
+) -> None:
+    """Orders with so many fills of 1 at 2 each in one second, and one fill of the first a minute later."""
+    rows = [
+        fill_payload("BUY", "1", "2", number=1000 * order + n, at=at) | {"orderId": f"O{order}"}
+        for order, count in enumerate(counts, 1)
+        for n in range(count)
+    ]
+    rows.append(fill_payload("BUY", "1", "2", number=1, at=at + timedelta(minutes=1)) | {"orderId": "O1"})
+    known = [
+        order_row(n, "BUY", str(count + (n == 1)), str(2 * (count + (n == 1)))) for n, count in enumerate(counts, 1)
+    ]
+    tells(exchange, rows)
+    page = exchange.answers["myTrades"]
+
+    def by_order(call: Call) -> Any:
+        wanted = call.params.get("orderId")
+        if wanted is None:
+            return page(call)
+        window = int(call.params["startTime"]), int(call.params["endTime"])
+        return [r for r in rows if r["orderId"] == wanted and window[0] <= r["time"] <= window[1]][:100]
+
+    exchange.answers["myTrades"] = by_order
+    exchange.answers["allOrders"] = known if orders is None else orders
+
+
+def test_a_page_of_fills_in_one_second_is_asked_for_by_order(
+    mexc: Mexc, exchange: StubExchange, read: Read
+) -> None:
+    of_orders(exchange, 90, 60)
+    history = read(FillReader.since(ledger(NOON), mexc, NOON))
+    assert (len(history.fills), history.gaps) == (151, ())
+    assert sum(fill.quantity for fill in history.fills) == 151
+
+
+def test_an_order_with_more_than_a_page_in_one_second_is_one_fill_marked_as_summed(
+    mexc: Mexc, exchange: StubExchange, read: Read
+) -> None:
+    """Its size is what the order tells beyond its fills of other seconds, its fee the account's rate."""
+    of_orders(exchange, 150, 20)
+    history = read(FillReader.since(ledger(NOON), mexc, NOON))
+    summed = [fill for fill in history.fills if fill.remarks]
+    assert [(f.order_id, f.quantity, f.notional, f.price, f.remarks) for f in summed] == [
+        ("O1", d(150), d(300), d(2), ("summed",))
+    ]
+    assert (summed[0].fee, summed[0].fee_asset, summed[0].executed_at) == (d("0.15"), "USDT", SECOND)
+    assert sum(fill.quantity for fill in history.fills) == 171
+    assert read(FillReader.since(ledger(NOON), mexc, NOON)).fills == history.fills
+
+
+def test_a_sum_is_less_what_was_booked_of_it_before() -> None:
+    told = [replace(fill("BUY", 1, 2, number=n), order_id="O1") for n in (1, 2)]
+    summed = replace(fill("BUY", 5, 2, number=3, fee="0.5"), order_id="O1", remarks=("summed",))
+    (left,) = less_what_is_booked([summed], told)
+    assert (left.quantity, left.notional, left.fee) == (d(3), d(6), d("0.3"))
+    assert less_what_is_booked([summed], [summed]) == (summed,)
+    assert less_what_is_booked([replace(summed, quantity=d(2))], told) == ()
+
+
+def test_a_crowded_second_whose_orders_are_no_longer_told_is_a_gap(
+    mexc: Mexc, exchange: StubExchange, read: Read
+) -> None:
+    of_orders(exchange, 130, orders=[])
+    history = read(FillReader.since(ledger(NOON), mexc, NOON))
+    assert history.gaps == (Gap(SECOND, SECOND + timedelta(seconds=1)),)
+    assert len(history.fills) == 101
 
 
 def test_a_window_that_cannot_be_read_fails_the_history_and_not_the_wave(
@@ -172,57 +252,3 @@ def test_a_part_of_a_full_page_that_cannot_be_read_fails_the_history(
     exchange.answers["myTrades"] = Several(spread(100, timedelta(minutes=30)), (400, {"code": 10072, "msg": "no"}))
     with pytest.raises(Exception, match="10072"):
         read(FillReader.since(ledger(NOON), mexc, NOON))
-
-
-# Fees
-
-
-MINUTE = datetime(2026, 1, 2, 11, 30, tzinfo=NOON.tzinfo)
-
-
-def candle(opens_at: datetime, close: str) -> list[Any]:
-    start = milliseconds(opens_at)
-    return [start, close, close, close, close, "1", start + 60_000, "1"]
-
-
-def test_a_fee_in_a_third_asset_is_worth_the_close_of_its_own_minute(mexc: Mexc, exchange: StubExchange) -> None:
-    exchange.answers["klines"] = [candle(MINUTE - timedelta(minutes=1), "9"), candle(MINUTE, "3.1")]
-    paid = fill("BUY", 10, 2, at=MINUTE + timedelta(seconds=59), fee="0.02", fee_asset="MX")
-    [valued] = with_fee_values((paid,), mexc, QRL)
-    assert valued.fee_value == d("0.062")
-    asked = exchange.calls[0].params
-    assert (asked["symbol"], asked["interval"]) == ("MXUSDT", "1m")
-    assert int(asked["startTime"]) <= milliseconds(MINUTE) < int(asked["endTime"])
-
-
-def test_its_value_is_exact_to_the_last_digit(mexc: Mexc, exchange: StubExchange) -> None:
-    exchange.answers["klines"] = [candle(MINUTE, "1.123456789012345678")]
-    paid = fill("BUY", 10, 2, at=MINUTE, fee="0.123456789012345678", fee_asset="MX")
-    [valued] = with_fee_values((paid,), mexc, QRL)
-    assert valued.fee_value == d("0.138698367765584514527968299765279684")
-
-
-def test_fees_in_the_assets_of_the_pair_ask_for_no_price(mexc: Mexc, exchange: StubExchange) -> None:
-    fills = (fill("BUY", 10, 2, fee="1", fee_asset="QRL"), fill("SELL", 10, 2, fee="1", fee_asset="USDT"))
-    free = fill("BUY", 10, 2, fee="0", fee_asset="MX")
-    assert with_fee_values((*fills, free), mexc, QRL) == (*fills, free)
-    assert exchange.calls == []
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        [],
-        [candle(MINUTE - timedelta(minutes=5), "3")],
-        (400, {"code": -1121, "msg": "Invalid symbol."}),
-        (503, ""),
-        "garbled",
-    ],
-)
-def test_without_a_price_of_its_minute_a_fee_stays_unvalued(
-    answer: Any, mexc: Mexc, exchange: StubExchange, caplog: pytest.LogCaptureFixture
-) -> None:
-    exchange.answers["klines"] = (200, answer) if isinstance(answer, str) else answer
-    paid = fill("BUY", 10, 2, at=MINUTE, fee="0.02", fee_asset="MX")
-    assert with_fee_values((paid,), mexc, QRL) == (paid,)
-    assert "a fee was taken in MX" in caplog.text

@@ -634,8 +634,6 @@ def test_after_weeks_without_a_run_the_windows_are_still_weeks(
     ("path", "answer", "status"),
     [
         ("ticker/price", {"symbol": "QRLUSDT", "price": None}, 502),
-        ("myTrades", [fill_payload("BUY", "-1", "0.02", at=YESTERDAY)], 502),
-        ("myTrades", [fill_payload("BUY", "NaN", "0.02", at=YESTERDAY) | {"quoteQty": "1"}], 502),
         ("myTrades", {"code": 700002, "msg": "Signature for this request is not valid."}, 502),
         ("myTrades", (503, ""), 503),
     ],

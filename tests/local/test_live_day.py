@@ -10,7 +10,6 @@ from common.domain.orders.order import OrderIntent, OrderStyle
 from common.store.batch import Batch
 from common.store.codec import to_document
 from common.store.keys import Keys
-from common.store.records import ledger_document
 from local.checks import of_orders
 from tests.builders import QRL, d, fill, unread_ledger
 from tests.fakes import NOON
@@ -31,7 +30,7 @@ def day(store_client: "redis.Redis") -> "redis.Redis":
     """The store after a day on which 100 QRL were bought."""
     batch = Batch(KEYS, "run", "15-min-job")
     ledger = unread_ledger().absorb([BUY], NOON, QRL).ledger
-    batch.document(KEYS.ledger, ledger_document(ledger, {}))
+    batch.document(KEYS.ledger, to_document(ledger))
     batch.members(KEYS.ledger_fills, [(1, to_document(BUY))])
     batch.plan({"action": "HOLD", "reason": "Within threshold"})
     pipe = store_client.pipeline()

@@ -237,6 +237,8 @@ def test_every_method_that_calls_the_exchange_is_in_the_table_above() -> None:
     called = {name for ask, *_ in ENDPOINTS.values() for name in ask.__code__.co_names}
     public = {name for name in vars(Mexc) if not name.startswith("_")}
     assert public - called == {
+        "address",
+        "instrument",
         "cached_ticker",
         "cached_deals",
         "cached_order_book",
@@ -284,7 +286,7 @@ def test_values_come_out_in_the_words_of_the_domain() -> None:
     assert mexc.account().value.balance("QRL").total == d("1002.5")
     assert mexc.ticker_24hr().value.last_price == d("0.0205")
     assert mexc.depth().value.mid_price == d("0.02")
-    assert [fill.side for fill in mexc.my_trades(at(-1), NOON).value] == [Side.SELL]
+    assert [fill.side for fill in mexc.my_trades(at(-1), NOON).value.fills] == [Side.SELL]
     assert mexc.trade_fee().value == (d(0), d("0.0005"))
     assert mexc.self_symbols().value == {"QRLUSDT"}
     assert mexc.exchange_info().value.size_increment == d("0.0001")

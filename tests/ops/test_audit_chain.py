@@ -51,7 +51,7 @@ def test_orders_fills_plans_and_commands_are_links_of_one_chain(
     traded: Live, journal: Path, bare_functions: Functions
 ) -> None:
     told = links(journal)
-    kinds = ("intent", "fill", "plan", "command", "inception")
+    kinds = ("intent", "fill", "plan", "command", "inception", "equity")
     assert {line.name for line in told} == {f"journal.{kind}" for kind in kinds}
     assert [line.link.number for line in told if line.link] == list(range(1, len(told) + 1))
     assert all(line.intact for line in told)

@@ -120,8 +120,8 @@ def test_a_lost_store_comes_back_from_the_log_lines_to_the_last_digit(
 
 def _quantities(found: dict[str, Any]) -> Any:
     """The ledger's money, whether its fills are sealed or still in the tail."""
-    ledger = found[KEYS.ledger]
-    return {name: ledger["fifo"][name] for name in ("quantity", "avg_cost", "total_invested", "realized_pnl")}
+    ledger = ledger_of(found[KEYS.ledger], KEYS.ledger)
+    return ledger.position(Instrument("QRL", "USDT"))
 
 
 def test_without_a_journal_the_exchange_tells_what_it_remembers(
@@ -223,7 +223,7 @@ def a_live_day(live: Live) -> None:
 def kept(client: "redis.Redis") -> dict[str, Any]:
     """All that must come back: to the last digit, whatever is sealed and whatever still open."""
     text: Any = client.get(KEYS.ledger)
-    ledger, _ = ledger_of(from_redis(text, KEYS.ledger), KEYS.ledger)
+    ledger = ledger_of(from_redis(text, KEYS.ledger), KEYS.ledger)
     fills: Any = client.zrange(KEYS.ledger_fills, 0, -1, withscores=True)
     known: Any = client.hgetall(KEYS.orders_known)
     inception: Any = client.get(KEYS.inception)
@@ -296,7 +296,7 @@ def test_the_exchange_alone_brings_the_ledger_back_but_not_the_intents(
     data = restored(live, bare_functions, journal, source="exchange")
     assert (data["source"], data["intents"], data["proved"]) == ("exchange", 0, True)
     text: Any = live.client.get(KEYS.ledger)
-    ledger, _ = ledger_of(from_redis(text, KEYS.ledger), KEYS.ledger)
+    ledger = ledger_of(from_redis(text, KEYS.ledger), KEYS.ledger)
     assert ledger.position(Instrument("QRL", "USDT")) == before["position"]
     assert live.client.exists(KEYS.orders_journal, KEYS.activity) == 0
 

@@ -183,7 +183,7 @@ class Watch:
         if document is None:
             yield "there is no ledger"
             return
-        ledger, _ = ledger_of(document, self.keys.ledger)
+        ledger = ledger_of(document, self.keys.ledger)
         position = ledger.position(self.settings.instrument)
         held, fills = self._total(self._base), self.exchange.venue.engine.fills
         if position.expected_quantity != held:

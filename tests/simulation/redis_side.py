@@ -21,6 +21,7 @@ READS = frozenset(
         "HGETALL",
         "HMGET",
         "HLEN",
+        "ZRANGEBYSCORE",
         "LRANGE",
         "ZRANGE",
         "ZREVRANGEBYSCORE",
@@ -32,7 +33,9 @@ READS = frozenset(
         "INFO",
     )
 )
-WRITES = frozenset(["SET", "DEL", "UNLINK", "HSET", "HDEL", "ZADD", "ZREMRANGEBYRANK", "LPUSH", "LTRIM"])
+WRITES = frozenset(
+    ["SET", "DEL", "UNLINK", "HSET", "HDEL", "ZADD", "ZREMRANGEBYRANK", "ZREMRANGEBYSCORE", "LPUSH", "LTRIM"]
+)
 REMEMBERED = 12
 """How many writes can be forgotten at most."""
 OK, QUEUED = b"OK", b"QUEUED"

@@ -220,7 +220,7 @@ def _holds(store: "redis.Redis", exchange: SimulatedExchange) -> None:
         assert (entry.order_id, entry.filled_quantity) == (order.order_id, order.executed)
         assert not entry.state.open
     text: Any = store.get(KEYS.ledger)
-    ledger, _ = ledger_of(from_redis(text, KEYS.ledger), KEYS.ledger)
+    ledger = ledger_of(from_redis(text, KEYS.ledger), KEYS.ledger)
     position = ledger.position(Instrument("QRL", "USDT"))
     assert position.expected_quantity == exchange.venue.engine.account.total("QRL")
     assert position.fill_count == len(exchange.venue.engine.fills)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from common.decimal_json import from_redis, loads, to_answer, to_redis
 from common.domain.instrument import Side
 from common.domain.ledger.ledger import Ledger
-from common.domain.ledger.position import FifoView, Lot, Position
+from common.domain.ledger.position import FifoView, Position
+from common.domain.ledger.sequence import in_order
 from common.domain.orders.journal import DayStart, IntentState, JournalEntry
 from common.domain.orders.order import Fill, OrderIntent, OrderStyle
 from common.errors import StoreCorrupt
@@ -21,11 +22,9 @@ from common.store.codec import from_document, to_document
 from common.store.records import (
     entry_document,
     entry_of,
-    fifo_summary,
     fill_of,
     inception_document,
     inception_of,
-    ledger_document,
     ledger_of,
     lots_document,
     lots_of,
@@ -79,7 +78,7 @@ def test_an_entry_comes_back_to_the_last_digit_from_redis_and_from_a_line_whose_
 
 
 def kept(known: Ledger) -> Ledger:
-    return ledger_of(through_redis(ledger_document(known, fifo_summary(LOTS))), KEY)[0]
+    return ledger_of(through_redis(to_document(known)), KEY)
 
 
 @PROPERTY
@@ -88,7 +87,7 @@ def test_a_ledger_that_was_stored_between_two_runs_goes_on_to_the_last_digit(
     fills: list[Fill], opening: Decimal, cut: int
 ) -> None:
     start = unread_ledger(opening=opening)
-    fills.sort(key=lambda each: each.order_key)
+    fills = in_order(fills)
     before = kept(start.absorb(fills[:cut], NOON, QRL).ledger)
     after = kept(before.absorb(fills[cut:], NOON + 3 * HOUR, QRL).ledger)
     assert after.position(QRL) == Position(unknown_quantity=opening).fold(fills, QRL)
@@ -125,25 +124,26 @@ def refused(read: Callable[[Any], object], document: Any) -> bool:
     return False
 
 
+NULLABLE = ("client_order_id", "fee_value", "mid_price", "ordered_at", "looked_back_on")
 Reading = tuple[Any, Callable[[Any], object], tuple[str, ...]]
 READINGS: dict[str, Reading] = {
-    "fill": (to_document(FEE_IN_MX), lambda document: fill_of(document, KEY), ("client_order_id", "fee_value")),
+    "fill": (to_document(FEE_IN_MX), lambda document: fill_of(document, KEY), NULLABLE),
     "entry": (
         entry_document(FILLED),
         lambda document: entry_of(document, KEY),
         ("limit_price", "mid_price", "sent_at", "order_id", "reason"),
     ),
     "ledger": (
-        ledger_document(ledger(), fifo_summary(LOTS)),
+        to_document(ledger()),
         lambda document: ledger_of(document, KEY),
-        ("client_order_id", "fee_value", "avg_cost"),
+        NULLABLE,
     ),
     "day": (to_document(DAY), lambda document: from_document(DayStart, document, KEY), ("pnl_at_start",)),
     "lots": (lots_document(LOTS), lambda document: lots_of(document, KEY), ()),
     "inception": (inception_document(INCEPTION, QRL), lambda document: inception_of(document, QRL, KEY), ()),
 }
 """By name: a document, what reads it, and the fields that may be null."""
-ADDED = ("mid_price",)
+ADDED = ("mid_price", "fee_pending", "ordered_at", "remarks", "exchange", "looked_back_on", "order_rule")
 """Fields that an older version did not write."""
 
 
@@ -182,7 +182,7 @@ def is_amount(document: Any, path: tuple[str | int, ...]) -> bool:
 
 
 def is_text(path: tuple[str | int, ...]) -> bool:
-    return str(path[-1]).endswith("_id") or path[-1] in ("fee_asset", "reason")
+    return str(path[-1]).endswith("_id") or path[-1] in ("fee_asset", "reason", "exchange")
 
 
 def test_what_is_no_document_at_all_is_corrupt_with_its_key() -> None:
@@ -201,17 +201,6 @@ def test_an_inception_of_another_pair_is_corrupt() -> None:
 @pytest.mark.parametrize("view", [LOTS, FifoView()])
 def test_lots_read_back_as_they_were(view: FifoView) -> None:
     assert lots_of(through_redis(lots_document(view)), KEY) == view
-
-
-def test_the_summary_of_the_lots_has_their_sums_and_no_average_of_nothing() -> None:
-    assert fifo_summary(FifoView((Lot(d(100), d(200)), Lot(d(100), d(400))), d(5))) == {
-        "quantity": 200,
-        "avg_cost": 3,
-        "total_invested": 600,
-        "realized_pnl": 5,
-        "open_lots": 2,
-    }
-    assert fifo_summary(FifoView())["avg_cost"] is None
 
 
 def test_cached_rules_read_back_as_they_were_and_are_a_miss_when_anything_is_amiss() -> None:

@@ -1,12 +1,14 @@
 """What a run reads first: every part understood, and one that cannot be named."""
 
 import dataclasses
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from common.decimal_json import from_redis, to_redis
 from common.domain.instrument import Side
+from common.domain.ledger.quarantine import Quarantine
 from common.domain.orders.order import OrderStyle
 from common.domain.orders.program import Program
 from common.errors import StoreCorrupt
@@ -49,7 +51,7 @@ def test_every_part_is_understood() -> None:
     assert state.fault is None
     assert state.ledger is not None
     assert state.last_price is not None
-    assert (state.ledger[0], state.lots, state.inception) == (ledger(), LOTS, INCEPTION)
+    assert (state.ledger, state.lots, state.inception) == (replace(ledger(), order_rule=1), LOTS, INCEPTION)
     assert (state.open_intents, state.recent_intents, state.day, state.pause) == ((FILLED,), (FILLED,), DAY, PAUSE)
     assert str(state.last_price.price) == "0.02"
 
@@ -57,7 +59,7 @@ def test_every_part_is_understood() -> None:
 def test_what_is_not_stored_yet_is_none_or_empty() -> None:
     state = State.of(NOTHING, KEYS)
     assert state.fault is None
-    assert [name for name in PARTS if getattr(state, name) not in (None, ())] == []
+    assert [name for name in PARTS if getattr(state, name) not in (None, (), Quarantine())] == []
 
 
 def test_a_part_that_cannot_be_understood_is_an_error_for_who_asks_and_a_fault_that_names_its_key() -> None:

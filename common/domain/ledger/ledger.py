@@ -7,13 +7,15 @@ result the same to the last digit however often a page is read twice or a run is
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from common.decimals import ZERO, exact
 from common.domain.instrument import Instrument, Side
 from common.domain.ledger.position import Position
+from common.domain.ledger.sequence import RULE, in_order
 from common.domain.orders.order import Fill
+from common.domain.portfolio import Holdings
 
 OVERLAP = timedelta(hours=1)
 WINDOW = timedelta(days=7)
@@ -35,7 +37,9 @@ class Ledger:
     """`sealed` is the position of all fills before `sealed_until`; history is read up to `place`.
 
     `opening` is what the account held at `opened_at`, when the ledger began, beyond what fills explained: coins
-    that were there before them, or less than none when coins were missing.
+    that were there before them, or less than none when coins were missing. `exchange` is whose fills they are,
+    `looked_back_on` the day on which the last two days were read again, `order_rule` how fills of one second are
+    ordered (sequence.py): what an older version wrote has none of the three.
     """
 
     sealed: Position
@@ -45,42 +49,64 @@ class Ledger:
     opening: Decimal
     tail: tuple[Fill, ...] = ()
     gaps: tuple[Gap, ...] = ()
+    exchange: str = ""
+    looked_back_on: date | None = None
+    order_rule: int = 1
 
     @classmethod
     def first(
-        cls, now: datetime, history: Sequence[Fill], opening: Decimal, opened_at: datetime, instrument: Instrument
+        cls,
+        now: datetime,
+        history: Iterable[Fill],
+        quantity: Decimal,
+        as_of: datetime,
+        instrument: Instrument,
+        exchange: str = "",
     ) -> "Absorbed":
-        """A ledger of `history`, all that is known until `now`, in the ledger's order."""
-        return cls(Position(), now - OVERLAP, now, opened_at, opening)._folded(history, instrument)
+        """A ledger of `history`, all that is known until `now`, for an account that held `quantity` at `as_of`."""
+        fills = in_order(history)
+        opening = unexplained(quantity, [fill for fill in fills if was_before(fill, as_of)], instrument)
+        ledger = cls(Position(), now - OVERLAP, now, as_of, opening, exchange=exchange, looked_back_on=now.date())
+        return ledger._folded(fills, instrument)
 
     def position(self, instrument: Instrument, until: datetime | None = None) -> Position:
         """The position after all fills, or after those up to `until` as far as they are not sealed."""
-        tail = self.tail if until is None else [fill for fill in self.tail if fill.executed_at <= until]
+        tail = self.tail if until is None else [fill for fill in self.tail if was_before(fill, until)]
         return self.sealed.fold(tail, instrument)
+
+    def set_back(self, now: datetime) -> "Ledger":
+        """The same with its place at `now`: a clock that ran ahead had left it in the future.
+
+        What it has sealed stands to be folded anew, for fills of in between were never read.
+        """
+        return replace(self, place=now, sealed_until=min(self.sealed_until, now - OVERLAP))
 
     @property
     def read_from(self) -> datetime:
         """Where the next reading starts: the overlap before the place."""
-        return self.sealed_until
+        return max(self.sealed_until, self.place - OVERLAP)
 
     def unknown(self, fills: Iterable[Fill]) -> tuple[Fill, ...]:
         """Those of `fills` that the ledger does not hold, each once, in the ledger's order."""
         known = {fill.fill_id for fill in self.tail}
         fresh = {fill.fill_id: fill for fill in fills if fill.fill_id not in known}
-        return tuple(sorted(fresh.values(), key=lambda fill: fill.order_key))
+        return tuple(in_order(fresh.values()))
 
     def absorb(self, fresh: Sequence[Fill], read_until: datetime, instrument: Instrument) -> "Absorbed":
-        """Take in fills that `unknown` has let through, and move the place to `read_until`.
+        """Take in fills that `unknown` has let through, or that are told better now than in the tail.
 
-        Raises LateFill when one is older than what is sealed, or than the account that the ledger began with, which
-        had it in its coins already: then only the whole history will do.
+        The place moves to `read_until`; a fill that waits for the value of its fee is not sealed yet, nor what
+        came after it. Raises LateFill when one is older than what is sealed, or than the account that the ledger
+        began with, which had it in its coins already: then only the whole history will do.
         """
-        late = [f for f in fresh if f.executed_at < self.sealed_until or was_before(f, self.opened_at)]
+        held = {fill.fill_id: fill for fill in self.tail}
+        new = [fill for fill in fresh if fill.fill_id not in held]
+        late = [fill for fill in new if self.is_late(fill)]
         if late:
             raise LateFill(late)
         place = max(self.place, read_until)
-        sealed_until = max(self.sealed_until, place - OVERLAP)
-        fills = sorted([*self.tail, *fresh], key=lambda fill: fill.order_key)
+        fills = in_order((held | {fill.fill_id: fill for fill in fresh}).values())
+        sealed_until = max(self.sealed_until, _settled_before(fills, place - OVERLAP))
         settled = [fill for fill in fills if fill.executed_at < sealed_until]
         ledger = replace(
             self,
@@ -91,23 +117,40 @@ class Ledger:
         )
         return Absorbed(ledger, tuple(settled))
 
-    def rebuilt(self, known: Iterable[Fill], fresh: Iterable[Fill], instrument: Instrument) -> "Absorbed":
-        """The same ledger folded anew from every fill, those it holds and the new ones; the place is kept.
+    def is_late(self, fill: Fill) -> bool:
+        """Whether a new fill belongs into what is sealed, or was in the account that the ledger began with."""
+        return fill.executed_at < self.sealed_until or was_before(fill, self.opened_at)
+
+    def rebuilt(
+        self,
+        known: Iterable[Fill],
+        fresh: Iterable[Fill],
+        instrument: Instrument,
+        read_until: datetime | None = None,
+    ) -> "Absorbed":
+        """The same ledger folded anew from every fill, those it holds and the new ones, and read as far as said.
 
         Of the opening coins, those are explained now that new fills brought before the ledger was opened.
         """
-        held = {fill.fill_id: fill for fill in known}
-        new = {fill.fill_id: fill for fill in fresh if fill.fill_id not in held}
-        explaining = tuple(fill for fill in new.values() if was_before(fill, self.opened_at))
-        ledger = replace(self, opening=unexplained(self.opening, explaining, instrument))
-        fills = sorted([*held.values(), *new.values()], key=lambda fill: fill.order_key)
-        return replace(ledger._folded(fills, instrument), explaining=explaining)
+        held, news = ({fill.fill_id: fill for fill in fills} for fills in (known, fresh))
+        explaining = tuple(f for f in news.values() if f.fill_id not in held and was_before(f, self.opened_at))
+        place = max(self.place, read_until or self.place)
+        ledger = replace(
+            self,
+            opening=unexplained(self.opening, explaining, instrument),
+            place=place,
+            sealed_until=max(self.sealed_until, place - OVERLAP) if read_until else self.sealed_until,
+        )
+        return replace(ledger._folded(in_order((held | news).values()), instrument), explaining=explaining)
 
     def _folded(self, fills: Sequence[Fill], instrument: Instrument) -> "Absorbed":
         """The same ledger holding just these fills, in the ledger's order, on top of its opening coins."""
-        settled = tuple(fill for fill in fills if fill.executed_at < self.sealed_until)
+        until = _settled_before(fills, self.sealed_until)
+        settled = tuple(fill for fill in fills if fill.executed_at < until)
         sealed = Position(unknown_quantity=self.opening_quantity).fold(settled, instrument)
-        return Absorbed(replace(self, sealed=sealed, tail=tuple(fills[len(settled) :])), settled, anew=True)
+        tail = tuple(fills[len(settled) :])
+        ledger = replace(self, sealed=sealed, sealed_until=until, tail=tail, order_rule=RULE)
+        return Absorbed(ledger, settled, anew=True)
 
     @property
     def opening_quantity(self) -> Decimal:
@@ -136,22 +179,54 @@ class LateFill(Exception):
         self.fills = tuple(fills)
 
 
+def once(fills: Iterable[Fill]) -> tuple[Fill, ...]:
+    """Each fill once, in the ledger's order: of several records of one, that which knows most."""
+    best: dict[str, Fill] = {}
+    for fill in fills:
+        known = best.get(fill.fill_id)
+        if known is None or _knowledge(fill) > _knowledge(known):
+            best[fill.fill_id] = fill
+    return tuple(in_order(best.values()))
+
+
+def _knowledge(fill: Fill) -> tuple[bool, ...]:
+    told = (fill.fee_value, fill.ordered_at, fill.mid_price, fill.client_order_id)
+    return (not fill.fee_pending, *(value is not None for value in told))
+
+
 @exact
 def drift(ledger: Ledger, account_quantity: Decimal, as_of: datetime, instrument: Instrument) -> Decimal:
     """What the account held at `as_of` beyond what the ledger expects: deposits, withdrawals, dust.
 
     Fills after `as_of` cannot be in that balance yet and are left out of the comparison.
     """
-    later = sum((net_quantity(f, instrument) for f in ledger.tail if f.executed_at > as_of), ZERO)
+    later = sum((net_quantity(f, instrument) for f in ledger.tail if not was_before(f, as_of)), ZERO)
     return account_quantity - (ledger.position(instrument).expected_quantity - later)
 
 
 def was_before(fill: Fill, read_at: datetime) -> bool:
     """Whether an account read then held what the fill moved, though the fill itself may have shown only later.
 
-    Fills carry whole seconds (exchange.md §5): one of the very second is taken to have come after the reading.
+    Fills carry whole seconds (exchange.md §5): one of the very second came after the reading. Where it did not, the
+    reading is stamped with the next second (`decided`); so every comparison goes by this one.
     """
     return fill.executed_at < read_at.replace(microsecond=0)
+
+
+def decided(holdings: Holdings, ledger: "Ledger | None", fills: Iterable[Fill], instrument: Instrument) -> Holdings:
+    """Balances whose very second has fills: stamped after it if those are in them, as they are if not.
+
+    Whichever leaves less unexplained; for a first ledger the fills that are known by then are in.
+    """
+    second = holdings.as_of.replace(microsecond=0)
+    if not any(second <= fill.executed_at <= holdings.as_of for fill in fills):
+        return holdings
+    after = replace(holdings, as_of=second + timedelta(seconds=1))
+    if ledger is None:
+        return after
+    quantity = holdings.base.total
+    beyond = {seen.as_of: abs(drift(ledger, quantity, seen.as_of, instrument)) for seen in (holdings, after)}
+    return after if beyond[after.as_of] <= beyond[holdings.as_of] else holdings
 
 
 @exact
@@ -165,6 +240,11 @@ def net_quantity(fill: Fill, instrument: Instrument) -> Decimal:
     """What the fill did to the base balance: signed, less a fee taken in the base asset."""
     moved = fill.quantity if fill.side is Side.BUY else -fill.quantity
     return moved - fill.fee_in(instrument.base)
+
+
+def _settled_before(fills: Iterable[Fill], overlap: datetime) -> datetime:
+    """Up to where fills may be sealed: the overlap, or the first that still waits for the value of its fee."""
+    return min([overlap, *(fill.executed_at for fill in fills if fill.fee_pending)])
 
 
 def windows(start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:

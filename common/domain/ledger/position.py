@@ -16,7 +16,9 @@ from decimal import Decimal, localcontext
 
 from common.decimals import EXACT, ZERO, exact, quotient
 from common.domain.instrument import Instrument, Side
-from common.domain.orders.order import Fill
+from common.domain.orders.order import FEE_UNKNOWN, Fill
+
+UNKNOWN_FEE = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,8 @@ class Position:
     `unknown_quantity` are coins that were there before the history the exchange still tells.
     `unmatched_quantity` were sold though the ledger never saw them arrive; `unmatched_proceeds` is what
     sales of either kind brought: it is no profit, for nobody knows the cost.
-    `unvalued_fees` are fees in a third asset for which no price was found.
+    `unvalued_fees` are fees in a third asset for which no price was found; under `UNKNOWN_FEE` the number of fills
+    whose fee the exchange did not tell. A negative fee is a rebate: it lowers the cost.
     """
 
     quantity: Decimal = ZERO
@@ -61,9 +64,14 @@ class Position:
         """What fills did to the quote balance: fees in a third asset leave it alone."""
         return self.cash_flow + self.other_fees_value
 
+    @exact
     def unrealized_pnl(self, mark_price: Decimal) -> Decimal:
-        with localcontext(EXACT):
-            return self.quantity * mark_price - self.cost
+        return self.quantity * mark_price - self.cost
+
+    @exact
+    def total_pnl(self, mark_price: Decimal) -> Decimal:
+        """Realized and unrealized; without coins of known cost what was realized, a number all the same."""
+        return self.realized_pnl + self.unrealized_pnl(mark_price)
 
     def apply(self, fill: Fill, instrument: Instrument) -> "Position":
         """The position after one fill."""
@@ -106,6 +114,9 @@ class _Running:
 
     def _fees(self, fill: Fill, instrument: Instrument) -> tuple[Decimal, Decimal]:
         """The fee as (base asset, quote asset), counted by the asset it was taken in."""
+        if FEE_UNKNOWN in fill.remarks:
+            self.unvalued[UNKNOWN_FEE] = self.unvalued.get(UNKNOWN_FEE, ZERO) + 1
+            return ZERO, ZERO
         if not fill.fee:
             return ZERO, ZERO
         if fill.fee_asset == instrument.quote:

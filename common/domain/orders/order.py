@@ -60,7 +60,9 @@ class Order:
 class Fill:
     """One execution. `notional` and `fee_value` are in the quote asset.
 
-    `fee_value` is what a fee in a third asset (MX) was worth when it was taken, None when nobody knows.
+    `fee_value` is what a fee in a third asset (MX) was worth when it was taken, None when nobody knows;
+    `fee_pending` says that it may be known later. `mid_price` is the order book's when the order was decided,
+    `ordered_at` when it was placed: both None where not known. `remarks` say what was not told but derived.
     """
 
     fill_id: str
@@ -75,14 +77,19 @@ class Fill:
     executed_at: datetime
     is_maker: bool = False
     fee_value: Decimal | None = None
-
-    @property
-    def order_key(self) -> tuple[datetime, str]:
-        """The ledger's order: the exchange documents none, and many fills share a second."""
-        return self.executed_at, self.fill_id
+    fee_pending: bool = False
+    mid_price: Decimal | None = None
+    ordered_at: datetime | None = None
+    remarks: tuple[str, ...] = ()
 
     def fee_in(self, asset: str) -> Decimal:
         return self.fee if self.fee_asset == asset else ZERO
+
+
+FEE_UNKNOWN = "fee unknown"
+NOTIONAL_DERIVED = "notional derived"
+SUMMED = "summed"
+"""Remarks: what the exchange did not tell of a fill, and that one stands for many of one order and second."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common.domain.ledger import sequence
 from common.domain.ledger.ledger import (
     MEMORY,
     OVERLAP,
@@ -17,22 +18,22 @@ from common.domain.ledger.ledger import (
     Gap,
     LateFill,
     Ledger,
+    decided,
     drift,
     net_quantity,
-    unexplained,
     windows,
 )
 from common.domain.ledger.position import FifoView, Position
 from common.domain.orders.order import Fill
-from tests.builders import PROPERTY, QRL, amounts, d, ds, fill, fill_lists, unread_ledger
+from tests.builders import PROPERTY, QRL, amounts, d, ds, fill, fill_lists, holdings, unread_ledger
 from tests.fakes import NOON
 
-MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
 def first(history: Sequence[Fill], account: Decimal, now: datetime = NOON) -> Ledger:
     """The first ledger of an account that holds so much."""
-    return Ledger.first(now, history, unexplained(account, history, QRL), now, QRL).ledger
+    return Ledger.first(now, history, account, now + SECOND, QRL).ledger
 
 
 def read(ledger: Ledger, page: Sequence[Fill], until: datetime) -> Ledger:
@@ -41,14 +42,14 @@ def read(ledger: Ledger, page: Sequence[Fill], until: datetime) -> Ledger:
 
 
 def in_order(fills: Sequence[Fill], start: Position | None = None) -> Position:
-    return (start or Position()).fold(sorted(fills, key=lambda each: each.order_key), QRL)
+    return (start or Position()).fold(sequence.in_order(fills), QRL)
 
 
 def test_a_first_ledger_has_read_all_there_is_and_seals_all_but_the_last_hour() -> None:
     history = [fill("BUY", 100, 1, at=NOON - DAY), fill("SELL", 30, 1, number=2)]
-    absorbed = Ledger.first(NOON, history, d(5), NOON, QRL)
+    absorbed = Ledger.first(NOON, history, d(75), NOON + SECOND, QRL)
     ledger = absorbed.ledger
-    assert (ledger.place, ledger.read_from, ledger.opened_at) == (NOON, NOON - OVERLAP, NOON)
+    assert (ledger.place, ledger.read_from, ledger.opened_at) == (NOON, NOON - OVERLAP, NOON + SECOND)
     assert (absorbed.settled, ledger.tail, absorbed.anew) == ((history[0],), (history[1],), True)
     assert ledger.position(QRL) == in_order(history, Position(unknown_quantity=d(5)))
 
@@ -72,7 +73,7 @@ def test_coins_that_are_missing_are_left_to_the_drift() -> None:
     history = [fill("BUY", 100, 1)]
     ledger = first(history, d(70))
     assert ledger.opening_quantity == 0
-    assert drift(ledger, d(70), NOON, QRL) == -30
+    assert drift(ledger, d(70), NOON + SECOND, QRL) == -30
 
 
 def test_a_fill_that_is_shown_twice_is_applied_once() -> None:
@@ -160,9 +161,21 @@ def test_a_fill_that_shows_after_the_account_was_read_is_not_counted_twice(
 
 
 def test_a_fill_of_the_second_in_which_the_account_was_read_came_after_it() -> None:
-    ledger = first([], d(10), NOON + timedelta(milliseconds=300))
+    ledger = Ledger.first(NOON, [], d(10), NOON + timedelta(milliseconds=300), QRL).ledger
     after = read(ledger, [fill("BUY", 40, 2, at=NOON)], NOON + MINUTE)
     assert (after.opening_quantity, after.position(QRL).expected_quantity) == ds(10, 50)
+
+
+def test_balances_are_stamped_after_their_second_if_its_fills_are_in_them() -> None:
+    read_at, next_second = NOON + timedelta(milliseconds=700), NOON + SECOND
+    bought = fill("BUY", 40, 2, at=NOON)
+    ledger = read(unread_ledger(opening=10), [bought], NOON + MINUTE)
+    cases = {50: next_second, 10: read_at, 53: next_second}
+    found = {held: decided(replace(holdings(held, 0), as_of=read_at), ledger, [bought], QRL) for held in cases}
+    assert {held: each.as_of for held, each in found.items()} == cases
+    assert drift(ledger, d(50), next_second, QRL) == drift(ledger, d(10), read_at, QRL) == 0
+    assert decided(replace(holdings(50, 0), as_of=read_at), None, [bought], QRL).as_of == next_second
+    assert decided(replace(holdings(50, 0), as_of=read_at), None, [], QRL).as_of == read_at
 
 
 def test_opening_coins_are_remembered_after_they_were_sold() -> None:
@@ -222,7 +235,7 @@ def test_any_split_into_runs_and_any_order_of_arrival_give_the_position_of_one_f
         chance.shuffle(page)
         absorbed = ledger.absorb(ledger.unknown(page), now, QRL)
         ledger, lots = absorbed.ledger, lots.fold(absorbed.settled, QRL)
-    everything = sorted(fills, key=lambda each: each.order_key)
+    everything = sequence.in_order(fills)
     assert ledger.position(QRL) == in_order(everything, Position(unknown_quantity=opening))
     assert ledger.opening_quantity == opening
     assert lots.fold(ledger.tail, QRL) == FifoView().fold(everything, QRL)
@@ -242,8 +255,8 @@ def test_a_ledger_folded_anew_equals_one_that_saw_everything_in_time(
 @PROPERTY
 @given(fill_lists(), amounts(4, 0))
 def test_a_first_ledger_never_shows_a_surplus(fills: list[Fill], account: Decimal) -> None:
-    ledger = first(sorted(fills, key=lambda each: each.order_key), account, NOON + 2 * HOUR)
-    surplus = drift(ledger, account, NOON + 2 * HOUR, QRL)
+    ledger = first(sequence.in_order(fills), account, NOON + 2 * HOUR)
+    surplus = drift(ledger, account, NOON + 2 * HOUR + SECOND, QRL)
     assert surplus <= 0
     if ledger.opening_quantity:
         assert surplus == 0
@@ -252,20 +265,20 @@ def test_a_first_ledger_never_shows_a_surplus(fills: list[Fill], account: Decima
 @pytest.mark.parametrize(("account", "surplus"), [(100, 0), (150, 50), ("99.9", "-0.1")])
 def test_drift_is_what_the_account_holds_beyond_the_ledger(account: str | int, surplus: str | int) -> None:
     ledger = read(unread_ledger(), [fill("BUY", 100, 1)], NOON)
-    assert drift(ledger, d(account), NOON, QRL) == d(surplus)
+    assert drift(ledger, d(account), NOON + SECOND, QRL) == d(surplus)
 
 
 def test_a_deposit_shows_as_drift_and_leaves_cost_and_pnl_alone() -> None:
     ledger = read(unread_ledger(), [fill("BUY", 100, 1)], NOON)
-    assert drift(ledger, d(5100), NOON, QRL) == 5000
+    assert drift(ledger, d(5100), NOON + SECOND, QRL) == 5000
     assert ledger.position(QRL).average_cost == 1
 
 
 def test_fills_after_the_balance_was_read_are_left_out_of_the_drift() -> None:
     seen = [fill("BUY", 100, 1), fill("SELL", 40, 1, number=2, at=NOON + MINUTE, fee="1", fee_asset="QRL")]
     ledger = read(unread_ledger(), seen, NOON + 2 * MINUTE)
-    assert drift(ledger, d(100), NOON, QRL) == 0
-    assert drift(ledger, d(59), NOON + MINUTE, QRL) == 0
+    assert drift(ledger, d(100), NOON + SECOND, QRL) == 0
+    assert drift(ledger, d(59), NOON + MINUTE + SECOND, QRL) == 0
 
 
 @pytest.mark.parametrize(

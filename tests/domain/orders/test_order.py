@@ -135,15 +135,6 @@ def test_an_order_the_journal_had_lost_is_taken_in_as_sent_in_its_slot() -> None
     assert entry.intent.notional == d("253.2222199179")
 
 
-def test_fills_are_ordered_by_time_and_within_a_second_by_their_id() -> None:
-    late, second, first = (
-        fill("BUY", 1, 1, number=1, at=LATER),
-        fill("BUY", 1, 1, number=3),
-        fill("BUY", 1, 1, number=2),
-    )
-    assert sorted([late, second, first], key=lambda each: each.order_key) == [first, second, late]
-
-
 def test_a_fee_counts_in_the_asset_it_was_taken_in() -> None:
     paid = fill("BUY", 1, 1, fee="0.5", fee_asset="MX")
     assert (paid.fee_in("MX"), paid.fee_in("USDT")) == ds("0.5", 0)

@@ -1,0 +1,121 @@
+"""What is new, in full: read from Redis and the exchange before anything is decided."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
+
+from common.books.details import order_times, with_fee_values, with_mids, with_order_times
+from common.books.fills import LOOK_BACK, History, less_what_is_booked
+from common.books.fold import Books, News, needs_the_whole
+from common.clock import milliseconds
+from common.decimal_json import from_redis
+from common.domain.ledger.ledger import once
+from common.domain.orders.order import Fill, is_ours
+from common.domain.performance.equity import Flow
+from common.errors import BotError
+from common.run import Run
+from common.store.codec import from_document
+from common.store.records import entry_of, fill_of
+from common.store.store import Read
+
+log = logging.getLogger(__name__)
+
+
+def gathered(run: Run, books: Books, history: History) -> News:
+    """The news in full: what of it is new, and what a fill does not tell itself. All the asking is done here."""
+    ruled = books.quarantine.ruled
+    told = [fill for fill in history.fills if fill.fill_id not in ruled]
+    told += books.quarantine.to_book
+    fills = less_what_is_booked(told, books.tail)
+    if books.ledger is None:
+        fresh = once(fills)  # all of before the inception, but for seconds: nobody needs to know whose they are
+    else:
+        fresh = _known_better(run, books.ledger.unknown(fills), looked_back=history.looked_back)
+    pending = [fill for fill in books.tail if fill.fee_pending]
+    valued = with_fee_values((*fresh, *pending), run.exchange, run.pool, run.now)
+    better = {fill.fill_id: fill for fill in (*books.tail, *valued)}
+    better |= {fill.fill_id: fill for fill in _with_order_times(run, tuple(better.values()))}
+    held = {fill.fill_id: fill for fill in books.tail}
+    news = tuple(fill for name, fill in better.items() if held.get(name) != fill)
+    known: tuple[Fill, ...] | None = None
+    flows: tuple[Flow, ...] = ()
+    if needs_the_whole(books, news, history.anew):
+        known, flows = all_fills(run)
+    return News(
+        fills=once(news),
+        read_until=min(history.read_until, run.clock.now()),
+        gaps=history.gaps,
+        odd=history.odd,
+        looked_back=history.looked_back,
+        place_in_the_future=history.anew,
+        known=known,
+        flows=flows,
+    )
+
+
+def _known_better(run: Run, fresh: tuple[Fill, ...], *, looked_back: bool) -> tuple[Fill, ...]:
+    """Those of the fills that are not stored yet, with the client id and the mid of our orders behind them.
+
+    One trip at most where fills tell our id themselves, and none without new fills.
+    """
+    if not fresh:
+        return fresh
+    wanted: dict[str, Read] = {}
+    if looked_back:
+        since = str(milliseconds(run.now - LOOK_BACK))
+        wanted["recent"] = ("ZRANGEBYSCORE", run.keys.ledger_fills, since, "+inf")
+    nameless = tuple(dict.fromkeys(fill.order_id for fill in fresh if fill.client_order_id is None))
+    if nameless:
+        wanted["known"] = ("HMGET", run.keys.orders_known, *nameless)
+    wanted |= _intents(run, fresh)
+    found = run.store.read(wanted, run.meter) if wanted else {}
+    stored = {fill_of(document, run.keys.ledger_fills).fill_id for document in found.get("recent", ())}
+    fresh = tuple(fill for fill in fresh if fill.fill_id not in stored)
+    names = {order_id: name for order_id, name in zip(nameless, found.get("known", ()), strict=False) if name}
+    if ours := tuple(fill for fill in fresh if fill.order_id in names):
+        named = {fill.fill_id: _named(fill, names[fill.order_id]) for fill in ours}
+        fresh = tuple(named.get(fill.fill_id, fill) for fill in fresh)
+        found = {**found, **run.store.read(_intents(run, fresh), run.meter)}
+    return with_mids(fresh, _mids(run, found.get("intents", ())))
+
+
+def _intents(run: Run, fills: tuple[Fill, ...]) -> dict[str, Read]:
+    """The intents behind fills of ours whose mid is not known."""
+    ours = [fill.client_order_id for fill in fills if fill.mid_price is None and is_ours(fill.client_order_id)]
+    names = dict.fromkeys(name for name in ours if name)
+    return {"intents": ("HMGET", run.keys.orders_journal, *names)} if names else {}
+
+
+def _mids(run: Run, texts: list[str | None]) -> Mapping[str, Decimal | None]:
+    key = run.keys.orders_journal
+    intents = [entry_of(from_redis(text, key), key).intent for text in texts if text is not None]
+    return {intent.client_order_id: intent.mid_price for intent in intents}
+
+
+def _named(fill: Fill, client_order_id: str) -> Fill:
+    return replace(fill, client_order_id=client_order_id)
+
+
+def _with_order_times(run: Run, fills: tuple[Fill, ...]) -> tuple[Fill, ...]:
+    """Where buys and sales meet in a second, with the times of their orders, if the exchange tells them."""
+    window = order_times(fills, run.now)
+    if window is None:
+        return fills
+    try:
+        answer = run.exchange.orders_between(*window)
+    except BotError as error:
+        log.warning("the times of orders of one second could not be read, buys go first: %s", error)
+        return fills
+    run.batch.raw(answer.reply)
+    return with_order_times(
+        fills, {order.order_id: order.created_at for order in answer.value if order.created_at is not None}
+    )
+
+
+def all_fills(run: Run) -> tuple[tuple[Fill, ...], tuple[Flow, ...]]:
+    """Every fill and every flow that is stored, read in one trip."""
+    key, flows = run.keys.ledger_fills, run.keys.flows
+    found = run.store.read({"fills": ("ZRANGE", key, "0", "-1"), "flows": ("ZRANGE", flows, "0", "-1")}, run.meter)
+    fills = once(fill_of(document, key) for document in found["fills"])
+    return fills, tuple(from_document(Flow, document, flows) for document in found["flows"])

@@ -1,0 +1,67 @@
+"""In which order fills happened: they carry whole seconds, and the exchange documents no order (exchange.md §5)."""
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from itertools import groupby
+
+from common.domain.instrument import Side
+from common.domain.orders.order import Fill
+
+RULE = 2
+"""The rule below. The first was: by id as text, whatever the side."""
+_PLACED_JUST_THEN = timedelta(seconds=1)
+_DIGITS = re.compile(r"(\d+)", re.ASCII)
+
+
+def in_order(fills: Iterable[Fill]) -> list[Fill]:
+    """By second; where both sides meet in one, by the time of their orders, else buys before sales.
+
+    So nothing is sold that was bought in the same second. An order's time tells when it was filled only if it was
+    placed just then: one that had rested for longer puts buys first as well.
+    """
+    ordered: list[Fill] = []
+    for _, same in groupby(sorted(fills, key=_second), key=_second):
+        ordered += _within_a_second(list(same))
+    return ordered
+
+
+def in_doubt(fills: Iterable[Fill]) -> list[Fill]:
+    """The fills for whose place in the order the time of their order is needed and not known."""
+    doubtful: list[Fill] = []
+    for _, same in groupby(sorted(fills, key=_second), key=_second):
+        group = list(same)
+        if _sides_meet(group):
+            doubtful += [fill for fill in group if fill.ordered_at is None]
+    return doubtful
+
+
+def _second(fill: Fill) -> datetime:
+    return fill.executed_at
+
+
+def _sides_meet(group: Sequence[Fill]) -> bool:
+    return len({fill.side for fill in group}) > 1
+
+
+def _within_a_second(group: list[Fill]) -> list[Fill]:
+    if len(group) == 1:
+        return group
+    group.sort(key=lambda fill: _natural(fill.fill_id))
+    if _sides_meet(group):
+        placed = {fill.fill_id: fill.ordered_at for fill in group if _placed_just_then(fill)}
+        if len(placed) == len(group):
+            group.sort(key=lambda fill: placed[fill.fill_id] or fill.executed_at)
+        else:
+            group.sort(key=lambda fill: fill.side is Side.SELL)
+    return group
+
+
+def _placed_just_then(fill: Fill) -> bool:
+    return fill.ordered_at is not None and abs(fill.ordered_at - fill.executed_at) <= _PLACED_JUST_THEN
+
+
+def _natural(fill_id: str) -> list[tuple[int, str]]:
+    """999X1 before 1000X1: runs of digits by their value."""
+    parts = _DIGITS.split(fill_id)
+    return [(int(part), "") if at % 2 else (-1, part) for at, part in enumerate(parts)]

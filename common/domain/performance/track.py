@@ -1,0 +1,202 @@
+"""The attribution kept by fills and balances: every fill once, and what balances show beyond fills as flows.
+
+A fill shows in the balances at once, in the list of fills perhaps later. So what one reading of the balances shows
+beyond all fills is a flow for the moment only; what the next reading still shows is one for good, at the time and
+mid of the first sight. A fill that shows later still takes its part out of the flows it had been taken for.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from decimal import Decimal
+
+from common.decimals import ZERO, exact
+from common.domain.instrument import Instrument, Side
+from common.domain.ledger.ledger import was_before
+from common.domain.orders.order import Fill, is_ours
+from common.domain.performance.attribution import Attribution, Pair
+from common.domain.performance.benchmark import Inception
+from common.domain.performance.equity import Flow, Shares
+from common.domain.portfolio import Holdings
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """`as_of` is the time of the last balances, `unconfirmed` what they alone have shown so far.
+
+    `last_event` is the newest fill or flow that counts, `last_day` the day of the last daily point.
+    """
+
+    attribution: Attribution
+    shares: Shares
+    as_of: datetime
+    last_event: datetime
+    unconfirmed: Flow | None = None
+    last_day: date | None = None
+
+    @classmethod
+    def begin(cls, inception: Inception, weight: Decimal) -> "Track":
+        """From the inception on: fills of before it are in its balances."""
+        at, price = inception.at, inception.mark_price
+        attribution = Attribution.begin(at, inception.base_quantity, inception.quote_quantity, price, weight)
+        return cls(attribution, Shares.begin(attribution.real.value(price), price), at, at)
+
+    @classmethod
+    @exact
+    def anew(
+        cls,
+        before: "Track | None",
+        inception: Inception,
+        fills: Iterable[Fill],
+        flows: Iterable[Flow],
+        weight: Decimal,
+        instrument: Instrument,
+    ) -> "Track":
+        """Folded from the inception: every fill and flow since, in the order of their time.
+
+        What was seen of balances and mids is taken over from `before`.
+        """
+        since = [fill for fill in fills if not was_before(fill, inception.at)]
+        track = cls.begin(inception, weight)._folded(since, flows, instrument)
+        if before is None:
+            return track
+        shares = replace(track.shares, variance=before.shares.variance, mid=before.shares.mid)
+        seen = {name: getattr(before, name) for name in ("as_of", "unconfirmed", "last_day")}
+        return replace(track, shares=shares, **seen)
+
+    def knows(self, fills: Iterable[Fill]) -> bool:
+        """Whether new fills come after all that counts already, so that they need only be added."""
+        return all(fill.executed_at >= self.last_event for fill in fills)
+
+    @exact
+    def after(
+        self,
+        fresh: Sequence[Fill],
+        holdings: Holdings,
+        mid: Decimal,
+        tail: Iterable[Fill],
+        instrument: Instrument,
+    ) -> tuple["Track", Flow | None]:
+        """After new fills and a reading of the balances; and the flow that the reading confirms, to be recorded.
+
+        `tail` are the ledger's recent fills, the new ones among them: those after the balances are not in them.
+        """
+        confirmed, unconfirmed = self._flows(fresh, holdings, mid, tail, instrument)
+        track = self._folded(fresh, [confirmed] if confirmed else [], instrument)
+        as_of = max(self.as_of, holdings.as_of)
+        return replace(track, as_of=as_of, unconfirmed=unconfirmed), confirmed
+
+    def _flows(
+        self,
+        fresh: Sequence[Fill],
+        holdings: Holdings,
+        mid: Decimal,
+        tail: Iterable[Fill],
+        instrument: Instrument,
+    ) -> tuple[Flow | None, Flow | None]:
+        """What the reading confirms of the flow seen before, and what only it shows."""
+        first = self.unconfirmed
+        if holdings.as_of < self.as_of:
+            late = [fill for fill in fresh if was_before(fill, self.as_of)]
+            return None, next(iter(without([first] if first else [], late, instrument)), None)
+        real = self.attribution.real
+        for fill in fresh:
+            moved = pair_moved(fill, instrument)
+            real = real.plus(moved.base, moved.quote)
+        beyond = _beyond(real, holdings, tail, instrument)
+        if first is None:
+            return None, _flow(holdings.as_of, beyond, mid)
+        if holdings.as_of == self.as_of:
+            return None, _flow(first.at, beyond, first.mid)
+        confirmed = Pair(_common(first.base, beyond.base), _common(first.quote, beyond.quote))
+        rest = beyond.plus(-confirmed.base, -confirmed.quote)
+        return _flow(first.at, confirmed, first.mid), _flow(holdings.as_of, rest, mid)
+
+    @exact
+    def now(self) -> "Track":
+        """With what only the last balances show: the account as it was last seen."""
+        return self._flow(self.unconfirmed) if self.unconfirmed else self
+
+    def with_weight(self, weight: Decimal, mid: Decimal) -> "Track":
+        return replace(self, attribution=self.attribution.with_weight(weight, mid))
+
+    def with_fee_values(self, worth: Decimal) -> "Track":
+        """After fees in a third asset were valued whose fills count already."""
+        if not worth:
+            return self
+        total = self.attribution.fees_in_other_assets + worth
+        return replace(self, attribution=replace(self.attribution, fees_in_other_assets=total))
+
+    def _folded(self, fills: Iterable[Fill], flows: Iterable[Flow], instrument: Instrument) -> "Track":
+        events: list[tuple[datetime, Fill | Flow]] = [(flow.at, flow) for flow in flows]
+        events += [(fill.executed_at, fill) for fill in fills]
+        track = self
+        for _, event in sorted(events, key=lambda each: each[0]):
+            track = track._flow(event) if isinstance(event, Flow) else track._fill(event, instrument)
+        return track
+
+    def _fill(self, fill: Fill, instrument: Instrument) -> "Track":
+        """After one fill, of the bot's own order or of somebody else's."""
+        signed = 1 if fill.side is Side.BUY else -1
+        quantity, notional = signed * fill.quantity, signed * fill.notional
+        fees = {
+            "quote_fee": fill.fee_in(instrument.quote),
+            "base_fee": fill.fee_in(instrument.base),
+            "other_fee_value": fill.fee_value or ZERO,
+        }
+        if is_ours(fill.client_order_id):
+            attribution = self.attribution.fill(quantity, notional, fill.mid_price, **fees)
+        else:
+            attribution = self.attribution.operator_fill(quantity, notional, **fees)
+        return replace(self, attribution=attribution, last_event=max(self.last_event, fill.executed_at))
+
+    def _flow(self, flow: Flow) -> "Track":
+        """After one flow that counts."""
+        shares = self.shares.flow(self.attribution.real.value(flow.mid), flow.value)
+        attribution = self.attribution.flow(flow.base, flow.quote, flow.mid)
+        last = max(self.last_event, flow.at)
+        return replace(self, attribution=attribution, shares=shares, last_event=last)
+
+
+@exact
+def without(flows: Sequence[Flow], late: Iterable[Fill], instrument: Instrument) -> tuple[Flow, ...]:
+    """The flows less what fills that showed late had been taken for, each in the first flow after it."""
+    left = list(flows)
+    for fill in late:
+        moved = pair_moved(fill, instrument)
+        for index, flow in enumerate(left):
+            if flow.at < fill.executed_at:
+                continue
+            taken = Pair(_common(moved.base, flow.base), _common(moved.quote, flow.quote))
+            left[index] = replace(flow, base=flow.base - taken.base, quote=flow.quote - taken.quote)
+            moved = moved.plus(-taken.base, -taken.quote)
+    return tuple(flow for flow in left if flow.base or flow.quote)
+
+
+@exact
+def pair_moved(fill: Fill, instrument: Instrument) -> Pair:
+    """What the fill did to the two balances, fees in them included."""
+    signed = 1 if fill.side is Side.BUY else -1
+    base = signed * fill.quantity - fill.fee_in(instrument.base)
+    return Pair(base, -signed * fill.notional - fill.fee_in(instrument.quote))
+
+
+def _beyond(real: Pair, holdings: Holdings, tail: Iterable[Fill], instrument: Instrument) -> Pair:
+    """What the balances show beyond the fills that can be in them."""
+    beyond = Pair(holdings.base.total, holdings.quote.total).plus(-real.base, -real.quote)
+    for fill in tail:
+        if not was_before(fill, holdings.as_of):
+            moved = pair_moved(fill, instrument)
+            beyond = beyond.plus(moved.base, moved.quote)
+    return beyond
+
+
+def _common(first: Decimal, second: Decimal) -> Decimal:
+    """What two signed amounts have in common: the smaller of one sign, nothing of two."""
+    if (first > 0) != (second > 0) or not first or not second:
+        return ZERO
+    return min(first, second, key=abs)
+
+
+def _flow(at: datetime, moved: Pair, mid: Decimal) -> Flow | None:
+    return Flow(at, moved.base, moved.quote, mid) if moved.base or moved.quote else None

@@ -1,0 +1,101 @@
+"""myTrades row by row: one odd row is no reason to lose the others (exchange.md §5).
+
+What a fill can do without is left open or derived, and says so in its remarks; what money rests on is not guessed:
+such a row is told apart, as it came.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from common.clock import from_milliseconds
+from common.decimal_json import to_answer
+from common.decimals import ZERO, exact
+from common.domain.instrument import Side
+from common.domain.ledger.position import UNKNOWN_FEE
+from common.domain.ledger.quarantine import OddFill
+from common.domain.orders.order import FEE_UNKNOWN, NOTIONAL_DERIVED, Fill
+from common.errors import UnreadablePayload
+from common.mexc.payloads import WireFill
+
+
+@dataclass(frozen=True, slots=True)
+class FillPage:
+    """One answer: its fills, the rows that cannot be booked, why others were left out, and how many rows it had."""
+
+    fills: tuple[Fill, ...]
+    odd: tuple[OddFill, ...] = ()
+    left_out: tuple[tuple[datetime, str], ...] = ()
+    rows: int = 0
+
+
+def read_fills(payload: object, symbol: str, seen_at: datetime) -> FillPage:
+    """Raises UnreadablePayload when the answer is no list at all."""
+    if not isinstance(payload, list):
+        raise UnreadablePayload("myTrades: the answer is no list")
+    fills, odd, left_out = [], [], []
+    for number, row in enumerate(payload):
+        try:
+            wire = WireFill.model_validate(row)
+        except ValidationError as error:
+            odd.append(_odd(row, _fault(error), seen_at))
+            continue
+        if wire.symbol != symbol:
+            odd.append(_odd(row, f"symbol: asked for {symbol}, answered for {wire.symbol:.20}", seen_at))
+        elif wire.qty == ZERO:
+            left_out.append((from_milliseconds(wire.time), f"myTrades: {number}: {wire.id:.40} has quantity 0"))
+        elif wire.price == ZERO:
+            odd.append(_odd(row, "price: is 0", seen_at))
+        else:
+            fills.append(_fill(wire))
+    return FillPage(tuple(fills), tuple(odd), tuple(left_out), len(payload))
+
+
+@exact
+def _fill(wire: WireFill) -> Fill:
+    """A fee that was not told is unknown, and a notional that was not told is price times quantity."""
+    fee_told = wire.commission is not None and wire.commissionAsset is not None
+    notional = wire.quoteQty
+    remarks = [] if fee_told else [FEE_UNKNOWN]
+    if notional is None:
+        notional = wire.price * wire.qty
+        remarks.append(NOTIONAL_DERIVED)
+    return Fill(
+        fill_id=wire.id,
+        order_id=wire.orderId,
+        client_order_id=wire.clientOrderId,
+        side=Side.BUY if wire.isBuyer else Side.SELL,
+        price=wire.price,
+        quantity=wire.qty,
+        notional=notional,
+        fee=wire.commission if fee_told and wire.commission is not None else ZERO,
+        fee_asset=wire.commissionAsset if fee_told and wire.commissionAsset is not None else UNKNOWN_FEE,
+        executed_at=from_milliseconds(wire.time),
+        is_maker=bool(wire.isMaker),
+        remarks=tuple(remarks),
+    )
+
+
+def _odd(row: Any, reason: str, seen_at: datetime) -> OddFill:
+    try:
+        text = to_answer(row)
+    except (TypeError, ValueError):  # no JSON has such a value; a name it gets all the same
+        text = repr(row)
+    fill_id = row.get("id") if isinstance(row, dict) else None
+    name = str(fill_id) if isinstance(fill_id, (str, int)) and str(fill_id) else ""
+    name = name or f"row-{hashlib.sha256(text.encode(errors='replace')).hexdigest()[:16]}"
+    return OddFill(name[:80], reason, text[:4000], seen_at)
+
+
+def _fault(error: ValidationError) -> str:
+    return "; ".join(sorted(_faults(error)))
+
+
+def _faults(error: ValidationError) -> Iterator[str]:
+    for fault in error.errors(include_input=False, include_url=False):
+        where = ".".join(map(str, fault["loc"])) or "the whole"
+        yield f"{where}: {fault['msg']}"
