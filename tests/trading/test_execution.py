@@ -16,14 +16,13 @@ from common.domain.instrument import Side
 from common.domain.orders.journal import Activity
 from common.domain.orders.order import client_order_id
 from common.gcp.logs import JsonFormatter
-from common.store.keys import CacheKeys
 from tests.builders import d, exchange_answers, fill_payload, told
-from tests.conftest import ENV, Functions, Live, MakeBot
+from tests.conftest import Functions, Live, MakeBot
 from tests.fakes import NOON, Call, Line, StubExchange
 
 JOURNAL, OPEN = "bot:QRLUSDT:orders:journal", "bot:QRLUSDT:orders:open"
 KNOWN, ACTIVITY, PAUSE = "bot:QRLUSDT:orders:known", "bot:QRLUSDT:orders:activity", "bot:QRLUSDT:pause"
-RULES = f"qrl:v1:{CacheKeys.of('qrl', '', ENV['MEXC_API_KEY']).rules('QRL/USDT')}"
+RULES = "qrl:v1:rules:QRL/USDT:*"
 DAY = 24 * 60
 
 
@@ -1034,7 +1033,7 @@ def test_an_account_that_may_not_trade_gets_no_order(live: Live) -> None:
 def test_without_the_keys_own_list_the_public_one_is_asked(live: Live) -> None:
     live.desk.on["GET selfSymbols"] = lambda call: (400, {"code": 700007, "msg": "no permission"})
     assert order_of(live.run())["status"] == "FILLED"
-    live.client.delete(RULES)
+    live.client.delete(*live.client.scan_iter(RULES))
     live.desk.market.set_price("0.022")
     live.desk.on["GET defaultSymbols"] = lambda call: (200, {"data": [], "code": 0, "msg": "success"})
     assert reason(live.run(15)) == (
