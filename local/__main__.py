@@ -20,6 +20,7 @@ from local.refused import Refused
 COMMANDS = {
     "run": "play a day, and tell what came of it",
     "serve": "stay up in real time, on a port",
+    "report": "say how a bot stands and whether it was worth it, or write the page",
     "replay": "make every stored plan again, and say which is another now",
     "candles": "fetch candles from the exchange into a file",
     "backtest": "replay the rule over candles, and say what that tells",

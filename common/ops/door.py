@@ -28,8 +28,9 @@ Shown = Callable[[View, Mexc], Mapping[str, Any] | Page]
 
 
 def report(view: View, _: Mexc) -> Page:
-    """The report as a page of its own (contract.md §14)."""
-    return Page(page.render(gather(view)), "text/html", PAGE_HEADERS)
+    """The report as a page of its own (contract.md §14); on a laptop it follows the bot by itself."""
+    refresh = None if view.settings.on_platform else REFRESH_SECONDS
+    return Page(page.render(gather(view), refresh), "text/html", PAGE_HEADERS)
 
 
 def status(view: View, _: Mexc) -> Page:
@@ -37,6 +38,7 @@ def status(view: View, _: Mexc) -> Page:
     return Page("\n".join(content.lines(gather(view))) + "\n", "text/plain", {"Cache-Control": "no-store"})
 
 
+REFRESH_SECONDS = 60
 PAGE_HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": f"{html.policy(STYLE, SCRIPT)}; frame-ancestors 'none'",
     "Cache-Control": "no-store",

@@ -1,6 +1,6 @@
 """What the report says, in words: the one sentence, what happens next, and the ten lines (contract.md §14)."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -78,6 +78,12 @@ def triggers(values: Values) -> dict[str, str]:
         if trigger := found.get(name):
             told[verb] = f"{quantity(trigger['quantity'])} {values.base} {side} {price(trigger['price'])}"
     return told
+
+
+def prices(values: Values) -> str:
+    """The same in a line."""
+    told = "; ".join(f"{verb.lower()} {terms}" for verb, terms in triggers(values).items())
+    return told or "no price is known at which it would trade"
 
 
 @exact
@@ -159,7 +165,13 @@ def lines(values: Values) -> list[str]:
     told = [_line("trading", careful(trading, values))]
     intents = [careful(partial(intent_line, entry), values) for entry in values.open_intents]
     told += [_line("" if index else "open", text) for index, text in enumerate(intents or ["no order is open"])]
-    for name, tell in (("plan", _plan), ("next", _next), ("mix", mix), ("worth", sentence), ("runs", _market_runs)):
+    for name, tell in (
+        ("plan", _plan),
+        ("next", prices),
+        ("mix", mix),
+        ("worth", sentence),
+        ("runs", _market_runs),
+    ):
         told.append(_line(name, careful(tell, values)))
     told.append(_line("", careful(_money_runs, values)))
     told.append(_line("today", careful(_today, values)))
@@ -174,11 +186,6 @@ def _plan(values: Values) -> str:
     return f"{why(values)}, {age(values.age(values.plan))}"
 
 
-def _next(values: Values) -> str:
-    prices = "; ".join(f"{verb.lower()} {terms}" for verb, terms in triggers(values).items())
-    return prices or "no price is known at which it would trade"
-
-
 def _market_runs(values: Values) -> str:
     return "; ".join(f"{name} {told}" for name, told, _ in list(runs(values))[:2])
 
@@ -191,6 +198,17 @@ def _today(values: Values) -> str:
     orders = (values.activity or {}).get("orders", 0)
     most = f" of {values.most_orders}" if values.most_orders is not None else ""
     return f"{orders}{most} orders; {missed_sentence(values)}; {ledger_sentence(values)}"
+
+
+LINES: Sequence[tuple[str, Callable[[Values], str]]] = (
+    ("plan", _plan),
+    ("next", prices),
+    ("mix", mix),
+    ("worth", sentence),
+    ("runs", _market_runs),
+    ("", _money_runs),
+    ("today", _today),
+)
 
 
 def ledger_sentence(values: Values) -> str:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import redis
@@ -46,6 +47,28 @@ def test_replay_names_the_slot_of_a_plan_that_is_another_now(
     live.client.lset(KEYS.plan_history, 0, json.dumps(plan | {"quantity": "1"}))
     assert main(["replay"]) == 1
     assert "1 of 2 plans reproduced; another now: 20260102T1215Z" in capsys.readouterr().out
+
+
+def test_report_says_the_sentence_and_about_ten_lines(live: Live, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report"]) == 0
+    sentence, empty, *lines = capsys.readouterr().out.splitlines()
+    assert "USDT against holding" in sentence
+    assert empty == ""
+    assert 8 <= len(lines) <= 11
+    assert f"worth      {sentence}" in lines
+
+
+def test_report_writes_the_page_or_the_whole_state(
+    live: Live, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    page = tmp_path / "report.html"
+    assert main(["report", "--html", str(page)]) == 0
+    sentence = capsys.readouterr().out.splitlines()[0]
+    assert f"<h1>{sentence}</h1>" in page.read_text(encoding="utf-8")
+    assert main(["report", "--json"]) == 0
+    state = json.loads(capsys.readouterr().out)
+    assert state["plan"]["slot"] == "20260102T1215Z"
+    assert set(state["runs"]) >= {"price", "fifteen_min_job"}
 
 
 def test_without_a_redis_it_says_what_is_missing(

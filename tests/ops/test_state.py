@@ -414,6 +414,7 @@ def test_the_report_is_a_page_and_a_browser_that_asks_for_the_state_gets_it(func
     assert page.get_data() == browsed.get_data()
     assert page.headers["Content-Security-Policy"].startswith("default-src 'none'")
     assert page.headers["Cache-Control"] == "no-store"
+    assert '<meta http-equiv="refresh" content="60">' in page.get_data(as_text=True)
     assert look(functions).mimetype == "application/json"
 
 
