@@ -25,7 +25,7 @@ from pydantic import (
 
 from common.domain.instrument import Instrument
 from common.errors import ConfigurationError
-from common.trading_settings import Seconds, TradingSettings
+from common.trading_settings import TIME_TO_SEND_SECONDS, Seconds, TradingSettings
 
 GOOGLE_CERTS_URL = "https://www.googleapis.com/oauth2/v1/certs"
 INVISIBLE = string.whitespace + "\u00a0\u200b\u200c\u200d\u2060\ufeff"
@@ -181,6 +181,12 @@ class Settings(TradingSettings):
         problems += self.policy_problems()
         if self.exchange_timeout_seconds >= self.run_deadline_seconds:
             problems.append("EXCHANGE_TIMEOUT_SECONDS: must be below RUN_DEADLINE_SECONDS")
+        if self.execution_mode == "live" and self.run_deadline_seconds < (least := self.least_deadline_seconds):
+            problems.append(f"RUN_DEADLINE_SECONDS: with EXECUTION_MODE=live at least {least}, or no order is sent")
+        if not self.instrument.in_dollars:
+            unset = [n for n in ("min_notional_usdt", "max_notional_usdt") if n not in self.model_fields_set]
+            quote = self.instrument.quote
+            problems += [f"{name.upper()}: must be set for a pair quoted in {quote}, in {quote}" for name in unset]
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -219,6 +225,11 @@ class Settings(TradingSettings):
         proxy = _address(self.https_proxy) if self.https_proxy else None
         found = [secret.get_secret_value() for secret in hidden if secret]
         return (*found, *(parts.password for parts in (url, proxy) if parts and parts.password))
+
+    @property
+    def least_deadline_seconds(self) -> int:
+        """The shortest run that can still send an order after one call that took as long as it may."""
+        return TIME_TO_SEND_SECONDS + self.exchange_timeout_seconds
 
     @property
     def on_platform(self) -> bool:

@@ -36,6 +36,8 @@ Fraction = Annotated[Decimal, BeforeValidator(_decimal), Field(ge=0, lt=1)]
 Seconds = Annotated[int, Field(ge=1, le=31_536_000)]
 
 
+TIME_TO_SEND_SECONDS = 15
+"""What must be left of a run for an order to be sent and followed up."""
 _OF_POLICY = ("rebalance_to", "levels", "cost_fallback", "decide_on", "trend_filter", "min_sell_margin")
 
 
@@ -97,7 +99,12 @@ class TradingSettings(BaseModel):
     )
     allow_market_orders: bool = Field(False, description="Must be true as well for `ORDER_STYLE=market`")
     max_price_deviation: Fraction = Field(
-        Decimal("0.2"), description="Largest step from the last known price, a fraction"
+        Decimal("0.2"),
+        description="Largest step from the last known price, the last plan's and the middle of the day, a fraction",
+    )
+    max_balance_jump: Fraction = Field(
+        Decimal("0.2"),
+        description="Largest change of balances without a fill, a fraction of the value; more is looked at twice",
     )
     max_slippage: Fraction = Field(
         Decimal("0.005"), description="Largest expected slippage by the order book, a fraction"
@@ -214,5 +221,6 @@ class TradingSettings(BaseModel):
             max_daily_loss=self.max_daily_loss_usdt,
             max_balance_age=self.max_balance_age_seconds,
             max_price_age=self.max_price_age_seconds,
+            max_balance_jump=self.max_balance_jump,
             binding=self.execution_mode != "plan",
         )

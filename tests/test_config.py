@@ -559,3 +559,18 @@ def test_terraform_knows_every_setting_of_the_bot_and_no_other() -> None:
     assert known == settings, (
         f"terraform/settings.json, lacking or stale: {known ^ settings}; `make settings` writes it"
     )
+
+
+def test_a_run_too_short_to_send_an_order_is_refused_with_the_least_that_works() -> None:
+    live = {"EXECUTION_MODE": "live", "RUN_DEADLINE_SECONDS": "22"}
+    assert refused(LAPTOP | live) == (
+        "RUN_DEADLINE_SECONDS: with EXECUTION_MODE=live at least 23, or no order is sent"
+    )
+    assert settings(**live | {"RUN_DEADLINE_SECONDS": "23"}).run_deadline_seconds == 23
+    assert settings(RUN_DEADLINE_SECONDS="10").run_deadline_seconds == 10
+
+
+def test_a_pair_in_another_asset_than_dollars_needs_amounts_of_that_asset() -> None:
+    assert offenders(LAPTOP | {"SYMBOL": "QRLBTC"}) == ["MIN_NOTIONAL_USDT", "MAX_NOTIONAL_USDT"]
+    read = settings(SYMBOL="QRLBTC", MIN_NOTIONAL_USDT="0.0001", MAX_NOTIONAL_USDT="0.02")
+    assert read.policy.min_notional == d("0.0001")

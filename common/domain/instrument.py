@@ -6,7 +6,8 @@ from enum import StrEnum
 
 from common.decimals import ZERO
 
-_QUOTES = ("USDT", "USDC", "USDE", "USD1", "TUSD", "BTC", "ETH", "EUR", "MX")
+_DOLLARS = ("USDT", "USDC", "USDE", "USD1", "TUSD")
+_QUOTES = (*_DOLLARS, "BTC", "ETH", "EUR", "MX")
 
 
 class Side(StrEnum):
@@ -30,6 +31,11 @@ class Instrument:
     @property
     def symbol(self) -> str:
         return self.base + self.quote
+
+    @property
+    def in_dollars(self) -> bool:
+        """Whether amounts of the quote asset are worth about so many dollars."""
+        return self.quote in _DOLLARS
 
     @property
     def pair(self) -> str:

@@ -129,6 +129,7 @@ def _plan(run: Run, batch: Batch, inputs: Inputs, costs: CostLeg) -> tuple[snaps
         total_pnl=update.total_pnl if update else None,
         average_cost=update.statement.position.average_cost if update else None,
         ledger_known=inputs.books.ledger is not None,
+        fills=fills,
         doubt=COST_FAILED if costs.error else planning.in_doubt(doubt),
     )
     return seen, planned

@@ -35,6 +35,7 @@ def run(run: Run) -> Outcome:
             total_pnl=position.total_pnl(seen.mark_price) if position else None,
             average_cost=position.average_cost if position else None,
             ledger_known=books.ledger is not None,
+            fills=books.tail,
             doubt=in_doubt(resolved.unresolved or doubt or books.quarantine.hold),
         )
     with run.stage("execute"):

@@ -268,12 +268,13 @@ def read_rules(payload: object, instrument: Instrument) -> TradingRules:
         closed.append("the exchange does not list SPOT among the symbol's permissions")
     sides = {1: (Side.BUY, Side.SELL), 2: (Side.BUY,), 3: (Side.SELL,), 4: ()}[symbol.tradeSideType]
     market_least = symbol.quoteAmountPrecisionMarket
+    least = ONE if instrument.in_dollars else ZERO  # pairs in dollars refuse less, whatever they publish
     band = next((f for f in symbol.filters if f.filterType == "PERCENT_PRICE_BY_SIDE"), None)
     return TradingRules(
         size_increment=ONE.scaleb(-symbol.baseAssetPrecision),
         min_quantity=symbol.baseSizePrecision,
         price_increment=ONE.scaleb(-min(symbol.quotePrecision, symbol.quoteAssetPrecision)),
-        min_notional=max(symbol.quoteAmountPrecision, ONE),
+        min_notional=max(symbol.quoteAmountPrecision, least),
         max_notional=symbol.maxQuoteAmount,
         maker_fee=symbol.makerCommission,
         taker_fee=symbol.takerCommission,
@@ -282,7 +283,7 @@ def read_rules(payload: object, instrument: Instrument) -> TradingRules:
         closed=tuple(closed),
         price_band_up=_band(band.bidMultiplierUp) if band else None,
         price_band_down=_band(band.askMultiplierDown) if band else None,
-        market_min_notional=None if market_least is None else max(market_least, ONE),
+        market_min_notional=None if market_least is None else max(market_least, least),
         market_max_notional=symbol.maxQuoteAmountMarket,
     )
 

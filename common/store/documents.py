@@ -107,13 +107,21 @@ class LastPrice:
 
 
 @dataclass(frozen=True, slots=True)
-class _Priced:
+class LastPlan:
+    """What the last plan decided on: the price and both balances, free and locked."""
+
+    timestamp: datetime
     price: Decimal
+    base: Decimal
+    quote: Decimal
 
 
-def price_in(document: Any, key: str) -> Decimal:
-    """The price of a stored plan. Raises StoreCorrupt, naming `key`."""
-    return from_document(_Priced, document, key).price
+def last_plan_of(document: Any, instrument: Instrument, key: str) -> LastPlan:
+    """Out of a stored plan. Raises StoreCorrupt, naming `key`."""
+    base, quote = assets(instrument)
+    seen = document if isinstance(document, dict) else {}
+    names = {"timestamp": "timestamp", "price": "price", "base": f"{base}_balance", "quote": f"{quote}_balance"}
+    return from_document(LastPlan, {field: seen.get(name) for field, name in names.items()}, key)
 
 
 def intent_document(intent: OrderIntent) -> Document:

@@ -33,7 +33,7 @@ ORDERS = ("open_intents", "recent_intents", "journal_size")
 """What the order journal is made of."""
 TRADING = (
     *(*BOOKS, *ORDERS, "day", "continuity", "pause", "program"),
-    *("last_price", "last_plan", "trading_cost", "rules"),
+    *("last_price", "last_ticker", "last_plan", "trading_cost", "rules"),
 )
 """What a plan and its order need beside the books."""
 
@@ -65,6 +65,8 @@ class State:
     """The two reports before this run's, newest first, as an answer shows them."""
     last_plan: str | None
     """As it stands: it is long, and seldom looked into."""
+    last_ticker: str | None
+    """The exchange's own answer, as it stands."""
     trading_cost: str | None
     """As it stands: should it be unreadable, it is measured anew."""
     rules: str | None
@@ -172,6 +174,7 @@ PARTS: Mapping[str, Part] = {
         ("0", "1"),
     ),
     "last_plan": Part("TEXT", lambda keys, _: keys.plan_last, _as_it_stands),
+    "last_ticker": Part("TEXT", lambda keys, _: keys.raw_latest("ticker_24hr"), _as_it_stands),
     "trading_cost": Part("TEXT", lambda keys, _: keys.trading_cost, _as_it_stands),
     "rules": Part("CACHED", lambda keys, cache: cache.full(cache.rules(_instrument(keys).pair)), _as_it_stands),
 }

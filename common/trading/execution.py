@@ -25,12 +25,11 @@ from common.run import Run
 from common.store.codec import Document, from_document
 from common.store.documents import intent_document
 from common.trading.recording import record
+from common.trading_settings import TIME_TO_SEND_SECONDS
 
 log = logging.getLogger(__name__)
 SEND_WITHIN_SECONDS = 2.0
 """Longest time between recording SENT and sending: a process that was stopped in between does not send."""
-TIME_TO_SEND_SECONDS = 15.0
-"""What must be left of the run for an order to be sent and followed up."""
 TIME_TO_FINISH_SECONDS = 6.0
 """What is kept of the run for fills, balances and the report."""
 CLOCKS_APART = timedelta(seconds=15)

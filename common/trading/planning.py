@@ -1,33 +1,30 @@
 """A plan: decided on a snapshot, held against every guard, queued (contract.md §4)."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from decimal import Decimal
 
-from common.decimal_json import from_redis
 from common.decimals import ZERO, tidy
-from common.domain.decision.guards import Facts, Reference
+from common.domain.decision.guards import Facts
 from common.domain.decision.plan import Plan
 from common.domain.decision.plan import plan as plan_on
 from common.domain.decision.policy import Cause, Hold, Policy, Rebalance
 from common.domain.orders.journal import Activity, DayStart
-from common.domain.orders.order import is_ours
+from common.domain.orders.order import Fill, is_ours
 from common.domain.orders.program import Worked, work
 from common.gcp.journal import note
 from common.run import Run
 from common.store.batch import Batch
 from common.store.codec import Document, to_document
-from common.store.documents import price_in
 from common.store.inputs import inputs_document
 from common.store.plans import plan_document, policy_document
 from common.trading.costing import in_force
+from common.trading.earlier import expected, references
 from common.trading.recording import order_journal
 from common.trading.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
-REFERENCE_AGE = timedelta(hours=1)
-"""How old the price job's price may be to be held against this run's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +43,12 @@ def plan(
     total_pnl: Decimal | None,
     average_cost: Decimal | None,
     ledger_known: bool,
+    fills: Sequence[Fill],
     doubt: Hold | None = None,
 ) -> Planned:
     """Plan on the snapshot, and queue the plan; `doubt` is a reason not to trade whatever the mix.
+
+    `fills` are those of the last hour: what they moved since the last plan is no change without a fill.
 
     Where orders are possible (test, live) a refusal makes the plan a HOLD; in plan mode the plan says what the
     mix asks for, and `refusals` what would stop it.
@@ -67,6 +67,7 @@ def plan(
         average_cost=average_cost,
         ledger_known=ledger_known,
         doubt=doubt or _unreadable(run),
+        expected=expected(run, fills),
     )
     worked = _worked(run, batch, facts, applied.policy)
     planned = worked.plan
@@ -111,7 +112,6 @@ def _facts(run: Run, seen: Snapshot, mid: Decimal | None, activity: Activity) ->
     """What this run has read; what the books tell is added by the caller."""
     seen_open = seen.open_orders
     ours = None if seen_open is None else sum(1 for order in seen_open if is_ours(order.client_order_id))
-    reference = _reference_price(run)
     return Facts(
         now=run.now,
         asked_at=run.clock.now(),
@@ -121,7 +121,7 @@ def _facts(run: Run, seen: Snapshot, mid: Decimal | None, activity: Activity) ->
         mark_price=mid or seen.mark_price,
         last_price=seen.mark_price if mid else None,
         price_as_of=seen.price_as_of,
-        references=() if reference is None else (Reference("the last known one", reference),),
+        references=references(run),
         book=seen.book,
         rules=seen.rules,
         can_trade=seen.can_trade,
@@ -136,14 +136,6 @@ def _mid(run: Run, seen: Snapshot) -> Decimal | None:
     if not run.settings.decides_on_mid or seen.book is None or seen.book.problem is not None:
         return None
     return seen.book.mid_price
-
-
-def _reference_price(run: Run) -> Decimal | None:
-    """The last price known before this run: the price job's when it is fresh, else the last plan's."""
-    latest, last, key = run.state.last_price, run.state.last_plan, run.keys.plan_last
-    if latest is not None and run.now - latest.timestamp <= REFERENCE_AGE:
-        return latest.price
-    return price_in(from_redis(last, key), key) if last is not None else None
 
 
 def logged(plan: Plan, order: Document | None, run: Run) -> Document:

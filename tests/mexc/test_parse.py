@@ -418,6 +418,12 @@ def test_the_least_notional_is_what_the_exchange_says_and_never_below_one(told: 
     assert rules(quoteAmountPrecision=told).min_notional == d(least)
 
 
+def test_a_pair_in_another_asset_than_dollars_has_the_least_notional_that_is_published() -> None:
+    told = exchange_info_payload(symbol="QRLBTC", quoteAsset="BTC", quoteAmountPrecision="0.00005")
+    read = wire.read_rules(told, Instrument("QRL", "BTC"))
+    assert read.min_notional == d("0.00005")
+
+
 @pytest.mark.parametrize(
     ("size", "increment", "step"), [("0.01", 4, "0.01"), ("0", 4, "0.0001"), ("0.000001", 4, "0.0001")]
 )

@@ -334,7 +334,7 @@ def test_a_ledger_begun_anew_after_the_loss_is_taken_into_what_the_journal_tells
     a_live_day(live)
     before = kept(live.client)
     live.client.flushall()
-    live.start(JOURNAL_FOLDER=str(journal), MAX_ORDERS_PER_DAY="50")
+    live.start(JOURNAL_FOLDER=str(journal), MAX_ORDERS_PER_DAY="50", MAX_PRICE_DEVIATION="0.9")
     live.clock.move(3600)
     for job in ("price", "balance", "cost"):
         live.call(job)

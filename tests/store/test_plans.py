@@ -11,7 +11,7 @@ from common.domain.decision.plan import Plan
 from common.domain.decision.plan import plan as plan_on
 from common.domain.decision.policy import Cause, CostGuard, Hold
 from common.domain.instrument import Instrument
-from common.store.documents import price_in, shown
+from common.store.documents import last_plan_of, shown
 from common.store.plans import plan_document
 from tests.builders import FACTS, LIMITS, POLICY, PROPERTY, QRL, amounts, d, holdings
 from tests.fakes import NOON
@@ -127,4 +127,5 @@ def test_every_plan_can_be_stored_and_read_back(base: Decimal, quote: Decimal, p
     document = document_of(plan(str(base), str(quote), str(price)))
     again = shown(from_redis(to_redis(document), "key"))
     assert again == document | {"timestamp": NOON.isoformat()}
-    assert price_in(again, "key") == price
+    seen = last_plan_of(again, QRL, "key")
+    assert (seen.timestamp, seen.price, seen.base, seen.quote) == (NOON, price, base, quote)

@@ -19,7 +19,7 @@ from common.domain.orders.order import OrderIntent, OrderStyle
 from common.domain.performance.benchmark import Inception, Moved
 from common.domain.portfolio import Account, Balance
 from common.store.codec import from_document, to_document
-from common.store.documents import account_document, holdings_of, position_fields, price_in, shown
+from common.store.documents import account_document, holdings_of, last_plan_of, position_fields, shown
 from common.store.records import (
     entry_document,
     entry_of,
@@ -177,5 +177,7 @@ def known_before(document: Any, old: Any) -> Any:
     return document
 
 
-def test_the_price_of_a_plan_that_an_earlier_version_wrote_is_read() -> None:
-    assert [price_in(read_back(name), "key") for name in ("plan", "plan, held")] == [d(2), d(2)]
+def test_price_and_balances_of_a_plan_that_an_earlier_version_wrote_are_read() -> None:
+    for name, base in (("plan", 100), ("plan, held", 0)):
+        plan = last_plan_of(read_back(name), QRL, "key")
+        assert (plan.timestamp, plan.price, plan.base, plan.quote) == (NOON, d(2), d(base), d(100))

@@ -162,6 +162,7 @@ def test_the_mix_is_inside_its_band_after_the_order_and_the_next_slot_holds(live
 
 
 def test_a_buy_goes_the_same_way(live: Live) -> None:
+    live.start(MAX_PRICE_DEVIATION="0.5")
     live.desk.market.set_price("0.012")
     live.call("price")
     report = order_of(live.run())
@@ -1106,7 +1107,7 @@ def test_without_keys_nothing_is_asked_or_ordered(
 
 
 def test_reserves_are_kept_over_many_slots_and_prices(live: Live) -> None:
-    live.start(CORE_HOLDING="26000", USDT_RESERVE="390", MAX_ORDERS_PER_DAY="1000")
+    live.start(CORE_HOLDING="26000", USDT_RESERVE="390", MAX_ORDERS_PER_DAY="1000", MAX_PRICE_DEVIATION="0.9")
     for step, price in enumerate(("0.02", "0.023", "0.026", "0.022", "0.018", "0.015", "0.012")):
         live.desk.market.set_price(price)
         live.call("price")

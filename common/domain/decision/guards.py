@@ -42,6 +42,14 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
+class Expected:
+    """The balances that the last plan saw, with what fills have moved since."""
+
+    base: Decimal
+    quote: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What a plan rests on. None stands for what could not be read, which no guard lets pass.
 
@@ -70,6 +78,7 @@ class Facts:
     last_price: Decimal | None = None
     average_cost: Decimal | None = None
     doubt: Hold | None = None
+    expected: Expected | None = None
     trading_cost: Estimate | None = None
     trend: str | None = None
     program: str | None = None
@@ -118,6 +127,27 @@ def ages(facts: Facts, limits: Limits) -> tuple[Check, ...]:
         _fresh("balance", facts.holdings.as_of, facts.asked_at, limits.max_balance_age),
         _fresh("price", facts.price_as_of, facts.asked_at, limits.max_price_age),
     )
+
+
+@exact
+def jump(facts: Facts, limits: Limits) -> Check | None:
+    """What changed in the balances without a fill, when it is more than may be; None when it is not.
+
+    What is seen now is in this plan: the next one is held against it, so a change that stays is decided on.
+    """
+    seen, expected, price = facts.holdings, facts.expected, facts.mark_price
+    if expected is None:
+        return None
+    base, quote = seen.base.total - expected.base, seen.quote.total - expected.quote
+    moved = abs(base) * price + abs(quote)
+    value = max(seen.base.total * price + seen.quote.total, expected.base * price + expected.quote)
+    if moved <= limits.max_balance_jump * value:
+        return None
+    told = (
+        f"the balances changed by {places(base, 4)} {facts.instrument.base} and {places(quote, 4)} "
+        f"{facts.instrument.quote} without a fill; at most {percent(limits.max_balance_jump)} of the value"
+    )
+    return Check("balance_jump", quotient(moved, value), limits.max_balance_jump, False, told)
 
 
 def _fresh(name: str, as_of: datetime, now: datetime, limit: int) -> Check:

@@ -17,6 +17,7 @@ INSUFFICIENT = "Insufficient price or balance"
 WITHIN_THRESHOLD = "Within threshold"
 BELOW_MINIMUM = "Below minimum after rounding"
 BELOW_COST = "Price below cost basis"
+BALANCES_CHANGED = "Balances changed without a fill: looking once more"
 HALF = Decimal("0.5")
 
 
@@ -111,6 +112,7 @@ class Limits:
     depth_levels: int = 3
     max_balance_age: int = 60
     max_price_age: int = 60
+    max_balance_jump: Decimal = Decimal("0.2")
     binding: bool = True
     max_placements_per_day: int = 100
 
@@ -143,6 +145,7 @@ class Cause(StrEnum):
     REFUSED = "refused"
     STALE = "stale"
     UNRESOLVED = "unresolved"
+    BALANCES = "balances"
     UNREADABLE = "unreadable"
 
 

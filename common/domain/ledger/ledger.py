@@ -242,6 +242,12 @@ def net_quantity(fill: Fill, instrument: Instrument) -> Decimal:
     return moved - fill.fee_in(instrument.base)
 
 
+def net_notional(fill: Fill, instrument: Instrument) -> Decimal:
+    """What the fill did to the quote balance: signed, less a fee taken in the quote asset."""
+    moved = -fill.notional if fill.side is Side.BUY else fill.notional
+    return moved - fill.fee_in(instrument.quote)
+
+
 def _settled_before(fills: Iterable[Fill], overlap: datetime) -> datetime:
     """Up to where fills may be sealed: the overlap, or the first that still waits for the value of its fee."""
     return min([overlap, *(fill.executed_at for fill in fills if fill.fee_pending)])

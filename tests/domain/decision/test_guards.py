@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from common.decimals import ONE
-from common.domain.decision.guards import Pause, Reference, Review, ages, review
+from common.domain.decision.guards import Expected, Pause, Reference, Review, ages, jump, review
 from common.domain.decision.policy import Check, Limits, Policy, Rebalance
 from common.domain.instrument import Side, TradingRules
 from common.domain.order_book import Level, OrderBook
@@ -652,3 +652,31 @@ def test_no_intent_ever_exceeds_a_limit(
         spent = intent.quantity * price * (1 + fee)
         assert spent <= held.quote.free
         assert held.quote.total - spent >= kept
+
+
+# Balances and prices against what was seen before
+
+
+def test_the_price_is_held_against_every_reference_and_the_first_that_is_too_far_is_told() -> None:
+    near, plan = Reference("the last known one", d("0.95")), Reference("the last plan's", d("0.7"))
+    day = Reference("the middle of the last 24 hours", d("0.9"))
+    assert check(reviewed(references=(near, day)), "abnormal_price").explanation == (
+        "the price 1 is 5.26 % off the last known one, 0.95; at most 20.00 %"
+    )
+    refused = reviewed(references=(near, plan, day))
+    assert refused.refusals == ("the price 1 is 42.86 % off the last plan's, 0.7; at most 20.00 %",)
+    assert reviewed(references=(near,), last_price=d("1.3")).refusals == (
+        "the price 1.3 is 36.84 % off the last known one, 0.95; at most 20.00 %",
+    )
+
+
+@pytest.mark.parametrize(
+    ("expected", "share"),
+    [(None, None), ((1000, 1000), None), ((1400, 1000), None), ((1500, 500), "0.5"), ((0, 1000), "0.5")],
+)
+def test_balances_that_changed_without_a_fill_by_more_than_a_fifth_are_told(
+    expected: tuple[int, int] | None, share: str | None
+) -> None:
+    facts = replace(FACTS, expected=None if expected is None else Expected(d(expected[0]), d(expected[1])))
+    seen = jump(facts, LIMITS)
+    assert (None if seen is None else seen.value) == (None if share is None else d(share))

@@ -1,0 +1,70 @@
+"""What earlier runs saw, to hold this one's prices and balances against."""
+
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+
+from common.clock import from_milliseconds
+from common.decimal_json import from_redis
+from common.domain.decision.guards import Expected, Reference
+from common.domain.ledger.ledger import net_notional, net_quantity
+from common.domain.orders.order import Fill
+from common.errors import BotError
+from common.mexc.parse import Ticker, read_ticker
+from common.run import Run
+from common.store.documents import LastPlan, last_plan_of
+
+log = logging.getLogger(__name__)
+FRESH = timedelta(hours=1)
+"""How old a price may be for this run's to be held against it."""
+
+
+def references(run: Run) -> tuple[Reference, ...]:
+    """Prices that this run's is held against.
+
+    The price job's while it is fresh, the last plan's while it is fresh or there is no other, and the middle of
+    the last 24 hours, which a crash moves slowly. Raises StoreCorrupt.
+    """
+    latest, plan, ticker = run.state.last_price, _last_plan(run), _ticker(run)
+    found = []
+    if latest is not None and run.now - latest.timestamp <= FRESH:
+        found.append(Reference("the last known one", latest.price))
+    if plan is not None and (not found or run.now - plan.timestamp <= FRESH):
+        found.append(Reference("the last plan's" if found else "the last known one", plan.price))
+    if ticker is not None:
+        found.append(Reference("the middle of the last 24 hours", (ticker.high_price + ticker.low_price) / 2))
+    return tuple(found)
+
+
+def _last_plan(run: Run) -> LastPlan | None:
+    """What the last plan saw. Raises StoreCorrupt."""
+    text, key = run.state.last_plan, run.keys.plan_last
+    return last_plan_of(from_redis(text, key), run.instrument, key) if text is not None else None
+
+
+def _ticker(run: Run) -> Ticker | None:
+    """The 24-hour ticker that the price job has stored, while it is fresh and makes sense; None where not."""
+    text = run.state.last_ticker
+    if text is None:
+        return None
+    try:
+        document = from_redis(text, run.keys.raw_latest("ticker_24hr"))
+        at = from_milliseconds(document["timestamp"])
+        ticker = read_ticker(document["response"], run.instrument.symbol)
+    except (BotError, KeyError, TypeError, ValueError) as error:
+        log.warning("the 24-hour ticker cannot be read, no price is held against it (%s)", type(error).__name__)
+        return None
+    sound = ticker.low_price <= ticker.last_price <= ticker.high_price
+    return ticker if sound and run.now - at <= FRESH else None
+
+
+def expected(run: Run, fills: Sequence[Fill]) -> Expected | None:
+    """The last plan's balances with what fills have moved since; None before the first plan."""
+    plan, instrument = _last_plan(run), run.instrument
+    if plan is None:
+        return None
+    begun = plan.timestamp.replace(microsecond=0)  # fills carry whole seconds
+    since = {fill.fill_id: fill for fill in fills if fill.executed_at >= begun}.values()
+    base = sum((net_quantity(fill, instrument) for fill in since), plan.base)
+    quote = sum((net_notional(fill, instrument) for fill in since), plan.quote)
+    return Expected(base, quote)
