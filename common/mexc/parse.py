@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from common.clock import from_milliseconds
-from common.decimals import ONE, plain
+from common.decimals import ONE, ZERO, plain
 from common.domain.instrument import Instrument, Side, TradingRules
 from common.domain.order_book import Level, OrderBook
 from common.domain.orders.order import Order, OrderStatus, OrderStyle, is_ours

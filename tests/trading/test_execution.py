@@ -1034,11 +1034,7 @@ def test_an_account_that_may_not_trade_gets_no_order(live: Live) -> None:
 def test_without_the_keys_own_list_the_public_one_is_asked(live: Live) -> None:
     live.desk.on["GET selfSymbols"] = lambda call: (400, {"code": 700007, "msg": "no permission"})
     assert order_of(live.run())["status"] == "FILLED"
-<<<<<<< HEAD
     live.client.delete(*live.client.scan_iter(RULES))
-=======
-    live.client.delete(*live.client.scan_iter("qrl:v1:rules:*"))
->>>>>>> 4cb7ff0 (Forget the rules of whatever key in the test that asks for them anew)
     live.desk.market.set_price("0.022")
     live.desk.on["GET defaultSymbols"] = lambda call: (200, {"data": [], "code": 0, "msg": "success"})
     assert reason(live.run(15)) == (
