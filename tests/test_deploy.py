@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from common.config import Settings
+from local import costs
 
 ROOT = Path(__file__).parent.parent
 TERRAFORM = ROOT / "terraform"
@@ -873,6 +874,9 @@ def test_every_grant_is_one_whose_members_a_terraform_test_knows() -> None:
 
 def test_what_follows_a_replaced_resource_is_replaced_with_it() -> None:
     text = _terraform_text()
+    connector = re.search(r'^resource "google_vpc_access_connector".*?^}', text, re.MULTILINE | re.DOTALL)
+    assert connector
+    assert "create_before_destroy = true" in connector.group(), "it would go while functions still use it"
     assert "replace_triggered_by = [google_redis_instance.store.create_time]" in text
     assert "replace_triggered_by = [google_cloudfunctions2_function.this.id]" in text
 
@@ -901,6 +905,16 @@ def test_every_alert_and_every_command_is_in_the_operators_page() -> None:
         assert f"### {title.replace('${row.task}', '<task>')}\n" in page, title
     for command in re.findall(r"^  ([a-z]+)", _usage(), re.MULTILINE):
         assert f"deploy.sh {command}" in page, command
+
+
+def test_the_prices_in_the_operators_page_and_the_readme_are_those_of_the_one_table() -> None:
+    page, readme = (ROOT / "docs" / "operations.md").read_text(), (ROOT / "README.md").read_text()
+    assert costs.table() in page, "`python -m local costs` prints the table of docs/operations.md"
+    for profile in costs.PROFILES:
+        told = " and ".join(f"{costs.monthly(profile, region):.0f}" for region in costs.REGIONS)
+        assert f"`{profile}` {told} USD" in readme, profile
+    lean, three = costs.monthly("lean"), costs.monthly("lean", bots=3)
+    assert three - lean < 2, "three bots cost one foundation"
 
 
 def _usage() -> str:

@@ -92,6 +92,11 @@ run "what_a_variable_says_counts_before_the_profile" {
     redis                  = { memory_gb = 2, key_prefix = "dev:" }
     egress                 = { address_name = "mexc-egress" }
     journal_retention_days = 90
+    budget                 = { billing_account = "012345-6789AB-CDEF01", amount = 80 }
+  }
+  assert {
+    condition     = var.budget.currency == null
+    error_message = "The currency is the billing account's."
   }
   assert {
     condition     = jsonencode([local.redis, local.egress_mode, local.journal_retention_days, output.egress_address]) == jsonencode([{ key_prefix = "dev:", memory_gb = 2, tier = "STANDARD_HA" }, "connector", 90, "203.0.113.9"])
