@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import cold, growth, machine, many, others, report, warm
+from bench import backtests, cold, growth, machine, many, others, report, warm
 from bench.figures import Section
 from bench.stand import ROOT, NotMeasurable
 
@@ -23,6 +23,7 @@ SECTIONS: Mapping[str, tuple[str, Callable[[], Section]]] = {
     "others": ("3. Against others, same work", others.measure),
     "growth": ("4. Growth", growth.measure),
     "many": ("5. Many bots", many.measure),
+    "backtests": ("6. Back-test", backtests.measure),
 }
 PAGE = ROOT / "docs" / "performance.md"
 FIGURES = re.compile(r"(<!-- figures: .*? -->\n).*(<!-- /figures -->)", re.DOTALL)

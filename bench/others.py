@@ -1,9 +1,7 @@
 """3. Against others: the same work with ccxt's mexc client and redis-py, on the same exchange, in one run."""
 
-import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -11,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bench import machine
+from bench.environments import interpreter
 from bench.figures import Figure, Section, in_turns, median, ratio
 from bench.stand import (
     EXCHANGE_MS,
@@ -34,26 +33,8 @@ WARM_UP = 5
 
 def rival_python() -> Path:
     """The interpreter of an environment with ccxt, made once in the user's cache. Raises NotMeasurable."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "qrl-bot-bench"
-    home = cache / f"ccxt-{CCXT}-python{sys.version_info[0]}.{sys.version_info[1]}"
-    python, ready = home / "bin" / "python", home / ".ready"
-    if ready.exists() and python.exists():
-        return python
-    shutil.rmtree(home, ignore_errors=True)
-    wanted = [
-        f"ccxt=={CCXT}",
-        *(f"{name}=={version(name)}" for name in ("functions-framework", "redis", "requests")),
-    ]
-    options = ["--quiet", "--disable-pip-version-check", "--retries", "1", "--timeout", "15"]
-    try:
-        subprocess.run([sys.executable, "-m", "venv", str(home)], check=True, capture_output=True, timeout=60)
-        install = [str(python), "-m", "pip", "install", *options, *wanted]
-        subprocess.run(install, check=True, capture_output=True, text=True, timeout=INSTALL_SECONDS)
-    except (OSError, subprocess.SubprocessError) as error:
-        told = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
-        raise NotMeasurable(f"ccxt {CCXT} cannot be installed here ({told[-1] if told else error})") from None
-    ready.touch()
-    return python
+    same = (f"{name}=={version(name)}" for name in ("functions-framework", "redis", "requests"))
+    return interpreter(f"ccxt-{CCXT}", [f"ccxt=={CCXT}", *same], INSTALL_SECONDS)
 
 
 @dataclass

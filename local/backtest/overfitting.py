@@ -6,7 +6,7 @@ Floats: nothing here is money, and all of it is an estimate.
 from collections.abc import Sequence
 from itertools import combinations, pairwise
 from math import e, sqrt
-from statistics import NormalDist, fmean, pvariance, stdev
+from statistics import NormalDist, fmean, stdev, variance
 
 _EULER = 0.5772156649015329
 _NORMAL = NormalDist()
@@ -23,19 +23,19 @@ def deflated_sharpe(steps: Sequence[float], tried: Sequence[float]) -> float:
     """The chance that the best of several tries is better than luck; `tried` are the Sharpe ratios of all."""
     if len(steps) < 3 or len(tried) < 2 or not (ratio := sharpe(steps)):
         return 0.0
-    return deflated(ratio, len(steps), *_moments(steps), pvariance(tried), len(tried))
+    return deflated(ratio, len(steps), *_moments(steps), variance(tried), len(tried))
 
 
-def deflated(ratio: float, count: int, skew: float, kurtosis: float, variance: float, tries: int) -> float:
+def deflated(ratio: float, count: int, skew: float, kurtosis: float, spread: float, tries: int) -> float:
     """Φ((SR − SR₀)·√(T−1) / √(1 − γ₃·SR + (γ₄−1)/4·SR²)), by Bailey and López de Prado 2014.
 
-    SR₀ is the greatest ratio that so many tries of no worth would show, whose ratios have this `variance`;
+    SR₀ is the greatest ratio that so many tries of no worth would show, whose ratios have the variance `spread`;
     `count` is T, the number of steps.
     """
     quantile = _NORMAL.inv_cdf
-    luck = sqrt(variance) * ((1 - _EULER) * quantile(1 - 1 / tries) + _EULER * quantile(1 - 1 / (tries * e)))
-    spread = 1 - skew * ratio + (kurtosis - 1) / 4 * ratio**2
-    return _NORMAL.cdf((ratio - luck) * sqrt((count - 1) / spread)) if spread > 0 else 0.0
+    luck = sqrt(spread) * ((1 - _EULER) * quantile(1 - 1 / tries) + _EULER * quantile(1 - 1 / (tries * e)))
+    wide = 1 - skew * ratio + (kurtosis - 1) / 4 * ratio**2
+    return _NORMAL.cdf((ratio - luck) * sqrt((count - 1) / wide)) if wide > 0 else 0.0
 
 
 def _moments(steps: Sequence[float]) -> tuple[float, float]:

@@ -1,7 +1,9 @@
 """Many policies over one market, each a process's work where there are several cores."""
 
+import gc
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -29,10 +31,23 @@ def sweep(
 ) -> list[Cell]:
     """Replay every strategy; `seen` is called after each."""
     cells = []
-    for cell in _cells(desk, strategies, jobs):
-        cells.append(cell)
-        seen()
+    with undisturbed():
+        for cell in _cells(desk, strategies, jobs):
+            cells.append(cell)
+            seen()
     return cells
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Without Python's collector of cycles: a replay makes none, and it would look for them all the time."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def _cells(desk: Desk, strategies: Sequence[Strategy], jobs: int) -> Iterator[Cell]:
