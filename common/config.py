@@ -49,6 +49,7 @@ def _names(value: object) -> object:
 
 
 _PRINTABLE = re.compile(r"[!-~]+")
+_FERNET_KEY = re.compile(r"[A-Za-z0-9_-]{43}=")
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 
 
@@ -92,6 +93,12 @@ class Settings(TradingSettings):
     redis_cache_ttl_deals: Seconds = Field(10, description="Lifetime of recent public trades, seconds")
     redis_cache_ttl_orderbook: Seconds = Field(5, description="Lifetime of order books, seconds")
     redis_cache_ttl_rules: Seconds = Field(21600, description="Lifetime of the pair's trading rules, seconds")
+    redis_cache_compress_above: Annotated[int, Field(ge=0)] = Field(
+        0, description="Entries of the market-data cache that are longer, in bytes, are compressed; 0: none"
+    )
+    redis_cache_key: SecretStr | None = Field(
+        None, description="Encrypts the market-data cache: Fernet keys, comma separated, the newest first"
+    )
 
     auth_mode: Literal["platform", "oidc", "header"] = Field(
         "oidc",
@@ -127,6 +134,14 @@ class Settings(TradingSettings):
     def _known_quote(cls, symbol: str) -> str:
         Instrument.from_symbol(symbol)
         return symbol
+
+    @field_validator("redis_cache_key")
+    @classmethod
+    def _fernet_keys(cls, secret: SecretStr | None) -> SecretStr | None:
+        for key in secret.get_secret_value().split(",") if secret else ():
+            if not _FERNET_KEY.fullmatch(key.strip(INVISIBLE)):
+                raise ValueError("must be Fernet keys: 32 bytes each in URL-safe base64, comma separated")
+        return secret
 
     @field_validator("mexc_api_key", "mexc_secret_key")
     @classmethod
@@ -224,7 +239,13 @@ class Settings(TradingSettings):
         hidden = (self.mexc_api_key, self.mexc_secret_key, self.redis_password)
         proxy = _address(self.https_proxy) if self.https_proxy else None
         found = [secret.get_secret_value() for secret in hidden if secret]
-        return (*found, *(parts.password for parts in (url, proxy) if parts and parts.password))
+        return (*found, *self.cache_keys, *(parts.password for parts in (url, proxy) if parts and parts.password))
+
+    @property
+    def cache_keys(self) -> tuple[str, ...]:
+        """The keys that encrypt the market-data cache, the newest first."""
+        text = self.redis_cache_key.get_secret_value() if self.redis_cache_key else ""
+        return tuple(key for part in text.split(",") if (key := part.strip(INVISIBLE)))
 
     @property
     def least_deadline_seconds(self) -> int:

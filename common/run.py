@@ -5,11 +5,12 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from common.clock import Clock, Deadline
 from common.config import Settings
-from common.domain.instrument import Instrument
+from common.domain.instrument import Instrument, TradingRules
 from common.domain.orders.journal import Journal, JournalEntry
 from common.domain.slots import Slot
 from common.gcp.journal import Chain
@@ -20,6 +21,7 @@ from common.store.batch import Batch
 from common.store.cache import MarketCache
 from common.store.keys import Keys
 from common.store.lease import Lease
+from common.store.records import rules_of
 from common.store.state import State
 from common.store.store import Store
 
@@ -80,6 +82,11 @@ class Run:
         if self.chain.grown:
             self.batch.document(self.keys.journal_head, self.chain.document())
             self.chain.grown = False
+
+    @cached_property
+    def cached_rules(self) -> TradingRules | None:
+        """The pair's rules as the market-data cache had them when the run began; None on a miss."""
+        return rules_of(self.cache.decode(self.cache.keys.rules(self.instrument.pair), self.state.rules))
 
     def save(self) -> None:
         """Write what is queued now, and keep the lease: before an act that the writing describes."""

@@ -153,12 +153,13 @@ class Runner:
         job, batch = call.job, run.batch
         reason = {"reason": outcome.reason} if outcome.reason else {}
         document = envelope(call, {"status": outcome.status, **reason, **outcome.body})
+        cache = {"cache": counts} if (counts := self.cache.counts.take()) else {}
         if job.keeps_reports:
             document["stages"] = dict(call.stages)
-            batch.report(job.name, document)
+            batch.report(job.name, {**document, **cache})
         else:
             summary = _summary(call, slot, outcome.status, outcome.reason)
-            batch.document(self.store.keys.report_last(job.name), summary)
+            batch.document(self.store.keys.report_last(job.name), {**summary, **cache})
         text = to_answer(document)
         if slot.scheduled and outcome.http_status == 200:
             batch.run_mark(job.name, slot.name, text)
@@ -168,7 +169,7 @@ class Runner:
         call.stages["commit"] = call.since(start)
         self._warn_of_eviction()
         unwell = outcome.http_status != 200
-        finished(call, self.settings, outcome.status, outcome.reason, outcome.logged, failed=unwell)
+        finished(call, self.settings, outcome.status, outcome.reason, {**outcome.logged, **cache}, failed=unwell)
         return Response(text, outcome.http_status, mimetype="application/json")
 
     def _record_failure(self, call: Call, slot: Slot, lease: Lease, error: BotError) -> None:

@@ -57,7 +57,7 @@ class Bot:
             settings.exchange_timeout_seconds,
             rng,
         )
-        cache = MarketCache.from_settings(client, settings)
+        cache = MarketCache.from_settings(client, settings, clock)
         self.redact = redactor(settings.secrets)
         self.runner = Runner(settings, clock, http, self.store, cache, pool, rng, self.redact)
 

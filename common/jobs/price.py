@@ -29,7 +29,7 @@ def run(run: Run) -> Outcome:
 
 def _cache_ticker(run: Run, text: str) -> None:
     key = run.cache.full_key(CacheKeys.ticker(run.instrument.pair))
-    run.batch.set(key, text, seconds=run.cache.ttl("ticker"))
+    run.batch.set(key, run.cache.sealed(text), seconds=run.cache.ttl("ticker"))
 
 
 def _data(ticker: Ticker) -> dict[str, Decimal | None]:

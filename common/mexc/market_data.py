@@ -23,8 +23,7 @@ class Cache(Protocol):
     @property
     def keys(self) -> CacheKeys: ...
     def ttl(self, kind: str) -> int: ...
-    def get(self, key: str) -> Any: ...
-    def set(self, key: str, value: Any, ttl: int | None = None) -> bool: ...
+    def get_or_fetch(self, key: str, fetch: Callable[[], Any], ttl: Callable[[], int]) -> Any: ...
     def clear_symbol(self, symbol: str) -> int: ...
     def clear_all(self) -> int: ...
 
@@ -34,14 +33,14 @@ def cached(cache: Cache, kind: str, key: str, fetch: Callable[[], Any], now: dat
 
     With `now` the values are candles: the entry ends with the close of the one that is still open.
     """
-    found = cache.get(key)
-    if found is not None:
-        return found
-    answer = fetch()
     ttl = cache.ttl(kind)
-    if now is not None and answer.value:
-        left = answer.value[-1].closes_at - max(now, answer.reply.received_at)
-        ttl = min(ttl, max(left // timedelta(seconds=1), 0))
-    if ttl > 0:
-        cache.set(key, answer.reply.payload, ttl)
-    return answer.reply.payload
+
+    def payload() -> Any:
+        nonlocal ttl
+        answer = fetch()
+        if now is not None and answer.value:
+            left = answer.value[-1].closes_at - max(now, answer.reply.received_at)
+            ttl = min(ttl, max(left // timedelta(seconds=1), 0))
+        return answer.reply.payload
+
+    return cache.get_or_fetch(key, payload, lambda: ttl)

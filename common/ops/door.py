@@ -6,7 +6,7 @@ from typing import Any
 
 from common.errors import BadRequest
 from common.mexc.client import Mexc
-from common.ops import state, verify
+from common.ops import metrics, state, verify
 from common.report import content, html, page
 from common.report.style import SCRIPT, STYLE
 from common.report.values import gather
@@ -50,6 +50,7 @@ VIEWS: Mapping[str, Shown] = {
     "verify": verify.verify,
     "report": report,
     "status": status,
+    "metrics": lambda view, _: Page(metrics.metrics(view), metrics.MEDIA_TYPE, {"Cache-Control": "no-store"}),
 }
 
 

@@ -1,21 +1,28 @@
 """The market-data cache: what is cheap to ask again, beside the permanent store (contract.md §3).
 
-A cache that fails is a miss and a warning; it never fails a job.
+A cache that fails is a miss and a warning; it never fails a job. After five failures in a row it is left alone for
+half a minute. The permanent store has no such breaker: without it there is no run.
 """
 
 import json
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
 from datetime import datetime
 from decimal import Decimal
+from threading import Lock
 from typing import Any
 
 import redis
 
+from common.clock import Clock, SystemClock
 from common.config import Settings
 from common.decimal_json import loads, to_answer
 from common.errors import BotError
+from common.store.circuit import Circuit
+from common.store.counts import Counts
 from common.store.keys import CacheKeys
+from common.store.seal import Seal, UnknownKey
 
 log = logging.getLogger(__name__)
 Warming = Iterable[tuple[str, Callable[[], Any], int | None]]
@@ -24,13 +31,27 @@ Warming = Iterable[tuple[str, Callable[[], Any], int | None]]
 class MarketCache:
     """Keys are given without namespace and version; `ttls` holds seconds by kind, `default` among them."""
 
-    def __init__(self, client: "redis.Redis", keys: CacheKeys, ttls: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        client: "redis.Redis",
+        keys: CacheKeys,
+        ttls: Mapping[str, int],
+        *,
+        clock: Clock | None = None,
+        seal: Seal | None = None,
+    ) -> None:
         self._client = client
         self.keys = keys
         self._ttls = ttls
+        self._clock = clock or SystemClock()
+        self._seal = seal or Seal()
+        self._circuit = Circuit(self._clock)
+        self.counts = Counts()
+        self._fetching: dict[str, Future[Any]] = {}
+        self._lock = Lock()
 
     @classmethod
-    def from_settings(cls, client: "redis.Redis", settings: Settings) -> "MarketCache":
+    def from_settings(cls, client: "redis.Redis", settings: Settings, clock: Clock | None = None) -> "MarketCache":
         return cls(
             client,
             CacheKeys.of(
@@ -46,6 +67,8 @@ class MarketCache:
                 "orderbook": settings.redis_cache_ttl_orderbook,
                 "rules": settings.redis_cache_ttl_rules,
             },
+            clock=clock,
+            seal=Seal(settings.redis_cache_compress_above, settings.cache_keys),
         )
 
     def ttl(self, kind: str) -> int:
@@ -57,31 +80,71 @@ class MarketCache:
 
     def get(self, key: str) -> Any:
         """The cached value, or None on a miss; 0, "" and [] are hits. A corrupt entry is deleted: a miss."""
-        try:
-            text = self._try(lambda: self._client.get(self.keys.full(key)), "get")
-        except UnicodeDecodeError:
-            return self._forget(key)
-        return self.decode(key, text) if text is not None else None
+        return self.decode(key, self._try(lambda: self._client.get(self.keys.full(key)), "get"))
 
-    def decode(self, key: str, text: Any) -> Any:
-        """The value of an entry that was read elsewhere; a corrupt one is deleted and None."""
+    def decode(self, key: str, text: str | None) -> Any:
+        """The value of an entry as it was read, here or with other things; a corrupt one is deleted: None."""
+        value = None
         try:
-            return loads(text)
-        except (ValueError, TypeError):
-            return self._forget(key)
-
-    def _forget(self, key: str) -> None:
-        log.warning("cache entry %s is corrupt: deleted", key)
-        self.delete(key)
+            value = loads(self._seal.open(text)) if text is not None else None
+        except UnknownKey:
+            pass
+        except ValueError:
+            log.warning("cache entry %s is corrupt: deleted", key)
+            self.delete(key)
+        hit = value is not None
+        self.counts.add(hits=int(hit), misses=int(not hit), bytes_read=len(text) if hit and text else 0)
+        return value
 
     def encode(self, value: Any) -> str | None:
-        """JSON text (decimals as numbers, datetimes ISO, bytes UTF-8), None for what has no JSON form."""
+        """The entry's text (decimals as numbers, datetimes ISO, bytes UTF-8), None for what has no JSON form."""
         try:
             text = to_answer(_encodable(value))
             text.encode()
         except (TypeError, ValueError, RecursionError):
             return None
-        return text
+        return self.sealed(text)
+
+    def sealed(self, text: str) -> str:
+        """JSON text as an entry holds it, to be written with other things."""
+        stored = self._seal.close(text)
+        self.counts.add(bytes_written=len(stored))
+        return stored
+
+    def get_or_fetch(self, key: str, fetch: Callable[[], Any], ttl: int | Callable[[], int] | None = None) -> Any:
+        """Read-through: the cached value, else what `fetch` returns, kept for `ttl` seconds.
+
+        `ttl` may be asked after the fetch. Threads that miss together fetch once; what it raises is raised to all
+        of them, and nothing is kept.
+        """
+        value = self.get(key)
+        if value is not None:
+            return value
+        with self._lock:
+            pending, mine = self._fetching.get(key), Future[Any]()
+            if pending is None:
+                self._fetching[key] = mine
+        if pending is not None:
+            return pending.result()
+        try:
+            value = fetch()
+            self.set(key, value, ttl() if callable(ttl) else ttl)
+            mine.set_result(value)
+        except BaseException as error:
+            mine.set_exception(error)
+            raise
+        finally:
+            with self._lock:
+                del self._fetching[key]
+        return value
+
+    def put_through(self, key: str, value: Any, ttl: int | None, write: Callable[[], object]) -> bool:
+        """Write-through: `write` first, and only when it has succeeded the entry; whether that was kept.
+
+        A run has no need of it: its entries go with the permanent writes in one MULTI.
+        """
+        write()
+        return self.set(key, value, ttl)
 
     def set(self, key: str, value: Any, ttl: int | None = None) -> bool:
         """Store for `ttl` seconds (the default when None); False when it cannot be encoded or stored."""
@@ -107,8 +170,12 @@ class MarketCache:
         return self.delete_pattern("*")
 
     def get_stats(self) -> dict[str, Any]:
-        """Keys, memory and eviction. The policy comes from INFO: CONFIG is blocked on Memorystore."""
-        return self._try(self._stats, "get_stats") or {}
+        """Keys, memory and eviction as far as Redis tells; and what this process has made of the cache.
+
+        The policy comes from INFO: CONFIG is blocked on Memorystore.
+        """
+        own = {**self.counts.totals(), "circuit_open": self._circuit.open}
+        return {**(self._try(self._stats, "get_stats") or {}), **own}
 
     def warm_cache(self, entries: Warming) -> dict[str, int]:
         """Fetch and store what is not there yet. Returns the counts `success`, `failed`, `skipped`."""
@@ -144,11 +211,22 @@ class MarketCache:
         }
 
     def _try(self, call: Callable[[], Any], what: str) -> Any:
-        try:
-            return call()
-        except redis.RedisError as error:
-            log.warning("market-data cache: %s failed (%s)", what, type(error).__name__)
+        """What the call answers; None when Redis does not, or while it is left alone."""
+        if not self._circuit.allows():
+            self.counts.add(skipped=1)
             return None
+        start = self._clock.monotonic()
+        try:
+            answer = call()
+        except redis.RedisError as error:
+            self.counts.add(errors=1)
+            log.warning("market-data cache: %s failed (%s)", what, type(error).__name__)
+            if self._circuit.failed():
+                log.warning("market-data cache: left alone for a while, it failed again and again")
+            return None
+        self._circuit.succeeded()
+        self.counts.add(calls=1, microseconds=round((self._clock.monotonic() - start) * 1e6))
+        return answer
 
 
 def _literal(text: str) -> str:

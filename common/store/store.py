@@ -182,6 +182,17 @@ class Store:
         told = [str(info[name]) for name in ("run_id", "master_replid") if name in info]
         return ":".join(told) or None
 
+    def memory(self, meter: Meter) -> dict[str, int]:
+        """Bytes used now and at most, and keys evicted, by its own INFO; what it does not say is left out."""
+        meter.add("redis")
+        with redis_errors():
+            try:
+                info: Any = self._client.info()
+            except redis.ResponseError:
+                return {}
+        names = ("used_memory", "used_memory_peak", "maxmemory", "evicted_keys")
+        return {name: info[name] for name in names if isinstance(info.get(name), int)}
+
     def eviction_policy(self) -> str | None:
         """What Redis does when memory runs out; None when it does not say."""
         try:

@@ -16,7 +16,6 @@ from common.mexc.wave import Wave
 from common.run import Run
 from common.store.batch import Batch
 from common.store.codec import to_document
-from common.store.records import rules_of
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +41,7 @@ def calls(run: Run) -> dict[str, Callable[[], Any]]:
         "depth": run.exchange.depth,
         "open_orders": run.exchange.open_orders,
     }
-    if cached_rules(run) is None:
+    if run.cached_rules is None:
         wanted |= {
             "rules": run.exchange.exchange_info,
             "fees": run.exchange.trade_fee,
@@ -51,15 +50,10 @@ def calls(run: Run) -> dict[str, Callable[[], Any]]:
     return wanted
 
 
-def cached_rules(run: Run) -> TradingRules | None:
-    text = run.state.rules
-    return None if text is None else rules_of(run.cache.decode(run.cache.keys.rules(run.instrument.pair), text))
-
-
 def snapshot(run: Run, wave: Wave, batch: Batch) -> Snapshot:
     """The snapshot out of a wave; raises the error of the first call it cannot do without."""
     account, price = wave.get("account"), wave.get("price")
-    rules = cached_rules(run)
+    rules = run.cached_rules
     if rules is None:
         rules = _fresh_rules(run, wave, batch)
         text = run.cache.encode(to_document(rules))
