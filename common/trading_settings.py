@@ -4,7 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from common.decimals import parse
 from common.domain.decision.band import best_band
@@ -21,6 +21,7 @@ from common.domain.decision.notation import (
 from common.domain.decision.policy import CostGuard, Destination, Level, Limits, Policy
 from common.domain.orders.order import OrderStyle
 from common.domain.orders.program import Slicing
+from common.domain.performance.shadows import DEFAULT, Shadow, shadows_in
 from common.errors import InvalidAmount
 
 
@@ -29,6 +30,11 @@ def _decimal(value: object) -> Decimal:
         return parse(value)
     except InvalidAmount:
         raise ValueError("must be a finite decimal number") from None
+
+
+def stated_shadows(text: str) -> str:
+    shadows_in(text)
+    return text
 
 
 Number = Annotated[Decimal, BeforeValidator(_decimal)]
@@ -137,6 +143,16 @@ class TradingSettings(BaseModel):
         None,
         description="Coarser step of quantities than the exchange publishes (after `quantity scale is invalid`)",
     )
+
+    shadow_policies: Annotated[str, AfterValidator(stated_shadows)] = Field(
+        DEFAULT,
+        description="Policies that decide on paper beside the real one, for the report: `name=levels`, `auto`, "
+        "`monthly`, `hold`, apart by semicolons; `off`: none",
+    )
+
+    @property
+    def shadows(self) -> tuple[Shadow, ...]:
+        return shadows_in(self.shadow_policies)
 
     def policy_problems(self) -> list[str]:
         """Rules over several of these settings; each sentence names those it is about."""

@@ -19,7 +19,7 @@ from common.store.codec import Document
 from common.store.documents import shown
 from common.store.state import TRADING
 from common.store.store import Read
-from common.trading import attention, planning, resolution, snapshot, trade
+from common.trading import attention, paper, planning, resolution, snapshot, trade
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -66,6 +66,8 @@ def run(run: Run) -> Outcome:
         traded = _execute(run, inputs, costs, plan)
     if last := traded.update or costs.result:
         equity.keep_point(run, last.books, last.sight.mid_price)
+    if costs.result and plan.result:
+        paper.keep_shadows(run, costs.result, plan.result[1].plan)
     return _outcome(run, costs, plan, traded)
 
 
@@ -205,7 +207,7 @@ JOB = Job(
     scope="account",
     run=run,
     show=show,
-    reads=(*TRADING, "earlier"),
+    reads=(*TRADING, "earlier", "shadows"),
     writes=("account", "books", "equity", "orders", "plans", "reports"),
     keeps_reports=True,
     patience=3,  # a slot that finds another run at it is a quarter of an hour lost

@@ -98,6 +98,16 @@ class Keys:
         return self._bot("equity:days")
 
     @property
+    def shadows(self) -> str:
+        """What the policies on paper hold, after the last slot."""
+        return self._bot("shadows")
+
+    @property
+    def shadow_days(self) -> str:
+        """How they grew each day: a sorted set, never trimmed."""
+        return self._bot("shadows:days")
+
+    @property
     def inception(self) -> str:
         return self._bot("inception")
 

@@ -68,6 +68,8 @@ class State:
     last_ticker: str | None
     """The exchange's own answer, as it stands."""
     trading_cost: str | None
+    shadows: str | None
+    """As they stand: nothing that is traded rests on them."""
     """As it stands: should it be unreadable, it is measured anew."""
     rules: str | None
     """The entry of the market-data cache as it stands."""
@@ -176,6 +178,7 @@ PARTS: Mapping[str, Part] = {
     "last_plan": Part("TEXT", lambda keys, _: keys.plan_last, _as_it_stands),
     "last_ticker": Part("TEXT", lambda keys, _: keys.raw_latest("ticker_24hr"), _as_it_stands),
     "trading_cost": Part("TEXT", lambda keys, _: keys.trading_cost, _as_it_stands),
+    "shadows": Part("TEXT", lambda keys, _: keys.shadows, _as_it_stands),
     "rules": Part("CACHED", lambda keys, cache: cache.full(cache.rules(_instrument(keys).pair)), _as_it_stands),
 }
 
@@ -200,7 +203,7 @@ def containers(groups: Iterable[str], keys: Keys) -> dict[str, str]:
             **dict.fromkeys((keys.ledger_fills, keys.flows), "zset"),
             **raw("ticker_price", "my_trades", "all_orders"),
         },
-        "equity": dict.fromkeys((keys.equity_slots, keys.equity_days), "zset"),
+        "equity": dict.fromkeys((keys.equity_slots, keys.equity_days, keys.shadow_days), "zset"),
         "orders": {
             **dict.fromkeys((keys.orders_open, keys.orders_recent, keys.orders_journal, keys.orders_known), "hash"),
             **raw("order", "all_orders", "open_orders"),

@@ -22,7 +22,7 @@ from common.domain.performance.attribution import Pair
 from common.domain.portfolio import Balance, Holdings
 
 MOST = 20
-DEFAULT = "seeds=0.01:target; half=0.05:half; auto; monthly; hold"
+DEFAULT = "1 point to target=0.01:target; 5 points half-way=0.05:half; auto; monthly; hold"
 _PLACES = Decimal(1).scaleb(-18)
 _LOGS = Context(prec=24)
 
@@ -101,7 +101,12 @@ class Seen:
 
 
 def shadows_in(text: str) -> tuple[Shadow, ...]:
-    """`name=trigger:destination[:style],…`, `auto`, `monthly`, `hold`, apart by semicolons. Raises ValueError."""
+    """`name=trigger:destination[:style],…`, `auto`, `monthly`, `hold`, apart by semicolons; `off` for none.
+
+    Raises ValueError.
+    """
+    if text.strip() == "off":
+        return ()
     found = tuple(_shadow(part.strip()) for part in text.split(";") if part.strip())
     names = [shadow.name for shadow in found]
     if len(set(names)) < len(names):
