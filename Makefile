@@ -52,9 +52,10 @@ backtest: $(READY) ## replay the rule over candles: CANDLES=file, POLICY="0.05:h
 bench: $(READY) ## measure calls, round trips and time against what cannot be avoided
 	@$(BIN)/python -m bench
 
-soak: $(READY) ## what takes long: every fault at every step, fresh seeded days (SEEDS=20000, FROM=first), all properties
+soak: $(READY) ## what takes long: every fault at every step, fresh seeded days (SEEDS=20000, FROM=first), all properties, broken Terraform
 	@$(BIN)/python -m tests.simulation --soak $(SEEDS) $(if $(FROM),--start $(FROM))
 	@EXAMPLES=1000 $(BIN)/python -m pytest -n auto -m hypothesis
+	@$(BIN)/python terraform/tests/mutants
 
 settings: $(READY) ## write the names of all settings to terraform/settings.json, which Terraform holds its own against
 	@$(BIN)/python -c 'import json; from common.config import Settings as S; print(json.dumps(sorted(name.upper() for name in S.model_fields), indent=2))' >terraform/settings.json

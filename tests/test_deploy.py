@@ -907,6 +907,14 @@ def test_every_alert_and_every_command_is_in_the_operators_page() -> None:
         assert f"deploy.sh {command}" in page, command
 
 
+def test_every_gcloud_line_of_the_operators_page_names_its_project() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text()
+    lines = re.findall(r"gcloud [a-z-]+ [a-z-]+ (?:[^`\n\\]|\\\n)*", page)
+    ours = [line for line in lines if not re.match(r"gcloud (auth|config|projects|and|itself|is) ", line)]
+    assert len(ours) > 20
+    assert [line for line in ours if "--project" not in line] == []
+
+
 def test_the_prices_in_the_operators_page_and_the_readme_are_those_of_the_one_table() -> None:
     page, readme = (ROOT / "docs" / "operations.md").read_text(), (ROOT / "README.md").read_text()
     assert costs.table() in page, "`python -m local costs` prints the table of docs/operations.md"

@@ -134,7 +134,7 @@ def gather(view: View) -> Values:
     return Values(
         instrument=settings.instrument,
         now=view.now,
-        mode=settings.execution_mode,
+        mode=_mode(found["plan"], settings),
         revision=settings.k_revision,
         settings_hash=settings_hash(settings),
         most_orders=settings.max_orders_per_day,
@@ -152,6 +152,13 @@ def gather(view: View) -> Values:
         runs={name: found[f"run {name}"] for name in (*INTERVALS, "rebalance")},
         unreadable=unreadable,
     )
+
+
+def _mode(plan: Any, settings: Settings) -> str:
+    """What the trading jobs run in, as their last plan tells: `ops` itself is only ever told plan."""
+    made_with = plan.get("settings") if isinstance(plan, Mapping) else None
+    told = made_with.get("execution_mode") if isinstance(made_with, Mapping) else None
+    return told if isinstance(told, str) else settings.execution_mode
 
 
 def _entries(documents: Mapping[str, Any] | None, key: str, unreadable: list[str]) -> list[JournalEntry]:

@@ -428,6 +428,15 @@ def test_the_status_is_ten_lines_of_text(functions: Functions) -> None:
     assert "fifteen_min_job success, 0 s ago" in "\n".join(lines)
 
 
+def test_the_mode_is_that_of_the_trading_jobs_which_ops_is_not_told(
+    make_bot: MakeBot, bare_functions: Functions
+) -> None:
+    make_bot(EXECUTION_MODE="test")
+    bare_functions.post("fifteen_min_job", slot=SLOT)
+    make_bot(EXECUTION_MODE="plan")
+    assert "off: EXECUTION_MODE=plan" not in look(bare_functions, "status").get_data(as_text=True)
+
+
 def test_the_state_counts_missed_slots(functions: Functions, clock: FakeClock) -> None:
     assert look(functions).json["data"]["missed_slots"] == {"expected": 0, "missed": []}
     functions.post("fifteen_min_job", slot=SLOT)
