@@ -14,7 +14,7 @@ from math import inf
 
 from common.decimals import ONE, ZERO, exact, floor_to, quotient
 from common.domain.decision.guards import Facts, Reference
-from common.domain.decision.plan import plan
+from common.domain.decision.plan import Plan, plan
 from common.domain.decision.policy import Hold, Policy, Rebalance
 from common.domain.decision.rule import cost_floor
 from common.domain.decision.sizing import affordable
@@ -25,6 +25,7 @@ from common.domain.ledger.position import Position
 from common.domain.order_book import OrderBook
 from common.domain.orders.journal import Activity, DayStart
 from common.domain.orders.order import Fill, OrderIntent
+from common.domain.orders.program import Program, work
 from common.domain.portfolio import Balance, Holdings, Valuation
 from local.backtest.costs import Costs
 from local.backtest.market import Market
@@ -127,6 +128,7 @@ class _Run:
         self.activity, self.day = Activity(), DayStart(date.min, None)
         self.policy = strategy.policy
         self.trend: Trend | None = None
+        self.program: Program | None = None
         self.events: list[Event] = []
         self.decided = 0
         self.held: str | None = None
@@ -167,7 +169,7 @@ class _Run:
 
     def _candidate(self, number: int, stop: int) -> int:
         """The next decision that may be more than a hold; `stop` when there is none before."""
-        if self.every_bar or number >= stop:
+        if self.every_bar or number >= stop or self.program is not None:
             return number
         number = max(number, self._free_from())
         low, high = self._triggers(number) if number < stop else (0.0, inf)
@@ -213,18 +215,31 @@ class _Run:
         self.decided += 1
         facts = self._facts(number)
         policy = self._followed(facts.mark_price)
-        outcome = plan(facts, policy, self.limits)
-        asked = outcome.decision.outcome
+        made, program = self._planned(facts, policy)
+        asked = made.decision.outcome
         if self.desk.costs.impact and isinstance(asked, Rebalance):  # what the book bears depends on the order
-            facts = replace(facts, book=self._book(facts.mark_price, asked.notional))
-            outcome = plan(facts, policy, self.limits)
-        intent = outcome.order
-        self.activity = facts.activity
-        if intent is not None:
-            self._fill(number, intent, facts)
-        elif isinstance(asked, Rebalance) and isinstance(outcome.outcome, Hold):
-            self.held = outcome.outcome.reason
+            facts = replace(facts, book=self._book(facts.mark_price, min(asked.notional, self._largest())))
+            made, program = self._planned(facts, policy)
+        self.activity, self.program = facts.activity, program
+        if made.order is not None:
+            self._fill(number, made.order, facts)
+        elif isinstance(asked, Rebalance) and isinstance(made.outcome, Hold):
+            self.held = made.outcome.reason
         return number + 1
+
+    def _planned(self, facts: Facts, policy: Policy) -> tuple[Plan, Program | None]:
+        """The bot's plan, in slices where they are asked for, and the program as it stands after it."""
+        slicing = self.strategy.slicing
+        if slicing is None:
+            return plan(facts, policy, self.limits), None
+        worked = work(self.program, slicing, facts, policy, self.limits)
+        return worked.plan, worked.program
+
+    def _largest(self) -> Decimal:
+        """The largest notional of one order."""
+        slicing, most = self.strategy.slicing, self.limits.max_notional
+        known = [each for each in (most, slicing.notional if slicing else None) if each is not None]
+        return min(known, default=self.rules.max_notional)
 
     def _followed(self, price: Decimal) -> Policy:
         """The policy under the day's trend."""

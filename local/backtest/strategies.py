@@ -15,10 +15,11 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from common.config import Settings
-from common.decimals import ZERO, places, quotient
+from common.decimals import ZERO, places, plain, quotient
 from common.domain.decision.band import Band, best_band
 from common.domain.decision.policy import Destination, Level, Limits, Policy
 from common.domain.decision.trend import Trend
+from common.domain.orders.program import Slicing
 from local.backtest.costs import Costs
 from local.backtest.market import Market
 
@@ -59,6 +60,7 @@ class Strategy:
     monthly: bool = False
     auto: Destination | None = None
     trend: TrendFilter | None = None
+    slicing: Slicing | None = None
 
     @property
     def changes_daily(self) -> bool:
@@ -128,7 +130,10 @@ def _strategy(name: str | None, chosen: Settings) -> Strategy:
     if chosen.trend_filter == "ma":
         trend = TrendFilter(chosen.trend_fast, chosen.trend_slow, chosen.trend_factor)
         extras.append(f"trend {trend.fast}/{trend.slow}")
-    return Strategy(name or ", ".join([told, *extras]), chosen.policy, limits, auto=chosen.auto, trend=trend)
+    if chosen.slicing is not None:
+        extras.append(f"in slices of {plain(chosen.slicing.notional)}")
+    named_so = name or ", ".join([told, *extras])
+    return Strategy(named_so, chosen.policy, limits, auto=chosen.auto, trend=trend, slicing=chosen.slicing)
 
 
 def named(levels: tuple[Level, ...]) -> str:

@@ -12,6 +12,7 @@ import pytest
 from common.decimals import EXACT
 from common.domain.decision.policy import CostGuard, Destination, Level
 from common.domain.instrument import Side
+from common.domain.orders.program import Slicing
 from local.backtest.costs import Costs
 from local.backtest.market import Market
 from local.backtest.replay import Desk, Event, Start
@@ -171,6 +172,19 @@ def test_sales_wait_longer_while_the_trend_rises() -> None:
     assert table.replay(unknown).events == plain.events
 
 
+def test_a_large_order_is_worked_off_one_slice_a_slot() -> None:
+    rule = replace(one_level("0.05"), slicing=Slicing(d(20), timedelta(hours=6)))
+    series = candles(["1", "2", "2", "2", "2", "2", "2"])
+    found = desk(series).replay(rule).events
+    assert [(time, quantity) for time, _, quantity in told(found)] == [
+        ("00:30", "10"),
+        ("00:45", "10"),
+        ("01:00", "5"),
+    ]
+    waiting = replace(rule, limits=replace(OPEN, cooldown=timedelta(days=1)))
+    assert desk(series).replay(waiting).events == found
+
+
 def twenty() -> list[Strategy]:
     """One level each, several levels, the cost guard, a derived band, a month, a daily loss."""
     usual = replace(
@@ -182,7 +196,7 @@ def twenty() -> list[Strategy]:
         max_price_deviation=d("0.2"),
     )
     places = (Destination.TARGET, Destination.HALF, Destination.EDGE, d("0.004"))
-    found = [one_level(trigger, to, usual) for trigger in ("0.005", "0.03") for to in places]
+    found = [one_level(trigger, to, usual) for trigger in ("0.005", "0.03") for to in places[1:]]
     rule = one_level("0.01", limits=usual)
     levels = (Level(d("0.01"), Destination.HALF), Level(d("0.03")), Level(d("0.05"), d("0.01")))
     return [
@@ -193,6 +207,8 @@ def twenty() -> list[Strategy]:
         replace(rule, policy=replace(rule.policy, levels=levels, cost_guard=CostGuard(d(0), d("0.55")))),
         replace(rule, trend=TrendFilter(2, 5, d("1.5"))),
         replace(rule, trend=TrendFilter(1, 3, d(3)), policy=replace(rule.policy, levels=levels)),
+        replace(rule, slicing=Slicing(d(8), timedelta(hours=6))),
+        replace(one_level("0.03", Destination.HALF, usual), slicing=Slicing(d(10), timedelta(hours=2))),
         replace(rule, auto=Destination.HALF),
         replace(rule, auto=Destination.TARGET, policy=replace(rule.policy, min_notional=d(40))),
         replace(rule, policy=replace(rule.policy, core_holding=d(1), quote_reserve=d(450))),
@@ -204,7 +220,7 @@ def twenty() -> list[Strategy]:
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"no price series at {DATA}")
 @pytest.mark.parametrize(
     ("name", "slots", "bars"),
-    [("adabtc-5m-2018-01", 60, 2000), ("btcusd-1m-2022-01", 240, 45031), ("dogeusd-1d-2017-2021", 15, 120)],
+    [("adabtc-5m-2018-01", 60, 1200), ("btcusd-1m-2022-01", 360, 45031), ("dogeusd-1d-2017-2021", 15, 100)],
 )
 def test_jumping_to_triggers_gives_what_deciding_on_every_slot_gives(name: str, slots: int, bars: int) -> None:
     """To the last digit, for twenty policies; `python -m bench backtests` holds the whole files against it."""
