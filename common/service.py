@@ -136,9 +136,10 @@ class Bot:
     def _command(self, call: Call, request: Request) -> Response:
         """One of the operator's commands; each is journalled with who gave it."""
         from common.ops import commands
+        from common.ops.given import Given
 
         body = _body(request)
-        given = commands.Given(
+        given = Given(
             body=body,
             by=call.who,
             now=call.now,

@@ -106,7 +106,7 @@ class FillReader:
             read_until=self.now,
             gaps=tuple(found.gaps),
             odd=tuple(found.odd),
-            left_out=tuple(found.left_out),
+            left_out=tuple(dict.fromkeys(found.left_out)),
             looked_back=self.looked_back,
             anew=self.anew,
         )

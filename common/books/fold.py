@@ -168,7 +168,8 @@ def _tracked(
         flows = left if left != news.flows else None
         track, fresh = Track.anew(track, inception, everything, left, terms.weight, terms.instrument), []
     else:
-        track = track.with_fee_values(_newly_worth(news.fills, held))
+        since = [fill for fill in news.fills if not was_before(fill, inception.at)]
+        track = track.with_fee_values(_newly_worth(since, held))
     track = track.with_weight(terms.weight, sight.mid_price)
     track, confirmed = track.after(fresh, sight.holdings, sight.mid_price, ledger.tail, terms.instrument)
     return track, confirmed, flows

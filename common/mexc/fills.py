@@ -38,7 +38,7 @@ def read_fills(payload: object, symbol: str, seen_at: datetime) -> FillPage:
     if not isinstance(payload, list):
         raise UnreadablePayload("myTrades: the answer is no list")
     fills, odd, left_out = [], [], []
-    for number, row in enumerate(payload):
+    for row in payload:
         try:
             wire = WireFill.model_validate(row)
         except ValidationError as error:
@@ -47,7 +47,7 @@ def read_fills(payload: object, symbol: str, seen_at: datetime) -> FillPage:
         if wire.symbol != symbol:
             odd.append(_odd(row, f"symbol: asked for {symbol}, answered for {wire.symbol:.20}", seen_at))
         elif wire.qty == ZERO:
-            left_out.append((from_milliseconds(wire.time), f"myTrades: {number}: {wire.id:.40} has quantity 0"))
+            left_out.append((from_milliseconds(wire.time), f"myTrades: {wire.id:.40} has quantity 0"))
         elif wire.price == ZERO:
             odd.append(_odd(row, "price: is 0", seen_at))
         else:

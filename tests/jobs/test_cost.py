@@ -679,3 +679,213 @@ def test_a_stored_fill_that_cannot_be_read_back_is_named_when_the_ledger_is_fold
     assert error["code"] == "redis_value_corrupt"
     assert "bot:QRLUSDT:ledger:fills" in error["message"]
     assert everything(store_client) == state
+
+
+# Fills that are odd, late, or of one second
+
+
+def test_a_fee_that_could_not_be_priced_is_priced_by_a_later_run(
+    functions: Functions, exchange: StubExchange, clock: FakeClock, store_client: "redis.Redis"
+) -> None:
+    """However often it fails: the fill stays in the tail, and nothing after it is sealed."""
+    exchange.answers["klines"] = (503, "")
+    bought(exchange, mx_fill(), qrl="100", price="2")
+    for _ in range(3):
+        assert updated(functions)["fees"]["unvalued"] == {"MX": d("0.5")}
+        clock.move(7200)
+    minute = int(YESTERDAY.timestamp() * 1000)
+    exchange.answers["klines"] = [[minute, "3", "3", "3", "3.2", "1", minute + 60_000, "1"]]
+    data = updated(functions)
+    assert (data["total_invested"], data["fees"]) == (
+        d("201.6"),
+        {"usdt": 0, "qrl": 0, "other_value": d("1.6"), "unvalued": {}},
+    )
+    assert data["attribution"]["fees_in_other_assets"] == 0, "it was paid before the account was first seen"
+    del exchange.calls[:]
+    exchange.answers["myTrades"] = []
+    clock.move(7200)
+    assert updated(functions)["fees"] == data["fees"]
+    assert "klines" not in exchange.paths()
+
+
+def test_a_fee_that_was_not_told_is_counted_as_unvalued(functions: Functions, exchange: StubExchange) -> None:
+    bought(exchange, WORKED | {"commission": None}, qrl="1000.5")
+    data = updated(functions)
+    assert (data["fees"]["unvalued"], data["total_invested"]) == ({"unknown": 1}, d("20.01"))
+
+
+def test_a_rebate_lowers_the_cost(functions: Functions, exchange: StubExchange) -> None:
+    bought(exchange, WORKED | {"commission": "-0.01"}, qrl="1000.5")
+    data = updated(functions)
+    assert (data["total_invested"], data["fees"]["usdt"]) == (20, d("-0.01"))
+
+
+def test_a_row_without_a_quantity_is_told_once(
+    functions: Functions, exchange: StubExchange, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    bought(exchange, WORKED, fill_payload("BUY", "0", "0.02", number=2, at=NOON), qrl="1000.5")
+    for _ in range(3):
+        assert updated(functions)["fill_count"] == 1
+        clock.move(300)
+    assert sum("2X1 has quantity 0" in message for message in caplog.messages) == 1
+
+
+def test_a_purchase_and_a_sale_of_one_second_leave_no_coins_that_do_not_exist(
+    functions: Functions, exchange: StubExchange
+) -> None:
+    """The times of their orders cannot be told: the purchase goes first."""
+    rows = [
+        fill_payload("BUY", "10", "2", at=YESTERDAY) | {"id": "f4e1"},
+        fill_payload("SELL", "10", "2.5", at=YESTERDAY) | {"id": "0a3f"},
+    ]
+    bought(exchange, *rows, qrl="0", price="2")
+    functions.post("balance")
+    answer = told(functions.post("cost"))
+    data = answer["data"]
+    assert (answer["status"], answer["reason"]) == ("skipped", "No position or cost data")
+    assert (data["qrl_balance"], data["avg_cost"], data["realized_pnl"], data["total_pnl"]) == (0, None, 5, 5)
+    assert (data["unknown_cost_quantity"], data["drift_quantity"]) == (0, 0)
+
+
+def order_payload(number: int, side: str, milliseconds: int) -> dict[str, Any]:
+    return {
+        "symbol": "QRLUSDT",
+        "orderId": f"C02__{number}",
+        "side": side,
+        "price": "2",
+        "status": "FILLED",
+        "origQty": "10",
+        "executedQty": "10",
+        "cummulativeQuoteQty": "20",
+        "time": int(YESTERDAY.timestamp() * 1000) + milliseconds,
+    }
+
+
+def test_fills_of_one_second_go_by_the_time_of_their_orders_where_it_is_told(
+    functions: Functions, exchange: StubExchange, store_client: "redis.Redis"
+) -> None:
+    """Ten held at 1 are sold at 3, then ten bought at 2: 20 were made, not 15."""
+    hour = timedelta(hours=1)
+    rows = [
+        fill_payload("BUY", "10", "1", number=1, at=YESTERDAY - hour),
+        fill_payload("BUY", "10", "2", number=2, at=YESTERDAY),
+        fill_payload("SELL", "10", "3", number=3, at=YESTERDAY),
+    ]
+    exchange.answers["allOrders"] = [order_payload(2, "BUY", 700), order_payload(3, "SELL", 200)]
+    bought(exchange, *rows, qrl="10", price="2")
+    assert updated(functions)["realized_pnl"] == 20
+    assert exchange.paths().count("allOrders") == 1
+    assert "mexc:raw:all_orders:latest" in store_client.keys("mexc:*")
+
+
+def test_a_ledger_that_ordered_such_a_second_by_ids_is_folded_anew(
+    functions: Functions, exchange: StubExchange, clock: FakeClock, store_client: "redis.Redis"
+) -> None:
+    rows = [
+        fill_payload("BUY", "10", "2", at=YESTERDAY) | {"id": "f4e1"},
+        fill_payload("SELL", "10", "2.5", at=YESTERDAY) | {"id": "0a3f"},
+        WORKED | {"id": "x"},
+    ]
+    bought(exchange, *rows, qrl="1000.5")
+    right = updated(functions)
+    ledger: Any = json.loads(store_client.get("bot:QRLUSDT:ledger") or "")
+    ledger["sealed"] |= {"quantity": "1010.5", "realized_pnl": "0"}
+    del ledger["order_rule"]
+    store_client.set("bot:QRLUSDT:ledger", json.dumps(ledger))
+    clock.move(300)
+    assert [updated(functions)[name] for name in ("qrl_balance", "realized_pnl")] == [
+        right["qrl_balance"],
+        right["realized_pnl"],
+    ]
+
+
+def test_a_fill_that_shows_a_day_late_is_found_by_the_look_back(
+    functions: Functions, exchange: StubExchange, clock: FakeClock, line: Line
+) -> None:
+    """Once a day two days are read again; what was booked before is known by its id."""
+    bought(exchange, WORKED, qrl="1000.5")
+    updated(functions)
+    late = fill_payload("BUY", "100", "0.03", number=2, at=NOON + timedelta(minutes=5))
+    clock.move(timedelta(hours=13).total_seconds())
+    bought(exchange, WORKED, late, qrl="1100.5")
+    functions.post("balance")
+    del line.trips[:]
+    data = cost_of(functions.post("cost"))
+    assert (data["fill_count"], data["total_invested"], data["drift_quantity"]) == (2, d("23.01"), 0)
+    assert len(line.trips) <= 5, line.trips
+
+
+def test_a_clock_that_runs_ahead_loses_no_fill(
+    functions: Functions, exchange: StubExchange, clock: FakeClock, store_client: "redis.Redis"
+) -> None:
+    """Ten hours ahead the exchange refuses the time: the run stops, the place stays, and then it goes on."""
+    bought(exchange, WORKED, qrl="1000.5")
+    updated(functions)
+    place = json.loads(store_client.get("bot:QRLUSDT:ledger") or "")["place"]
+    clock.move(36_000)
+    refused = (400, {"code": 700003, "msg": "Timestamp for this request is outside of the recvWindow."})
+    exchange.answers |= {"myTrades": refused}
+    response = functions.post("cost")
+    assert (response.status_code, told(response)["error"]["code"]) == (503, "clock_off")
+    assert "36000 s ahead of the exchange's" in told(response)["error"]["message"]
+    assert json.loads(store_client.get("bot:QRLUSDT:ledger") or "")["place"] == place
+
+
+def test_a_place_that_a_clock_once_left_in_the_future_is_read_up_to_again(
+    functions: Functions, exchange: StubExchange, clock: FakeClock, store_client: "redis.Redis"
+) -> None:
+    bought(exchange, WORKED, qrl="1000.5")
+    updated(functions)
+    ledger: Any = json.loads(store_client.get("bot:QRLUSDT:ledger") or "")
+    ahead = (NOON + timedelta(hours=10)).isoformat()
+    store_client.set("bot:QRLUSDT:ledger", json.dumps(ledger | {"place": ahead, "sealed_until": ahead}))
+    clock.move(300)
+    bought(exchange, WORKED, fill_payload("BUY", "100", "0.03", number=2, at=NOON), qrl="1100.5")
+    data = updated(functions)
+    assert (data["fill_count"], data["drift_quantity"]) == (2, 0)
+    ledger = json.loads(store_client.get("bot:QRLUSDT:ledger") or "")
+    assert ledger["place"] == (NOON + timedelta(seconds=300)).isoformat()
+
+
+def test_a_ledger_that_was_begun_on_another_exchange_is_refused(
+    make_bot: MakeBot, bare_functions: Functions, exchange: StubExchange, store_client: "redis.Redis"
+) -> None:
+    make_bot()
+    bought(exchange, WORKED, qrl="1000.5")
+    updated(bare_functions)
+    state = everything(store_client)
+    make_bot(MEXC_BASE_URL="https://another.test")
+    for job in ("cost", "rebalance", "fifteen_min_job"):
+        response = bare_functions.post(job)
+        assert (response.status_code, told(response)["error"]["code"]) == (500, "configuration"), job
+        assert "begun on https://exchange.test, not on https://another.test" in told(response)["error"]["message"]
+    assert everything(store_client) == state
+
+
+def test_a_ledger_of_before_addresses_were_kept_takes_the_one_it_is_read_on(
+    functions: Functions, exchange: StubExchange, clock: FakeClock, store_client: "redis.Redis"
+) -> None:
+    bought(exchange, WORKED, qrl="1000.5")
+    updated(functions)
+    ledger: Any = json.loads(store_client.get("bot:QRLUSDT:ledger") or "")
+    del ledger["exchange"]
+    store_client.set("bot:QRLUSDT:ledger", json.dumps(ledger))
+    clock.move(300)
+    updated(functions)
+    assert json.loads(store_client.get("bot:QRLUSDT:ledger") or "")["exchange"] == "https://exchange.test"
+
+
+def test_a_purchase_just_before_the_first_ledger_is_counted_once(
+    functions: Functions, exchange: StubExchange, clock: FakeClock
+) -> None:
+    """Ten bought between the run's start and the account's answer, in one second with it; a hundred before."""
+
+    def slow(_: Any) -> Any:
+        clock.move(0.5)
+        return account_payload(("QRL", "110", "0"), ("USDT", "100", "0"))
+
+    exchange.answers |= exchange_answers(fills=[fill_payload("BUY", "10", "0.02", at=NOON)])
+    exchange.answers["account"] = slow
+    data = updated(functions)
+    assert (data["qrl_balance"], data["unknown_cost_quantity"], data["drift_quantity"]) == (10, 100, 0)
+    assert data["account_as_of"] == (NOON + timedelta(seconds=1)).isoformat()

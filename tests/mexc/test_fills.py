@@ -64,7 +64,7 @@ def test_a_notional_that_was_not_told_is_price_times_quantity_and_says_so(value:
 def test_a_row_without_a_quantity_is_left_out_and_told() -> None:
     found = page(GOOD, GOOD | {"id": "2X1", "qty": "0"})
     assert [fill.fill_id for fill in found.fills] == ["1X1"]
-    assert found.left_out == ((NOON, "myTrades: 1: 2X1 has quantity 0"),)
+    assert found.left_out == ((NOON, "myTrades: 2X1 has quantity 0"),)
     assert (found.odd, found.rows) == ((), 2)
 
 

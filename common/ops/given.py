@@ -1,0 +1,23 @@
+"""A command as an operator gave it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from common.config import Settings
+from common.meter import Meter
+from common.store.batch import Batch
+from common.store.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A command as it was given: its JSON object, by whom and when; `batch` takes what it writes."""
+
+    body: Mapping[str, object]
+    by: str
+    now: datetime
+    settings: Settings
+    store: Store
+    meter: Meter
+    batch: Batch

@@ -1,0 +1,137 @@
+"""A row that cannot be booked holds trading until one command of an operator, and costs nothing else."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.builders import d, fill_payload, told
+from tests.conftest import Functions, Live
+from tests.fakes import NOON, Call
+
+ODD = fill_payload("BUY", "1000", "0.02", number=77, at=NOON) | {"isBuyer": None}
+HOLD = "Fill in quarantine: 77X1 (isBuyer: Input should be a valid boolean)"
+KEY = "bot:QRLUSDT:ledger:quarantine"
+
+
+def command(functions: Functions, name: str, **more: Any) -> Any:
+    headers = {"X-CloudScheduler": "true"}
+    return functions.client("ops").post("/", headers=headers, json={"command": name, **more})
+
+
+@pytest.fixture
+def odd(live: Live) -> Live:
+    """The exchange tells a purchase of 1000 among its fills, and not which side it was."""
+
+    def tells(call: Call) -> Any:
+        answer = live.desk.carry_out(call)
+        rows = told_rows(answer[1])
+        within = int(call.params["startTime"]) <= ODD["time"] <= int(call.params["endTime"])
+        return [*rows, ODD] if within and "orderId" not in call.params else rows
+
+    live.desk.on["GET myTrades"] = tells
+    live.clock.move(60)
+    return live
+
+
+def told_rows(body: str) -> list[Any]:
+    import json
+
+    rows: list[Any] = json.loads(body)
+    return rows
+
+
+def test_trading_holds_and_everything_else_goes_on(odd: Live, bare_functions: Functions) -> None:
+    answer = odd.run(15)
+    assert (answer["rebalance"]["reason"], answer["order"], odd.sent) == (HOLD, None, 0)
+    assert answer["cost_update"]["status"] == "success"
+    assert [row["id"] for row in answer["cost_update"]["quarantine"]] == ["77X1"]
+    assert odd.by_hand()["rebalance"]["reason"] == HOLD
+    state = told(bare_functions.client("ops").get("/", headers={"X-CloudScheduler": "true"}))["data"]
+    assert [row["odd"]["fill_id"] for row in state["quarantine"]] == ["77X1"]
+    assert '"isBuyer":null' in state["quarantine"][0]["odd"]["row"]
+
+
+def test_it_trades_again_after_one_command_that_says_what_the_fill_was(
+    odd: Live, bare_functions: Functions
+) -> None:
+    assert odd.run(15)["order"] is None
+    before = odd.ledger_quantity()
+    response = command(bare_functions, "book-fill", id="77X1", side="BUY", reason="seen in the app")
+    assert (response.status_code, told(response)["data"]["fill"]["side"]) == (200, "BUY")
+    answer = odd.run(30)
+    assert answer["order"]["status"] == "FILLED"
+    assert answer["cost_update"]["before_order"]["quarantine"] == []
+    assert odd.ledger_quantity() == before + 1000 - d(answer["order"]["filled_quantity"])
+    later = odd.run(45)
+    assert later["cost_update"]["fill_count"] == answer["cost_update"]["after_order"]["fill_count"]
+    assert [given["by"] for given in state_commands(bare_functions)] == ["X-CloudScheduler"]
+
+
+def state_commands(functions: Functions) -> Any:
+    return told(functions.client("ops").get("/", headers={"X-CloudScheduler": "true"}))["data"]["commands"]
+
+
+def test_it_trades_again_after_a_row_was_ignored_and_never_books_it(odd: Live, bare_functions: Functions) -> None:
+    odd.run(15)
+    before = odd.ledger_quantity()
+    assert command(bare_functions, "ignore-fill", id="77X1", reason="not ours").status_code == 200
+    answer = odd.run(30)
+    assert answer["order"]["status"] == "FILLED"
+    assert odd.ledger_quantity() == before - d(answer["order"]["filled_quantity"])
+    assert odd.run(45)["rebalance"]["reason"] != HOLD
+
+
+def test_a_row_that_can_be_read_again_is_booked_without_a_word(odd: Live) -> None:
+    odd.run(15)
+    before = odd.ledger_quantity()
+    ODD_NOW = ODD | {"isBuyer": True}
+    odd.desk.on["GET myTrades"] = lambda call: [*told_rows(odd.desk.carry_out(call)[1]), ODD_NOW]
+    odd.call("cost")
+    assert odd.ledger_quantity() == before + 1000
+    assert odd.client.exists(KEY) == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        ({"id": "78X1", "side": "BUY"}, "id: one of those in quarantine (77X1)"),
+        ({"side": "BUY"}, "id: one of those in quarantine (77X1)"),
+        ({"id": "77X1"}, "say what the row does not tell (isBuyer"),
+        ({"id": "77X1", "side": "HOLD"}, "side: BUY or SELL"),
+        ({"id": "77X1", "side": "BUY", "price": "NaN"}, "say what the row does not tell (price"),
+        ({"id": "77X1", "side": "BUY", "quantity": "0"}, "quantity: is 0"),
+        ({"id": "77X1", "side": "BUY", "time": "noon"}, "time: ISO 8601 with an offset"),
+    ],
+)
+def test_a_command_that_leaves_something_open_changes_nothing(
+    body: dict[str, Any], why: str, odd: Live, bare_functions: Functions
+) -> None:
+    odd.run(15)
+    before = odd.client.hgetall(KEY)
+    response = command(bare_functions, "book-fill", **body)
+    assert response.status_code == 400
+    assert why in told(response)["error"]["message"]
+    assert odd.client.hgetall(KEY) == before
+
+
+def test_what_was_said_stands(odd: Live, bare_functions: Functions) -> None:
+    odd.run(15)
+    assert command(bare_functions, "ignore-fill", id="77X1").status_code == 200
+    again = command(bare_functions, "book-fill", id="77X1", side="BUY")
+    assert "spoken of by X-CloudScheduler before" in told(again)["error"]["message"]
+
+
+def test_what_an_operator_says_of_a_fill_takes_the_place_of_what_the_row_told(
+    odd: Live, bare_functions: Functions
+) -> None:
+    odd.run(15)
+    said = {"side": "SELL", "price": "0.03", "quantity": 500, "fee": "0.5", "fee_asset": "QRL"}
+    fill = told(command(bare_functions, "book-fill", id="77X1", **said))["data"]["fill"]
+    assert [Decimal(fill[name]) for name in ("price", "quantity", "notional", "fee")] == [
+        d("0.03"),
+        d(500),
+        d(15),
+        d("0.5"),
+    ]
+    assert (fill["side"], fill["fee_asset"]) == ("SELL", "QRL")
