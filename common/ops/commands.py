@@ -13,7 +13,7 @@ from typing import Any, TypeGuard
 from common.domain.decision.guards import Pause
 from common.errors import BadRequest, StoreCorrupt
 from common.gcp.journal import follow, note
-from common.ops import quarantine, restore, settle
+from common.ops import quarantine, repair, restore, settle
 from common.ops.given import Given
 from common.run import Job
 from common.store.codec import to_document
@@ -70,6 +70,11 @@ def restored(given: Given) -> Job:
     return restore.job(given.settings, restore.source_of(given.settings, given.body.get("source")))
 
 
+def repaired(given: Given) -> Mapping[str, Any] | Job:
+    """Show what a key holds that cannot be read; once confirmed, move it aside as a run of its own."""
+    return repair.asked(given.body, given.store, given.meter)
+
+
 def settled(given: Given) -> Job:
     """Say what became of an open intent that the exchange no longer tells, as a run of its own."""
     return settle.job(given.body, given.by)
@@ -79,6 +84,7 @@ COMMANDS: Mapping[str, Command] = {
     "pause": Command(pause, ("reason", "until")),
     "resume": Command(resume),
     "restore": Command(restored, ("source",)),
+    "repair": Command(repaired, ("key", "confirm")),
     "settle-intent": Command(settled, ("client_order_id", "filled_quantity", "filled_notional", "reason")),
     "book-fill": Command(quarantine.book, quarantine.TOLD),
     "ignore-fill": Command(quarantine.ignore, quarantine.TOLD),

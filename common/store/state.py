@@ -191,11 +191,21 @@ def reads(names: Iterable[str], keys: Keys, cache: CacheKeys) -> dict[str, Read]
 
 def containers(groups: Iterable[str], keys: Keys) -> dict[str, str]:
     """The hashes, lists and sorted sets that these groups of writes go to, with their Redis type."""
+    table = _containers(keys)
+    return {key: kind for group in groups for key, kind in table[group].items()}
+
+
+def every_container(keys: Keys) -> dict[str, str]:
+    return containers(_containers(keys), keys)
+
+
+def _containers(keys: Keys) -> Mapping[str, Mapping[str, str]]:
+    """By group, every key that is no string."""
 
     def raw(*endpoints: str) -> dict[str, str]:
         return {keys.raw_history(endpoint): "zset" for endpoint in endpoints}
 
-    table: Mapping[str, Mapping[str, str]] = {
+    return {
         "account": {keys.position: "hash", **raw("account_info")},
         "price": {keys.price_history: "zset", **raw("ticker_24hr")},
         "books": {
@@ -216,4 +226,3 @@ def containers(groups: Iterable[str], keys: Keys) -> dict[str, str]:
         "reports": {keys.report_history("fifteen_min_job"): "list"},
         "commands": {keys.commands: "list"},
     }
-    return {key: kind for group in groups for key, kind in table[group].items()}

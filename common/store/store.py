@@ -20,6 +20,7 @@ from common.meter import Meter
 from common.store.batch import Batch
 from common.store.documents import shown, shown_hash
 from common.store.errors import redis_errors, refused
+from common.store.held import Held, pieces_of
 from common.store.keys import Keys
 from common.store.lease import Lease
 
@@ -170,6 +171,20 @@ class Store:
         results = self._trip(lambda pipe: pipe.execute_command(*read), meter)
         self._raise_on_error(read, results[0])
         return [_text(item, key) for item in results[0]]
+
+    def held(self, key: str, meter: Meter) -> Held:
+        """What stands under a key, whatever it is. Two trips."""
+        (kind,) = self._trip(lambda pipe: pipe.type(key), meter)
+        reads = {
+            "string": lambda pipe: pipe.get(key),
+            "hash": lambda pipe: pipe.hgetall(key),
+            "list": lambda pipe: pipe.lrange(key, 0, -1),
+            "zset": lambda pipe: pipe.zrange(key, 0, -1, withscores=True),
+        }
+        if kind not in reads:
+            return Held(key, kind, ())
+        (value,) = self._trip(reads[kind], meter)
+        return Held(key, kind, tuple(pieces_of(kind, value)))
 
     def instance(self, meter: Meter) -> str | None:
         """Which Redis this is, by its own INFO: another after a failover. None when it does not say."""

@@ -1,0 +1,35 @@
+"""What stands under a key as it stands, piece by piece, whatever it is."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """`name` is the field of a hash, else a number; `score` a sorted set's."""
+
+    name: str
+    text: str
+    score: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What stands under a key: its Redis type, and its pieces."""
+
+    key: str
+    kind: str
+    pieces: tuple[Piece, ...]
+
+
+def pieces_of(kind: str, value: Any) -> Iterator[Piece]:
+    """What Redis answered for a key of that type, in pieces."""
+    if kind == "hash":
+        yield from (Piece(name, text) for name, text in value.items())
+    elif kind == "zset":
+        yield from (Piece(str(number), text, score) for number, (text, score) in enumerate(value))
+    elif kind == "list":
+        yield from (Piece(str(number), text) for number, text in enumerate(value))
+    elif kind == "string":
+        yield Piece("0", value)

@@ -1,0 +1,135 @@
+"""What a key holds that cannot be read, found piece by piece, and moved aside: nothing is ever deleted.
+
+A string is one piece, a hash has one for each field, a list or sorted set one for each member; what is sound stays.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from hashlib import sha256
+from typing import Any
+
+from common.decimal_json import from_redis, written
+from common.errors import StoreCorrupt
+from common.store.batch import Batch
+from common.store.held import Held, Piece
+from common.store.keys import CacheKeys, Keys
+from common.store.records import fill_of
+from common.store.state import PARTS, every_container
+
+SHOWN = 20
+"""Pieces that are shown, at most, and so many hundred characters of each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """What cannot be read: some pieces by their fault, or with `whole` the key as it is."""
+
+    held: Held
+    whole: str | None
+    pieces: tuple[tuple[Piece, str], ...]
+
+    @property
+    def proof(self) -> str:
+        """Stands for what was shown: what has changed since is not moved."""
+        text = "\0".join([self.held.kind, *(f"{piece.name}\0{piece.text}" for piece in self.held.pieces)])
+        return sha256(text.encode(errors="surrogateescape")).hexdigest()[:12]
+
+    def document(self) -> dict[str, Any]:
+        pieces = [(piece, self.whole) for piece in self.held.pieces] if self.whole else list(self.pieces)
+        return {
+            "key": self.held.key,
+            "type": self.held.kind,
+            "pieces": len(self.held.pieces),
+            "unreadable": len(pieces),
+            "moves": "the whole key" if self.whole else "what is unreadable, the rest stays",
+            "holds": [
+                {"name": _plain(piece.name), "fault": fault, "text": _plain(piece.text[: SHOWN * 100])}
+                for piece, fault in pieces[:SHOWN]
+            ],
+        }
+
+    def move(self, batch: Batch, at: datetime) -> str:
+        """Queue the move; the key that it goes to."""
+        key, aside = self.held.key, f"{self.held.key}:aside:{at:%Y%m%dT%H%M%SZ}"
+        if self.whole:
+            batch.writes.append(lambda pipe: pipe.rename(key, aside))
+        for piece, _ in () if self.whole else self.pieces:
+            batch.writes += _moves(self.held.kind, key, aside, piece)
+        return aside
+
+
+def _moves(kind: str, key: str, aside: str, piece: Piece) -> list[Callable[[Any], object]]:
+    if kind == "hash":
+        return [lambda pipe: pipe.hset(aside, piece.name, piece.text), lambda pipe: pipe.hdel(key, piece.name)]
+    if kind == "zset":
+        return [lambda pipe: pipe.zadd(aside, {piece.text: piece.score}), lambda pipe: pipe.zrem(key, piece.text)]
+    return [lambda pipe: pipe.rpush(aside, piece.text), lambda pipe: pipe.lrem(key, 0, piece.text)]
+
+
+def damage(held: Held, keys: Keys) -> Damage | None:
+    """What of it cannot be read; None when all can, or nothing is there."""
+    if held.kind == "none":
+        return None
+    expected = every_container(keys).get(held.key, "string")
+    if held.kind != expected:
+        return Damage(held, f"a {held.kind}, expected a {expected}", ())
+    part = next((part for part in PARTS.values() if part.key(keys, CacheKeys("")) == held.key), None)
+    if held.kind == "string" or held.key == keys.position:
+        value = {piece.name: piece.text for piece in held.pieces}
+        fault = _fault(lambda: _understood(part, value if held.kind == "hash" else value["0"], held, keys))
+        return Damage(held, fault, ()) if fault else None
+    faults = [(piece, _fault(partial(_read, part, piece, held, keys))) for piece in held.pieces]
+    faulty = tuple((piece, fault) for piece, fault in faults if fault)
+    return Damage(held, None, faulty) if faulty else None
+
+
+def _understood(part: Any, value: Any, held: Held, keys: Keys) -> None:
+    if part is not None and part.command == "HGETALL":
+        part.understand(value, keys)
+        return
+    document = from_redis(value, held.key)
+    if not isinstance(document, dict):
+        raise StoreCorrupt(f"{held.key} cannot be read: no document")
+    if part is not None and part.command == "GET":
+        part.understand(document, keys)
+
+
+def _read(part: Any, piece: Piece, held: Held, keys: Keys) -> None:
+    """One field or member as it is read elsewhere."""
+    text = piece.text
+    if held.key == keys.orders_known:
+        _text(text, held.key)
+    elif held.kind == "hash" and part is not None and part.command == "HGETALL":
+        part.understand({piece.name: text}, keys)
+    elif held.kind == "hash":
+        _text(text, held.key)
+        if text[:1] in ("{", "["):
+            from_redis(text, f"{held.key}:{piece.name}")
+    else:
+        document = from_redis(text, held.key)
+        if held.key == keys.ledger_fills:
+            fill_of(document, held.key)
+        if not isinstance(document, dict):
+            raise StoreCorrupt(f"{held.key} cannot be read: no document")
+
+
+def _text(text: str, key: str) -> None:
+    try:
+        written(text)
+    except ValueError:
+        raise StoreCorrupt(f"{key} holds bytes that are no UTF-8 text") from None
+
+
+def _fault(read: Callable[[], object]) -> str | None:
+    try:
+        read()
+    except StoreCorrupt as error:
+        return str(error)
+    return None
+
+
+def _plain(text: str) -> str:
+    """The text with what UTF-8 cannot hold spelt out."""
+    return text.encode(errors="backslashreplace").decode()
