@@ -4,6 +4,7 @@ Imports: errors, domain. The table in docs/settings.md is made from `Settings.mo
 keeps the two alike.
 """
 
+import json
 import re
 import string
 from collections.abc import Mapping
@@ -23,6 +24,7 @@ from pydantic import (
     model_validator,
 )
 
+from common.domain.decision.live_gate import Shape
 from common.domain.instrument import Instrument
 from common.errors import ConfigurationError
 from common.trading_settings import TIME_TO_SEND_SECONDS, Seconds, TradingSettings
@@ -251,6 +253,13 @@ class Settings(TradingSettings):
     def least_deadline_seconds(self) -> int:
         """The shortest run that can still send an order after one call that took as long as it may."""
         return TIME_TO_SEND_SECONDS + self.exchange_timeout_seconds
+
+    @property
+    def shape(self) -> Shape:
+        """All that shapes an order, for the live gate: what is traded, where, and how."""
+        names = {"symbol", "mexc_base_url", *TradingSettings.model_fields}
+        values = self.model_dump(mode="json", include=names)
+        return Shape.of({name.upper(): v if isinstance(v, str) else json.dumps(v) for name, v in values.items()})
 
     @property
     def on_platform(self) -> bool:

@@ -94,6 +94,9 @@ class TradingSettings(BaseModel):
     execution_mode: Literal["plan", "test", "live"] = Field(
         "plan", description="`plan` places nothing, `test` asks the exchange's order/test, `live` trades"
     )
+    live_gate: Literal["off", "confirm"] = Field(
+        "off", description="`confirm`: live orders only under settings that an operator confirmed with `ops`"
+    )
     order_style: Annotated[Style, BeforeValidator(style_in)] = Field(
         OrderStyle.IOC,
         description="`ioc` (take at once, cancel the rest), `maker` (rest at the best price), `market`, "

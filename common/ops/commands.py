@@ -6,17 +6,24 @@ account's lease (`restore`).
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeGuard
 
 from common.domain.decision.guards import Pause
+from common.domain.decision.live_gate import Confirmation, Shape, differences
 from common.errors import BadRequest, StoreCorrupt
 from common.gcp.journal import follow, note
 from common.ops import quarantine, repair, restore, settle
 from common.ops.given import Given
 from common.run import Job
+<<<<<<< HEAD
 from common.store.codec import to_document
+=======
+from common.store.batch import Batch
+from common.store.codec import from_document, to_document
+from common.store.store import Store
+>>>>>>> 509a60a (Let live orders wait for confirmed settings, and count own fills into the cost of trading)
 
 log = logging.getLogger(__name__)
 TEXT_LIMIT = 500
@@ -24,6 +31,24 @@ TEXT_LIMIT = 500
 
 
 @dataclass(frozen=True, slots=True)
+<<<<<<< HEAD
+=======
+class Given:
+    """A command as it was given: its JSON object, by whom and when; `batch` takes what it writes."""
+
+    body: Mapping[str, object]
+    by: str
+    now: datetime
+    settings: Settings
+    store: Store
+    meter: Meter
+    batch: Batch
+    found: dict[str, Any] = field(default_factory=dict)
+    """What the command came upon, for the journal beside what was given."""
+
+
+@dataclass(frozen=True, slots=True)
+>>>>>>> 509a60a (Let live orders wait for confirmed settings, and count own fills into the cost of trading)
 class Command:
     """`act` raises BadRequest before it queues anything; `told` are the fields that the journal keeps."""
 
@@ -80,9 +105,32 @@ def settled(given: Given) -> Job:
     return settle.job(given.body, given.by)
 
 
+def confirmed(given: Given) -> Mapping[str, Any]:
+    """Confirm the settings that the last live run had: with `hash`, only if they are those.
+
+    What that run stored is confirmed, not what this function is configured with: the two may differ.
+    """
+    keys, wanted = given.batch.keys, given.body.get("hash")
+    found = given.store.read({"shape": ("GET", keys.shape), "before": ("GET", keys.confirmation)}, given.meter)
+    if found["shape"] is None:
+        raise BadRequest("confirm: no live run under LIVE_GATE=confirm has told its settings yet")
+    shape = from_document(Shape, found["shape"], keys.shape)
+    if wanted is not None and wanted != shape.hash:
+        raise BadRequest(f"hash: the settings of the last live run have {shape.hash}")
+    before = None
+    if found["before"] is not None:
+        before = from_document(Confirmation, found["before"], keys.confirmation).shape
+    changed = list(differences(shape, before))
+    given.batch.document(keys.confirmation, to_document(Confirmation(shape, given.by, given.now)))
+    given.found.update(hash=shape.hash, changed=changed)
+    log.warning("settings %s are confirmed by %s: %s", shape.hash, given.by, "; ".join(changed) or "no change")
+    return {"confirmed": {"hash": shape.hash, "changed": changed, "settings": dict(shape.settings)}}
+
+
 COMMANDS: Mapping[str, Command] = {
     "pause": Command(pause, ("reason", "until")),
     "resume": Command(resume),
+    "confirm": Command(confirmed, ("hash",)),
     "restore": Command(restored, ("source",)),
     "repair": Command(repaired, ("key", "confirm")),
     "settle-intent": Command(settled, ("client_order_id", "filled_quantity", "filled_notional", "reason")),
@@ -101,6 +149,7 @@ def journal(given: Given, command: Command) -> Mapping[str, Any]:
         if name in given.body:
             value = given.body[name]
             record[name] = value[:TEXT_LIMIT] if isinstance(value, str) else value
+    record |= given.found
     key, head = given.batch.keys.commands, given.batch.keys.journal_head
     try:
         chain = follow(given.store.read({"head": ("TEXT", head)}, given.meter)["head"])

@@ -125,6 +125,16 @@ class Keys:
         return self._bot("rebalance:policy")
 
     @property
+    def shape(self) -> str:
+        """The settings that shape an order as the last live run had them, for an operator to confirm."""
+        return self._bot("settings:shape")
+
+    @property
+    def confirmation(self) -> str:
+        """The settings that an operator has confirmed."""
+        return self._bot("settings:confirmed")
+
+    @property
     def trading_cost(self) -> str:
         """Seven days of what trading costs, and the bands derived from it."""
         return self._bot("trading_cost")

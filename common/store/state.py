@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from common.decimal_json import from_redis
 from common.domain.decision.guards import Pause
+from common.domain.decision.live_gate import Confirmation
 from common.domain.instrument import Instrument
 from common.domain.ledger.ledger import Ledger
 from common.domain.ledger.position import FifoView
@@ -33,7 +34,7 @@ ORDERS = ("open_intents", "recent_intents", "journal_size")
 """What the order journal is made of."""
 TRADING = (
     *(*BOOKS, *ORDERS, "day", "continuity", "pause", "program"),
-    *("last_price", "last_ticker", "last_plan", "trading_cost", "rules"),
+    *("last_price", "last_ticker", "last_plan", "trading_cost", "confirmation", "rules"),
 )
 """What a plan and its order need beside the books."""
 
@@ -67,6 +68,7 @@ class State:
     """As it stands: it is long, and seldom looked into."""
     last_ticker: str | None
     """The exchange's own answer, as it stands."""
+    confirmation: Confirmation | None
     trading_cost: str | None
     shadows: str | None
     """As they stand: nothing that is traded rests on them."""
@@ -177,6 +179,7 @@ PARTS: Mapping[str, Part] = {
     ),
     "last_plan": Part("TEXT", lambda keys, _: keys.plan_last, _as_it_stands),
     "last_ticker": Part("TEXT", lambda keys, _: keys.raw_latest("ticker_24hr"), _as_it_stands),
+    "confirmation": _document(Confirmation, lambda keys: keys.confirmation),
     "trading_cost": Part("TEXT", lambda keys, _: keys.trading_cost, _as_it_stands),
     "shadows": Part("TEXT", lambda keys, _: keys.shadows, _as_it_stands),
     "rules": Part("CACHED", lambda keys, cache: cache.full(cache.rules(_instrument(keys).pair)), _as_it_stands),

@@ -1,7 +1,7 @@
 """The policy in force at a plan: what trading costs as measured so far, the levels of that cost, the trend."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -14,15 +14,18 @@ from common.domain.decision.band import best_band
 from common.domain.decision.cost_of_trading import (
     KEPT,
     Estimate,
+    FillCost,
     Measured,
     cost_at_best,
     estimate,
+    fill_cost,
     resting_cost,
     settled,
 )
 from common.domain.decision.policy import Destination, Level, Policy
 from common.domain.decision.trend import Trend, filtered
-from common.domain.orders.order import OrderStyle
+from common.domain.instrument import Instrument, TradingRules
+from common.domain.orders.order import Fill, OrderStyle
 from common.domain.portfolio import Valuation
 from common.errors import BotError, StoreCorrupt
 from common.mexc.parse import read_depth, read_klines
@@ -35,6 +38,8 @@ log = logging.getLogger(__name__)
 SEEDED_BOOKS = 672
 """As many stored books are read when nothing was measured yet: those of seven days of quarters of an hour."""
 
+MARKED_AFTER = timedelta(minutes=15)
+"""How long after a resting fill its mid is looked at: what it cost shows in where the price went."""
 FRESH = timedelta(days=2)
 """How long ago the last day may have closed for its trend to count."""
 
@@ -48,7 +53,7 @@ class InForce:
     trend: str | None
 
 
-def in_force(run: Run, batch: Batch, seen: Snapshot, price: Decimal) -> InForce:
+def in_force(run: Run, batch: Batch, seen: Snapshot, price: Decimal, fills: Sequence[Fill]) -> InForce:
     """Measure this plan's book, queue what is known of the cost, and derive what the settings leave open."""
     settings = run.settings
     policy, fee = settings.policy, seen.rules.taker_fee
@@ -57,7 +62,7 @@ def in_force(run: Run, batch: Batch, seen: Snapshot, price: Decimal) -> InForce:
     size = _size(policy, settings.auto, least)
     measured = _stored(run) or _seeded(run, total, size, fee)
     book = None if seen.book is None else cost_at_best(seen.book, total, size, fee, run.now)
-    measured = measured.with_book(book, run.now)
+    measured = measured.with_book(book, run.now).with_fills(own_costs(fills, seen, run.instrument, run.now))
     cost = estimate(measured, fee, settings.cost_fallback)
     if settings.auto is not None and total > 0:
         measured, levels = _derived(run, measured, cost, policy, settings.auto, least, seen.rules.maker_fee)
@@ -100,6 +105,36 @@ def _seeded(run: Run, total: Decimal, size: Callable[[Decimal], Decimal], fee: D
             continue
         measured = measured.with_book(cost_at_best(book, total, size, fee, at), run.now)
     return measured
+
+
+def own_costs(fills: Sequence[Fill], seen: Snapshot, instrument: Instrument, now: datetime) -> list[FillCost]:
+    """What the bot's own fills of the last hour cost.
+
+    Taken ones against the mid they were decided on, resting ones against the first mid from 15 minutes on.
+    """
+    book = seen.book if seen.book is not None and seen.book.problem is None else None
+    costs = []
+    for fill in fills:
+        mid = fill.mid_price  # of the bot's own only
+        if mid is not None and fill.is_maker:
+            age = now - fill.executed_at
+            mid = book.mid_price if book is not None and MARKED_AFTER <= age < 2 * MARKED_AFTER else None
+        if mid is not None:
+            fee = _fee(fill, instrument, seen.rules)
+            cost = fill_cost(fill.side, fill.price, mid, fee)
+            costs.append(FillCost(fill.executed_at, fill.fill_id, cost, fill.is_maker))
+    return costs
+
+
+def _fee(fill: Fill, instrument: Instrument, rules: TradingRules) -> Decimal:
+    """The fee as a fraction of the notional; the account's own rate where its worth is not known."""
+    if fill.fee_asset == instrument.quote:
+        return quotient(fill.fee, fill.notional)
+    if fill.fee_asset == instrument.base:
+        return quotient(fill.fee, fill.quantity)
+    if fill.fee_value is not None:
+        return quotient(fill.fee_value, fill.notional)
+    return rules.maker_fee if fill.is_maker else rules.taker_fee
 
 
 def _derived(

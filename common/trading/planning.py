@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from common.decimals import ZERO, tidy
 from common.domain.decision.guards import Facts
+from common.domain.decision.live_gate import differences
 from common.domain.decision.plan import Plan
 from common.domain.decision.plan import plan as plan_on
 from common.domain.decision.policy import Cause, Hold, Policy, Rebalance
@@ -58,7 +59,7 @@ def plan(
     activity = order_journal(run).activity(run.now, day.pnl_at_start)
     batch.document(run.keys.activity, to_document(day))
     mid = _mid(run, seen)
-    applied = in_force(run, batch, seen, mid or seen.mark_price)
+    applied = in_force(run, batch, seen, mid or seen.mark_price, fills)
     facts = replace(
         _facts(run, seen, mid, activity),
         trading_cost=applied.cost,
@@ -68,6 +69,7 @@ def plan(
         ledger_known=ledger_known,
         doubt=doubt or _unreadable(run),
         expected=expected(run, fills),
+        unconfirmed=_unconfirmed(run, batch),
     )
     worked = _worked(run, batch, facts, applied.policy)
     planned = worked.plan
@@ -96,6 +98,16 @@ def _worked(run: Run, batch: Batch, facts: Facts, policy: Policy) -> Worked:
     elif worked.program is None and before is not None:
         batch.delete(run.keys.program)
     return worked
+
+
+def _unconfirmed(run: Run, batch: Batch) -> tuple[str, ...]:
+    """What the live gate waits for; the settings of this run are stored for an operator to confirm."""
+    settings = run.settings
+    if settings.live_gate == "off" or settings.execution_mode != "live":
+        return ()
+    shape, confirmed = settings.shape, run.state.confirmation
+    batch.document(run.keys.shape, to_document(shape))
+    return differences(shape, confirmed.shape if confirmed else None)
 
 
 def in_doubt(reason: str | None) -> Hold | None:

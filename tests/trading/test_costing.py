@@ -9,8 +9,21 @@ import pytest
 import redis
 
 from common.clock import milliseconds
-from tests.builders import account_payload, d, depth_payload, exchange_answers, told
-from tests.conftest import Functions, MakeBot
+from common.trading.costing import own_costs
+from common.trading.snapshot import Snapshot
+from tests.builders import (
+    QRL,
+    account_payload,
+    book,
+    d,
+    depth_payload,
+    exchange_answers,
+    fill,
+    holdings,
+    rules,
+    told,
+)
+from tests.conftest import Functions, Live, MakeBot
 from tests.fakes import NOON, FakeClock, StubExchange
 
 COST, POLICY = "bot:QRLUSDT:trading_cost", "bot:QRLUSDT:rebalance:policy"
@@ -248,3 +261,42 @@ def test_candles_that_cannot_be_used_leave_the_filter_out_and_say_so(
 def test_without_the_filter_no_candle_is_asked_for(bench: Desk) -> None:
     bench.plan(**AUTO)
     assert "klines" not in bench.exchange.paths()
+
+
+# Own fills
+
+
+def test_what_an_own_fill_cost_joins_the_books_and_is_counted_once(live: Live) -> None:
+    order = live.run()["order"]
+    assert order["status"] == "FILLED"
+    for minutes in (15, 30):
+        live.run(minutes)
+    cost = live.stored("trading_cost")
+    (fill,) = cost["fills"]
+    mid, paid = d(live.intent()["mid_price"]), order["average_fill_price"]
+    assert round(d(fill["cost"]), 6) == round(1 - paid / mid + d("0.0005"), 6)
+    assert (live.stored("rebalance:policy")["cost"]["fills"], fill["resting"]) == (1, False)
+
+
+def test_a_resting_fill_costs_what_the_price_did_in_the_quarter_of_an_hour_after_it() -> None:
+    """Sold at 2.02 when the mid was 2.01; a quarter of an hour later the mid is 2.1."""
+    sold = fill("SELL", 10, "2.02", fee="0.0101", is_maker=True, mid_price=d("2.01"))
+    later = book([("2.09", "9")], [("2.11", "9")])
+    seen = Snapshot(holdings("1000", "2000"), True, d(2), NOON, rules(), later, ())
+    for minutes, costs in ((10, []), (20, [d("0.0385952381")]), (40, [])):
+        found = own_costs([sold], seen, QRL, NOON + timedelta(minutes=minutes))
+        assert [each.cost for each in found] == costs
+        assert all(each.resting for each in found)
+
+
+def test_the_fee_of_a_fill_counts_in_whatever_asset_it_was_taken() -> None:
+    seen = Snapshot(holdings("1000", "2000"), True, d(2), NOON, rules(fee="0.0005"), None, ())
+    taken = [
+        fill("BUY", 10, 2, fee="0.02", mid_price=d(2)),
+        fill("BUY", 10, 2, number=2, fee="0.01", fee_asset="QRL", mid_price=d(2)),
+        fill("BUY", 10, 2, number=3, fee="7", fee_asset="MX", fee_value=d("0.02"), mid_price=d(2)),
+        fill("BUY", 10, 2, number=4, fee="7", fee_asset="MX", mid_price=d(2)),
+        fill("BUY", 10, 9, number=5),  # somebody else's: no mid
+    ]
+    costs = [each.cost for each in own_costs(taken, seen, QRL, NOON)]
+    assert costs == [d("0.001"), d("0.001"), d("0.001"), d("0.0005")]

@@ -79,6 +79,7 @@ class Facts:
     average_cost: Decimal | None = None
     doubt: Hold | None = None
     expected: Expected | None = None
+    unconfirmed: tuple[str, ...] = ()
     trading_cost: Estimate | None = None
     trend: str | None = None
     program: str | None = None

@@ -4,7 +4,16 @@ from dataclasses import dataclass
 
 from common.decimals import exact
 from common.domain.decision.guards import Facts, ages, jump, review
-from common.domain.decision.policy import BALANCES_CHANGED, Cause, Check, Hold, Limits, Policy, Rebalance
+from common.domain.decision.policy import (
+    BALANCES_CHANGED,
+    SETTINGS_CHANGED,
+    Cause,
+    Check,
+    Hold,
+    Limits,
+    Policy,
+    Rebalance,
+)
 from common.domain.decision.rule import Decision, decide
 from common.domain.orders.order import OrderIntent
 
@@ -32,8 +41,8 @@ class Plan:
 def plan(facts: Facts, policy: Policy, limits: Limits) -> Plan:
     """Decide, hold the decision against every guard, and size the order.
 
-    A reason in doubt comes first, then balances that jumped, a refusal, and what has grown old. Raises
-    InvalidAmount for a negative or non-finite price or balance.
+    A reason in doubt comes first, then settings that are not confirmed, balances that jumped, a refusal, and what
+    has grown old. Raises InvalidAmount for a negative or non-finite price or balance.
     """
     decision = decide(facts.holdings, facts.mark_price, policy, facts.rules, facts.instrument, facts.average_cost)
     hold, checks = facts.doubt, decision.checks
@@ -44,10 +53,14 @@ def plan(facts: Facts, policy: Policy, limits: Limits) -> Plan:
         checks, refusals, intent = (*checks, *reviewed.checks), reviewed.refusals, reviewed.intent
         if refusals and limits.binding:
             hold = hold or Hold(f"Order refused: {refusals[0]}", Cause.REFUSED)
+    if facts.unconfirmed:
+        told = "; ".join(facts.unconfirmed)
+        checks = (*checks, Check("live_gate", "unconfirmed", "confirmed", False, told))
+        hold = facts.doubt or Hold(SETTINGS_CHANGED, Cause.UNCONFIRMED)
     jumped = jump(facts, limits)
     if jumped is not None:
         checks, refusals, intent = (*checks, jumped), (*refusals, BALANCES_CHANGED), None
-        if limits.binding:
+        if limits.binding and not facts.unconfirmed:
             hold = facts.doubt or Hold(BALANCES_CHANGED, Cause.BALANCES)
     fresh = ages(facts, limits)
     old = next((age for age in fresh if not age.passed), None)

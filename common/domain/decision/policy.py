@@ -17,6 +17,7 @@ INSUFFICIENT = "Insufficient price or balance"
 WITHIN_THRESHOLD = "Within threshold"
 BELOW_MINIMUM = "Below minimum after rounding"
 BELOW_COST = "Price below cost basis"
+SETTINGS_CHANGED = "Settings changed: confirm them"
 BALANCES_CHANGED = "Balances changed without a fill: looking once more"
 HALF = Decimal("0.5")
 
@@ -146,6 +147,7 @@ class Cause(StrEnum):
     STALE = "stale"
     UNRESOLVED = "unresolved"
     BALANCES = "balances"
+    UNCONFIRMED = "unconfirmed"
     UNREADABLE = "unreadable"
 
 
