@@ -6,7 +6,7 @@ account's lease (`restore`).
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeGuard
 
@@ -17,13 +17,7 @@ from common.gcp.journal import follow, note
 from common.ops import quarantine, repair, restore, settle
 from common.ops.given import Given
 from common.run import Job
-<<<<<<< HEAD
-from common.store.codec import to_document
-=======
-from common.store.batch import Batch
 from common.store.codec import from_document, to_document
-from common.store.store import Store
->>>>>>> 509a60a (Let live orders wait for confirmed settings, and count own fills into the cost of trading)
 
 log = logging.getLogger(__name__)
 TEXT_LIMIT = 500
@@ -31,24 +25,6 @@ TEXT_LIMIT = 500
 
 
 @dataclass(frozen=True, slots=True)
-<<<<<<< HEAD
-=======
-class Given:
-    """A command as it was given: its JSON object, by whom and when; `batch` takes what it writes."""
-
-    body: Mapping[str, object]
-    by: str
-    now: datetime
-    settings: Settings
-    store: Store
-    meter: Meter
-    batch: Batch
-    found: dict[str, Any] = field(default_factory=dict)
-    """What the command came upon, for the journal beside what was given."""
-
-
-@dataclass(frozen=True, slots=True)
->>>>>>> 509a60a (Let live orders wait for confirmed settings, and count own fills into the cost of trading)
 class Command:
     """`act` raises BadRequest before it queues anything; `told` are the fields that the journal keeps."""
 

@@ -1,8 +1,9 @@
 """A command as an operator gave it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from common.config import Settings
 from common.meter import Meter
@@ -21,3 +22,5 @@ class Given:
     store: Store
     meter: Meter
     batch: Batch
+    found: dict[str, Any] = field(default_factory=dict)
+    """What the command came upon, for the journal beside what was given."""
