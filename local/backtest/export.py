@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from common.decimal_json import to_answer
-from common.decimals import plain
+from common.decimals import plain, tidy
 from common.domain.decision.policy import Level
 from common.report.statistics import Interval
 from local.backtest.figures import Figures
@@ -53,12 +53,12 @@ def _text(value: Any) -> str:
 def _totals(figures: Figures) -> dict[str, Any]:
     return {
         "trades": len(figures.replay.events),
-        "final_value": figures.final_value,
-        "held_value": figures.held_value,
-        "fees": figures.fees,
-        "slippage": figures.slippage,
-        "turnover": figures.turnover,
-        "max_drawdown": figures.max_drawdown,
+        "final_value": tidy(figures.final_value),
+        "held_value": tidy(figures.held_value),
+        "fees": tidy(figures.fees),
+        "slippage": tidy(figures.slippage),
+        "turnover": tidy(figures.turnover),
+        "max_drawdown": tidy(figures.max_drawdown),
     }
 
 
@@ -66,10 +66,10 @@ def _event(event: Event) -> dict[str, Any]:
     return {
         "time": event.time.isoformat(),
         "side": event.side.value,
-        "quantity": event.quantity,
+        "quantity": tidy(event.quantity),
         "decision_price": event.decision_price,
-        "fill_price": event.fill_price,
-        "fee": event.fee,
+        "fill_price": tidy(event.fill_price),
+        "fee": tidy(event.fee),
     }
 
 
