@@ -21,7 +21,7 @@ def main(arguments: argparse.Namespace) -> int:
         if arguments.json:
             print(to_answer(state(view)))
             return 0
-        values = gather(view)
+        values = gather(view, curves=arguments.html is not None)
     print(content.careful(content.sentence, values))
     print()
     print("\n".join(content.lines(values)))

@@ -21,7 +21,7 @@ from common.service import Bot
 
 def values_of(bot: Bot) -> Values:
     """All that the report rests on, as the bot's Redis holds it now."""
-    return gather(View(bot.settings, bot.clock, bot.store, Meter(), bot.clock.now(), None))
+    return gather(View(bot.settings, bot.clock, bot.store, Meter(), bot.clock.now(), None), curves=True)
 
 
 def show(console: Console, values: Values, plans: Sequence[Mapping[str, Any]], checks: Mapping[str, bool]) -> None:

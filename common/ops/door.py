@@ -30,7 +30,7 @@ Shown = Callable[[View, Mexc], Mapping[str, Any] | Page]
 def report(view: View, _: Mexc) -> Page:
     """The report as a page of its own (contract.md §14); on a laptop it follows the bot by itself."""
     refresh = None if view.settings.on_platform else REFRESH_SECONDS
-    return Page(page.render(gather(view), refresh), "text/html", PAGE_HEADERS)
+    return Page(page.render(gather(view, curves=True), refresh), "text/html", PAGE_HEADERS)
 
 
 def status(view: View, _: Mexc) -> Page:

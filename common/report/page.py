@@ -8,7 +8,7 @@ from statistics import median
 
 from common.decimals import quotient
 from common.domain.performance.equity import Point
-from common.report import content, pictures
+from common.report import content, pictures, returns
 from common.report.html import NOTHING, Child, Markup, document, join, table, tag
 from common.report.style import SCRIPT, STYLE
 from common.report.values import Document, Values
@@ -57,7 +57,7 @@ def long_points(values: Values) -> Sequence[Point]:
 
 def _value(values: Values) -> Sequence[Child]:
     points = long_points(values)
-    return [pictures.value(values, points)] if len(points) > 1 else []
+    return [pictures.value(values, points), _facts(returns.facts(values, points))] if len(points) > 1 else []
 
 
 def _mix(values: Values) -> Sequence[Child]:
@@ -66,7 +66,25 @@ def _mix(values: Values) -> Sequence[Child]:
 
 def _drawdown(values: Values) -> Sequence[Child]:
     points = long_points(values)
-    return [pictures.drawdown(points)] if len(points) > 1 else []
+    return [tag("p", returns.fall(points), class_="note"), pictures.drawdown(points)] if len(points) > 1 else []
+
+
+def _shadows(values: Values) -> Sequence[Child]:
+    """What other policies would have made of the same days, drift left out."""
+    found = returns.compared(values)
+    if not found:
+        return []
+    words = (
+        "Each decides on paper at every slot and pays the measured cost. Growth that comes from leaning one way "
+        "while the price went there is left out; the bars hold 95 % of a stationary bootstrap of the days."
+    )
+    told = [tag("p", words, class_="note")]
+    if not any(each.interval for each in found):
+        days = max(each.days for each in found)
+        told.append(tag("p", f"{days} whole days so far: too few to tell policies apart.", class_="note"))
+    elif not any(each.interval and each.interval.excludes_zero for each in found):
+        told.append(tag("p", "The days so far cannot tell these policies from the bot\u2019s own.", class_="note"))
+    return [*told, pictures.shadows(values, found)]
 
 
 def _next(values: Values) -> Sequence[Child]:
@@ -227,6 +245,7 @@ SECTIONS: Sequence[tuple[str, Callable[[Values], Sequence[Child]]]] = (
     ("The mix, and when it traded", _mix),
     ("Where the difference comes from", _attribution),
     ("What trading costs", _costs),
+    ("Other policies on paper", _shadows),
     ("Drawdown", _drawdown),
     ("Profit and loss", _profit),
     ("Runs", _runs),
@@ -236,9 +255,10 @@ SECTIONS: Sequence[tuple[str, Callable[[Values], Sequence[Child]]]] = (
 
 def _foot(values: Values) -> Markup:
     revision = f"Revision {values.revision}. " if values.revision else ""
+    replayed = f"{values.replayed.told[:1].upper()}{values.replayed.told[1:]}. " if values.replayed else ""
     return tag(
         "footer",
-        f"{revision}Settings {values.settings_hash}. "
+        f"{replayed}{revision}Settings {values.settings_hash}. "
         "Every number comes from the exchange\u2019s own answers as they are stored; times are UTC.",
     )
 

@@ -10,7 +10,8 @@ from common.domain.instrument import Side
 from common.domain.performance.attribution import SUMMANDS
 from common.domain.performance.equity import Point
 from common.report import series, svg
-from common.report.html import Markup, figure, legend, table
+from common.report.html import Markup, figure, legend, table, tag
+from common.report.returns import Compared
 from common.report.scales import Linear, Log, Time
 from common.report.values import Document, Values
 from common.report.words import clock, exactly, money, percent, price
@@ -207,6 +208,53 @@ def drawdown(points: Sequence[Point]) -> Markup:
     kept = series.sampled(list(zip(points, depths, strict=True)), ROWS)
     rows = [[clock(point.at), percent(depth, 2)] for point, depth in kept]
     return figure(picture, table("Below the highest so far", ["Time", "Drawdown"], rows))
+
+
+def shadows(values: Values, found: Sequence[Compared]) -> Markup:
+    """Each shadow\u2019s growth beyond the account\u2019s, a dot, within its interval, a bar; and the table."""
+    shown = [(each, *_bounds(each)) for each in found]
+    ends = [bound for _, low, middle, high in shown for bound in (low, middle, high)]
+    scale = Linear.over([ZERO, *ends], 6, svg.WIDTH - 6)
+    zero, height = svg.across(scale(ZERO)), svg.ROW * len(shown)
+    parts: list[Markup] = [tag("line", x1=zero, x2=zero, y1=0, y2=height, class_="zero")]
+    told = []
+    for index, (each, low, middle, high) in enumerate(shown):
+        top, words = svg.ROW * index, percent(middle, 2, signed=True)
+        parts += [svg.words(each.name, "0", top + 14), svg.words(words, "100%", top + 14, "end")]
+        if each.interval is not None:
+            parts.append(svg.bar(scale(low), scale(high) - scale(low), top + 21, 7, "span"))
+        parts.append(svg.marker(scale(middle), top + 24.5, "dot", "bot", f"{each.name}: {words}"))
+        told.append(f"{each.name} {words}{_between(each)}")
+    picture = svg.picture(
+        "shadows", "Other policies against the bot", f"{'; '.join(told)}.", height, tag("g", *parts, class_="names")
+    )
+    rows = [
+        [
+            each.name,
+            f"{percent(middle, 2, signed=True)}{_between(each)}",
+            f"{money(each.ahead, signed=True)}",
+            str(each.orders),
+            money(each.paid),
+            str(each.days),
+        ]
+        for each, _, middle, _ in shown
+    ]
+    heads = ["Policy", "Growth beyond the bot\u2019s", f"Worth more, {values.quote}", "Orders", "Costs", "Days"]
+    return figure(picture, table("Drift-neutral growth, and what each would be worth", heads, rows))
+
+
+def _bounds(each: Compared) -> tuple[Decimal, Decimal, Decimal]:
+    """Low, estimate, high; without an interval all the same."""
+    if each.interval is None:
+        return each.growth, each.growth, each.growth
+    return Decimal(str(each.interval.low)), each.growth, Decimal(str(each.interval.high))
+
+
+def _between(each: Compared) -> str:
+    low, _, high = _bounds(each)
+    if each.interval is None:
+        return ""
+    return f" ({percent(low, 2, signed=True)} to {percent(high, 2, signed=True)})"
 
 
 def _time(points: Sequence[Point]) -> Time:

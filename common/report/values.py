@@ -5,24 +5,30 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeVar
 
 from common.config import Settings
 from common.decimals import ZERO, quotient
 from common.domain.instrument import Instrument
 from common.domain.orders.journal import JournalEntry
 from common.domain.performance.attribution import Attribution
-from common.domain.performance.equity import Point
+from common.domain.performance.equity import Flow, Point
+from common.domain.performance.shadows import Day, Shadows
+from common.domain.performance.track import Track
 from common.errors import StoreCorrupt
 from common.run import View
-from common.store.codec import moment_or_none
+from common.store.codec import from_document, moment_or_none
 from common.store.keys import Keys
 from common.store.records import entry_of
 from common.store.store import Read
+from common.trading.replay import Replayed, replay
 
 Document = Mapping[str, Any]
 INTERVALS = {"balance": 180, "price": 60, "cost": 300, "fifteen_min_job": 900}
 """Seconds between two slots of each unpaused job."""
+T = TypeVar("T")
+REPLAYED = 96
+"""Plans that the page makes again: those of a day; `verify` makes all of them."""
 REPORTS = 672
 """Reports of the 15-minute job that are looked at: those of a week."""
 
@@ -64,9 +70,14 @@ class Values:
     commands: Sequence[Document] = ()
     runs: Mapping[str, Document | None] = field(default_factory=dict)
     reports: Sequence[Document] = ()
-    attribution: Attribution | None = None
+    track: Track | None = None
+    start_price: Decimal | None = None
+    flows: Sequence[Flow] = ()
     slots: Sequence[Point] = ()
     days: Sequence[Point] = ()
+    shadows: Shadows | None = None
+    shadow_days: Sequence[Day] = ()
+    replayed: Replayed | None = None
     unreadable: Sequence[str] = ()
 
     @property
@@ -88,6 +99,10 @@ class Values:
     def since(self, at: datetime | None) -> int | None:
         """Whole seconds since a moment; None when there is none."""
         return None if at is None else max(int((self.now - at).total_seconds()), 0)
+
+    @property
+    def attribution(self) -> Attribution | None:
+        return self.track.now().attribution if self.track else None
 
     @property
     def paused(self) -> Document | None:
@@ -113,6 +128,7 @@ class Values:
 def reads(keys: Keys) -> Mapping[str, Read]:
     return {
         "cost": ("HGETALL", keys.cost),
+        "inception": ("GET", keys.inception),
         "plan": ("GET", keys.plan_last),
         "policy": ("GET", keys.policy),
         "balances": ("GET", keys.account_balance),
@@ -127,9 +143,13 @@ def reads(keys: Keys) -> Mapping[str, Read]:
     }
 
 
-def gather(view: View) -> Values:
-    """Read everything; what is corrupt is left out and named in `unreadable`."""
+def gather(view: View, *, curves: bool = False) -> Values:
+    """Read what lines of text rest on, with `curves` the history as well that the page draws.
+
+    What is corrupt is left out and named in `unreadable`.
+    """
     found, unreadable = view.store.survey(reads(view.keys), view.meter)
+    keys, read = view.keys, _Reading(view, unreadable)
     settings = view.settings
     return Values(
         instrument=settings.instrument,
@@ -150,7 +170,10 @@ def gather(view: View) -> Values:
         commands=found["commands"] or [],
         reports=found["reports"] or [],
         runs={name: found[f"run {name}"] for name in (*INTERVALS, "rebalance")},
+        track=read.one(Track, keys.attribution),
+        start_price=_price((found["inception"] or {}).get("price")),
         unreadable=unreadable,
+        **(read.curves() if curves else {}),
     )
 
 
@@ -159,6 +182,55 @@ def _mode(plan: Any, settings: Settings) -> str:
     made_with = plan.get("settings") if isinstance(plan, Mapping) else None
     told = made_with.get("execution_mode") if isinstance(made_with, Mapping) else None
     return told if isinstance(told, str) else settings.execution_mode
+
+
+def _price(value: Any) -> Decimal | None:
+    return value if isinstance(value, Decimal) and value > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """Typed values out of the store; what cannot be read is named in `unreadable`."""
+
+    view: View
+    unreadable: list[str]
+
+    def one(self, kind: type[T], key: str) -> T | None:
+        found = self._read("GET", key)
+        return None if found is None else next(iter(self._typed(kind, [found], key)), None)
+
+    def all(self, kind: type[T], key: str) -> list[T]:
+        """A whole sorted set, oldest first."""
+        return self._typed(kind, self._read("ZRANGE", key, "0", "-1") or [], key)
+
+    def curves(self) -> dict[str, Any]:
+        keys, replayed = self.view.keys, None
+        try:
+            replayed = replay(self.view.store, self.view.meter, REPLAYED)
+        except StoreCorrupt as error:
+            self.unreadable.append(str(error))
+        return {
+            "flows": self.all(Flow, keys.flows),
+            "slots": self.all(Point, keys.equity_slots),
+            "days": self.all(Point, keys.equity_days),
+            "shadows": self.one(Shadows, keys.shadows),
+            "shadow_days": self.all(Day, keys.shadow_days),
+            "replayed": replayed,
+        }
+
+    def _read(self, command: str, key: str, *more: str) -> Any:
+        try:
+            return self.view.store.read({"it": (command, key, *more)}, self.view.meter)["it"]
+        except StoreCorrupt as error:
+            self.unreadable.append(str(error))
+            return None
+
+    def _typed(self, kind: type[T], documents: Sequence[Any], key: str) -> list[T]:
+        try:
+            return [from_document(kind, document, key) for document in documents]
+        except StoreCorrupt as error:
+            self.unreadable.append(str(error))
+            return []
 
 
 def _entries(documents: Mapping[str, Any] | None, key: str, unreadable: list[str]) -> list[JournalEntry]:

@@ -8,6 +8,8 @@ import pytest
 
 from common.domain.orders.journal import IntentState, JournalEntry
 from common.domain.performance.attribution import Attribution
+from common.domain.performance.equity import Shares
+from common.domain.performance.track import Track
 from common.report import content
 from common.report.values import Values, settings_hash
 from common.report.words import money, price
@@ -30,7 +32,9 @@ def worked() -> Attribution:
 def told(state: Attribution, at: str) -> Values:
     lines = state.at(d(at))
     document = {name: getattr(lines, name) for name in type(lines).__slots__} | {"since": lines.since.isoformat()}
-    return Values(QRL, NOON, cost={"attribution": document}, attribution=state)
+    return Values(
+        QRL, NOON, cost={"attribution": document}, track=Track(state, Shares.begin(d(1), d(1)), NOON, NOON)
+    )
 
 
 def test_the_sentence_says_what_it_brought_what_it_cost_and_up_to_which_price() -> None:

@@ -50,6 +50,7 @@ def test_the_page_tells_in_the_order_a_reader_asks() -> None:
         "The mix, and when it traded",
         "Where the difference comes from",
         "What trading costs",
+        "Other policies on paper",
         "Drawdown",
         "Profit and loss",
         "Runs",
@@ -76,7 +77,7 @@ def test_the_page_loads_nothing_and_links_nowhere() -> None:
 
 def test_every_picture_is_an_image_with_words_and_a_table() -> None:
     figures = re.findall(r"<figure>.*?</figure>", TEXT)
-    assert len(figures) == 4
+    assert len(figures) == 5
     for figure in figures:
         assert figure.count('role="img"') == 1
         assert re.search(r"<title id=[^>]*>[^<]+</title><desc id=[^>]*>[^<]+</desc>", figure)

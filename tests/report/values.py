@@ -12,7 +12,11 @@ from common.domain.orders.journal import IntentState, JournalEntry
 from common.domain.orders.order import OrderIntent, OrderStyle, client_order_id
 from common.domain.performance.attribution import Attribution
 from common.domain.performance.equity import Point, Shares
+from common.domain.performance.shadows import Day, Paper, Shadows
+from common.domain.performance.track import Track
+from common.report import series
 from common.report.values import Values
+from common.trading.replay import Replayed
 from tests.builders import QRL, d
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -155,6 +159,20 @@ def values(days: int = 365, slots: int = 1000, seed: int = 11, **more: Any) -> V
         "updated_at": last.at.isoformat(),
     }  # fmt: skip
     at = last.at.replace(second=0)
+    real = Paper(daily[0].at, last.attribution.real.base, last.attribution.real.quote, last.value)
+    rng = random.Random(seed)
+    papers = {
+        name: replace(real, quote=real.quote + number, orders=12 * number, paid=d(number) / 3)
+        for number, name in enumerate(("5 points half-way", "auto", "1 point to target", "monthly", "hold"))
+    }
+    shadow_days = [
+        Day(
+            point.at.date(),
+            d(0),
+            {name: Decimal(round(rng.gauss(8 - 5 * n, 60))) / 100_000 for n, name in enumerate(papers)},
+        )
+        for point in daily
+    ]
     return Values(
         **{
             "instrument": QRL,
@@ -174,7 +192,12 @@ def values(days: int = 365, slots: int = 1000, seed: int = 11, **more: Any) -> V
                 for name in ("balance", "price", "cost", "fifteen_min_job")
             },
             "reports": [report(at - index * SLOT) for index in range(672)],
-            "attribution": last.attribution,
+            "track": Track(last.attribution, last.shares, last.at, last.at),
+            "start_price": daily[0].mid,
+            "flows": series.flows(daily),
+            "shadows": Shadows(last.at, last.mid, last.attribution.held, real, papers),
+            "shadow_days": shadow_days,
+            "replayed": Replayed(96, 96, 0, ()),
             "slots": points,
             "days": daily,
             **more,
