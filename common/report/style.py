@@ -100,9 +100,11 @@ footer{margin-top:3rem;border-top:1px solid var(--hair);padding-top:1rem;font-si
   html{font-size:10.5pt}
   body{padding:0;max-width:none}
   section{margin-top:1.25rem;padding-top:.9rem}
-  figure,tr,li{break-inside:avoid}
+  figure svg,tr,li{break-inside:avoid}
   h2,h3{break-after:avoid}
   summary{display:none}
+  table{font-size:8pt;line-height:1.25}
+  th,td{padding:.12rem .6rem .12rem 0}
   details::details-content{content-visibility:visible;block-size:auto}
   .scroll{overflow:visible}
 }
