@@ -201,7 +201,7 @@ except ValueError:
     output = {}
 bots = output.get("bots", {})
 if not bots:
-    sys.exit("Terraform knows of no deployment here yet: ./deploy.sh apply first")
+    sys.exit("Terraform knows of no deployment here: ./deploy.sh apply first (in a fresh checkout of one that is up: ./deploy.sh plan)")
 names = ", ".join(sorted(bots))
 if wanted not in bots and (wanted or len(bots) > 1):
     sys.exit(f"no such bot: {wanted} (one of: {names})" if wanted else f"which bot? --bot NAME, one of: {names}")
@@ -255,7 +255,7 @@ carry_over() {
 }
 
 provision() { # plan|apply, [profile or saved plan], terraform's arguments
-  local verb=$1 billing_account
+  local verb=$1 billing_account plan
   shift
   need terraform gcloud curl python3
   need_login
@@ -283,9 +283,11 @@ provision() { # plan|apply, [profile or saved plan], terraform's arguments
     apply*)
       ! is_one_of "$1" "$profiles" || die "a profile stays: write profile = \"$1\" into terraform/$variables_file, then ./deploy.sh apply"
       [ -f "$1" ] || [ -f "$terraform_dir/$1" ] || die "no such saved plan: $1"
+      plan=$1
+      [ ! -f "$1" ] || plan="$(cd "$(dirname "$1")" && pwd)/$(basename "$1")" # terraform itself runs in another folder
+      shift
       init
-      [ ! -f "$1" ] || set -- "$(cd "$(dirname "$1")" && pwd)/$(basename "$1")" "${@:2}"
-      in_terraform apply "${@:2}" "$1"
+      in_terraform apply "$@" "$plan"
       return
       ;;
     *) ;;

@@ -345,6 +345,26 @@ def test_terraform_refuses_an_incomplete_checkout_too(checkout: Path, tmp_path: 
         _archived({"price": (checkout, "price")}, tmp_path / "module")
 
 
+def test_the_script_keeps_to_what_bash_3_2_knows() -> None:
+    """No such bash is on every machine that tests: macOS has it, and DEPLOY_BASH runs all of this with it."""
+    script = re.sub(r"python3 -c '.*?'", "", (ROOT / "deploy.sh").read_text(), flags=re.DOTALL)
+    newer = (
+        r"\b(declare|local|typeset) -[a-zA-Z]*[Ang]",  # associative arrays, references, globals
+        r"\b(mapfile|readarray|coproc|inherit_errexit|globstar|lastpipe)\b|wait -n",
+        r"\$\{\w+(\[[^]]*\])?(\^|,|@[A-Za-z])",  # upper and lower case, ${x@Q}
+        r"\$\{\w+\[-\d|\$\{@:",  # counted from the end; slices of no words under set -u
+        r"&>>|\|&|;;?&|\{[0-9]+\.\.[0-9]+\.\.|%\(.*\)T|\$EPOCH",
+    )
+    assert [found.group() for pattern in newer for found in re.finditer(pattern, script)] == []
+    arrays = re.findall(r"(?<!\+)\"\$\{(\w+)\[@\]\}\"", script)  # an empty one is unbound there
+    bare = [
+        name
+        for name in arrays
+        if f'${{{name}[@]+"${{{name}[@]}}"}}' not in script and f"${{#{name}[@]}} -eq 0" not in script
+    ]
+    assert bare == []
+
+
 # --- what has to be there -------------------------------------------------------------------------------------
 
 COMMANDS = [
