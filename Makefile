@@ -58,7 +58,7 @@ soak: $(READY) ## what takes long: every fault at every step, fresh seeded days 
 	@$(BIN)/python terraform/tests/mutants
 
 settings: $(READY) ## write the names of all settings to terraform/settings.json, which Terraform holds its own against
-	@$(BIN)/python -c 'import json; from common.config import Settings as S; print(json.dumps(sorted(name.upper() for name in S.model_fields), indent=2))' >terraform/settings.json
+	@$(BIN)/python -c 'import json; from common.config import names; print(json.dumps(names(), indent=2))' >terraform/settings.json
 
 lock: ## pin the newest releases of RUNTIME and DEVELOPMENT (needs uv)
 	printf '%s\n' $(RUNTIME) | uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links -o requirements.txt -

@@ -274,6 +274,12 @@ class Settings(TradingSettings):
         return Instrument.from_symbol(self.symbol)
 
 
+def names() -> Mapping[str, list[str]]:
+    """The environment's names of all settings, and of those that are secret: what terraform/settings.json holds."""
+    fields = {name.upper(): str(field.annotation) for name, field in Settings.model_fields.items()}
+    return {"known": sorted(fields), "secret": sorted(name for name in fields if "SecretStr" in fields[name])}
+
+
 _NAMED_LIKE_OURS = ("MAX_", "MIN_", "REDIS_", "MEXC_")
 _OF_OTHERS = ("HTTP_PROXY",)
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.config import GOOGLE_CERTS_URL, Settings, nearly_settings
+from common.config import GOOGLE_CERTS_URL, Settings, names, nearly_settings
 from common.domain.decision.policy import CostGuard, Destination, Level, Limits, Policy
 from common.domain.instrument import Instrument
 from common.domain.orders.order import OrderStyle
@@ -554,11 +554,11 @@ def test_every_setting_is_used_and_tested() -> None:
 
 
 def test_terraform_knows_every_setting_of_the_bot_and_no_other() -> None:
-    known = set(json.loads((Path(__file__).parent.parent / "terraform" / "settings.json").read_text()))
-    settings = {name.upper() for name in Settings.model_fields}
-    assert known == settings, (
-        f"terraform/settings.json, lacking or stale: {known ^ settings}; `make settings` writes it"
-    )
+    written = json.loads((Path(__file__).parent.parent / "terraform" / "settings.json").read_text())
+    known, ours = set(written["known"]), set(names()["known"])
+    assert known == ours, f"terraform/settings.json, lacking or stale: {known ^ ours}; `make settings` writes it"
+    assert written["secret"] == names()["secret"], "`make settings` writes it"
+    assert {"MEXC_SECRET_KEY", "REDIS_PASSWORD", "REDIS_URL"} <= set(written["secret"])
 
 
 def test_a_run_too_short_to_send_an_order_is_refused_with_the_least_that_works() -> None:

@@ -205,7 +205,7 @@ run "each_function_is_told_what_it_reads" {
   assert {
     condition = setunion(local.reserved_settings, ["LOG_EXECUTION_ID"]) == setunion(setsubtract(toset(flatten([
       for function in concat(values(module.job), [module.ops]) : keys(function.function.service_config[0].environment_variables)
-    ])), keys(var.settings)), ["K_SERVICE"])
+    ])), keys(var.settings)), ["K_REVISION", "K_SERVICE"])
     error_message = "reserved_settings has to name exactly what is set here."
   }
 }

@@ -72,7 +72,7 @@ run "the_metrics_are_read_off_one_line_a_run" {
       "15min_job_success_rate"       = ["${local.finished}\njsonPayload.task=\"15-min-job\"", "DELTA", "INT64", "1", null, { status = "EXTRACT(jsonPayload.status)" }, []]
       "job_runs"                     = ["${local.finished}", "DELTA", "INT64", "1", null, { status = "EXTRACT(jsonPayload.status)", task = "EXTRACT(jsonPayload.task)" }, []]
       "rebalance_failures"           = ["${local.finished}\njsonPayload.task=(\"15-min-job\" OR \"rebalance\")\njsonPayload.status=(\"error\" OR \"partial\")\nNOT jsonPayload.rebalance_action=\"HOLD\"", "DELTA", "INT64", "1", null, { task = "EXTRACT(jsonPayload.task)" }, []]
-      "unresolved_orders" = ["${local.finished}\njsonPayload.task=\"15-min-job\"\njsonPayload.attention=\"unresolved_order\"", "DELTA", "INT64", "1", null, { task = "EXTRACT(jsonPayload.task)" }, []]
+      "unresolved_orders"            = ["${local.finished}\njsonPayload.task=\"15-min-job\"\njsonPayload.attention=\"unresolved_order\"", "DELTA", "INT64", "1", null, { task = "EXTRACT(jsonPayload.task)" }, []]
       "shared_auth_failures"         = ["${local.finished}\njsonPayload.auth_failure:*", "DELTA", "INT64", "1", null, { reason = "EXTRACT(jsonPayload.auth_failure)", task = "EXTRACT(jsonPayload.task)" }, []]
     })
     error_message = "A metric has another name, counts other lines, or measures or labels them otherwise."

@@ -34,14 +34,15 @@ locals {
     ))
   }
 
-  # What var.settings may name: the bot's own settings (`make settings` writes the file), but none of those set here.
-  known_settings = jsondecode(file("${path.module}/../../settings.json"))
+  # What var.settings may name: the bot's own settings (`make settings` writes the file), but none that is secret, set here,
+  # or set by the platform.
+  known_settings  = jsondecode(file("${path.module}/../../settings.json")).known
+  secret_settings = jsondecode(file("${path.module}/../../settings.json")).secret
   reserved_settings = [
-    "AUTH_MODE", "EXECUTION_MODE", "GOOGLE_CLOUD_PROJECT", "JOURNAL_BUCKET", "K_SERVICE", "LOG_LEVEL", "MEXC_BASE_URL",
+    "AUTH_MODE", "EXECUTION_MODE", "GOOGLE_CLOUD_PROJECT", "JOURNAL_BUCKET", "K_REVISION", "K_SERVICE", "LOG_LEVEL", "MEXC_BASE_URL",
     "MEXC_KEY_CREATED", "MIN_NOTIONAL_USDT", "OIDC_AUDIENCE", "OPERATOR_ACCOUNTS", "REDIS_CA", "REDIS_HOST", "REDIS_KEY_PREFIX",
     "REDIS_PORT", "RUN_DEADLINE_SECONDS", "SCHEDULER_SERVICE_ACCOUNT", "SYMBOL", "TARGET_RATIO", "THRESHOLD_PCT",
   ]
-  secret_settings = ["MEXC_API_KEY", "MEXC_SECRET_KEY", "REDIS_PASSWORD", "REDIS_URL"]
 
   common_environment = merge(var.settings, {
     GOOGLE_CLOUD_PROJECT = var.project_id
