@@ -221,7 +221,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     url = os.environ.get("REDIS_URL")
     if not url:
-        print("REDIS_URL is not set: where the ledger lies", file=sys.stderr)
+        told = "REDIS_URL is not set; give the Redis that holds the ledger: REDIS_URL=redis://127.0.0.1:6379/0"
+        print(told, file=sys.stderr)
         return 2
     client = redis.Redis.from_url(url, decode_responses=True, protocol=2)
     try:

@@ -43,7 +43,7 @@ def main(arguments: argparse.Namespace) -> int:
     if candles and candles.end < end:
         end = candles.end
         console.print(f"CANDLES ends at {end:%Y-%m-%d %H:%M} UTC, before {arguments.hours} hours are over")
-    with stage.set_up(arguments, console, "INFO", start) as (env, simulation):
+    with stage.set_up(arguments, console, start) as (env, simulation):
         clock = SimulatedClock(start, simulation.set_time) if simulation else SystemClock()
         bot, folder = stage.install(env, clock), stage.results()
         stage.log_to(folder / "run.log")

@@ -25,7 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     console = stage.console()
     stage.candles(arguments)
-    with stage.set_up(arguments, console, "INFO", state=arguments.state) as (env, _):
+    with stage.set_up(arguments, console, state=arguments.state) as (env, _):
         stage.install(env, SystemClock())
         try:
             return _serve(arguments.port, console)

@@ -84,11 +84,7 @@ def first_minute(candles: Candles | None) -> datetime:
 
 @contextmanager
 def set_up(
-    arguments: argparse.Namespace,
-    console: Console,
-    log_level: str,
-    start: datetime | None = None,
-    state: Path | None = None,
+    arguments: argparse.Namespace, console: Console, start: datetime | None = None, state: Path | None = None
 ) -> Iterator[tuple[dict[str, str], Simulation | None]]:
     """The environment to build the bot from, and the simulated exchange unless a real one is asked for.
 
@@ -97,7 +93,7 @@ def set_up(
     """
     kept = {"REDIS_URL": "redis://kept.invalid/0"} if state else {}
     mode = execution_mode(arguments, {**os.environ, **kept})
-    env = {"LOG_LEVEL": log_level, **os.environ, "AUTH_MODE": "header", "EXECUTION_MODE": mode}
+    env = {**os.environ, "AUTH_MODE": "header", "EXECUTION_MODE": mode}
     settings = _checked(env, arguments)
     with orderly_end(), redis_for_run(os.environ.get("REDIS_URL"), state) as (url, kind):
         console.print(f"Redis: {kind}")

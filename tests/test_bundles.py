@@ -19,16 +19,8 @@ import requests
 
 from local.exchange import ExchangeConfig, RateLimit, ServerHandle, SimulatedExchange, serve
 from local.redis_server import redis_for_run
-from tests.conftest import ROOT
+from tests.conftest import FUNCTIONS, ROOT, TASKS
 
-TASKS = {
-    "balance": "sync-balance",
-    "price": "update-price",
-    "cost": "update-cost",
-    "fifteen_min_job": "15-min-job",
-    "rebalance": "rebalance",
-}
-FUNCTIONS = [*TASKS, "ops"]
 FRAMEWORK = str(Path(sys.executable).with_name("functions-framework"))
 AUDIENCE, SCHEDULER, OPERATOR = "https://bot.run.app", "scheduler@project.iam", "ann@example.com"
 PLATFORM = {

@@ -19,11 +19,11 @@ import pytest
 
 from common.config import Settings
 from local import costs
+from tests.conftest import FUNCTIONS, TASKS
 
 ROOT = Path(__file__).parent.parent
 TERRAFORM = ROOT / "terraform"
-FUNCTIONS = ["balance", "price", "cost", "fifteen_min_job", "rebalance", "ops"]
-JOBS = FUNCTIONS[:-1]
+JOBS = list(TASKS)
 TOOLS = "basename bash cat chmod cp date dirname env find grep head ls mkdir mv printf rm sed sh sort tail tr uname"
 BASH = os.environ.get("DEPLOY_BASH", "bash")
 

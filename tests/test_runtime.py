@@ -19,16 +19,9 @@ import requests
 from common import runtime
 from common.config import Settings
 from tests.builders import account_payload, exchange_answers, fill_payload, ticker_payload, told
-from tests.conftest import ENV, Functions, MakeBot
+from tests.conftest import ENV, TASKS, Functions, MakeBot
 from tests.fakes import NOON, Call, FakeClock, Line, Several, StubExchange
 
-TASKS = {
-    "balance": "sync-balance",
-    "price": "update-price",
-    "cost": "update-cost",
-    "fifteen_min_job": "15-min-job",
-    "rebalance": "rebalance",
-}
 JOBS = list(TASKS)
 SIGNED = [job for job in JOBS if job != "price"]
 SLOT = NOON.isoformat()

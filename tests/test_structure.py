@@ -14,10 +14,9 @@ import pytest
 
 from common import errors
 from common.store.keys import CacheKeys, Keys
-from tests.conftest import ROOT
+from tests.conftest import FUNCTIONS, ROOT
 
 COMMON = ROOT / "common"
-FUNCTIONS = {"balance", "price", "cost", "fifteen_min_job", "rebalance", "ops"}
 FILES = dict.fromkeys(("errors", "clock", "meter", "decimals", "decimal_json", "redact"), "ground")
 FILES["trading_settings"] = "config"
 """The rooms of files that stand in no folder; one that is not named here is a room of its own."""
@@ -301,12 +300,6 @@ def test_every_module_says_what_it_is_for() -> None:
 
 
 # The functions
-
-
-def test_there_is_one_folder_for_each_function() -> None:
-    assert {
-        path.name for path in (ROOT / "functions").iterdir() if not path.name.startswith(("_", "."))
-    } == FUNCTIONS
 
 
 @pytest.mark.parametrize("name", sorted(FUNCTIONS))

@@ -9,16 +9,10 @@ import requests
 from common.service import Bot
 from local.router import ROOT, function_names, serving
 from tests.builders import ticker_payload
+from tests.conftest import TASKS
 from tests.fakes import StubExchange
 
 HEADERS = {"X-CloudScheduler": "true"}
-TASKS = {
-    "balance": "sync-balance",
-    "price": "update-price",
-    "cost": "update-cost",
-    "fifteen_min_job": "15-min-job",
-    "rebalance": "rebalance",
-}
 
 
 @pytest.fixture(scope="module")
