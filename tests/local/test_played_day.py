@@ -63,7 +63,7 @@ def test_two_hours_with_orders_on_a_redis_that_was_played_on_before(redis_server
     assert done.returncode == 0, done.stdout + done.stderr
     for check in (*HELD, *OF_ORDERS):
         assert f"✓ {check}" in done.stdout, done.stdout
-    assert re.search(r"sells\s[\d\s.]+\sQRL\sat\sor\sabove\s0\.\d+", done.stdout), done.stdout
+    assert re.search(r"sells [\d.]+ QRL\s+at or above 0\.\d+", done.stdout), done.stdout
     for shown in ("last answer of fifteen_min_job", "8 plans", "QRL above target", "FILLED", "what is in Redis"):
         assert shown in done.stdout, done.stdout
     assert client.get("bot:QRLUSDT:ledger") == "a real bot's"
