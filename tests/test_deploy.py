@@ -911,7 +911,7 @@ def test_every_setting_terraform_makes_is_one_the_bot_reads() -> None:
 def test_both_sides_name_the_same_functions_and_profiles() -> None:
     table = re.search(r"value = {\n(.*?)\n  }", (TERRAFORM / "modules" / "jobs" / "main.tf").read_text(), re.DOTALL)
     assert table
-    assert re.findall(r"^    (\w+)", table.group(1), re.MULTILINE) == FUNCTIONS
+    assert sorted(re.findall(r"^    (\w+)", table.group(1), re.MULTILINE)) == FUNCTIONS
     profiles = re.findall(r"^    (\w+) += \{ tier", (TERRAFORM / "profiles.tf").read_text(), re.MULTILINE)
     assert f'profiles="{" ".join(profiles)}"' in (ROOT / "deploy.sh").read_text()
 
