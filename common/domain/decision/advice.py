@@ -11,6 +11,7 @@ from common.domain.decision.policy import Destination, Level
 _WITHIN = Decimal("0.01")
 """How far from the mid the depth is told."""
 _TENTH = Decimal("0.1")
+_HAIR = Decimal("0.0000001")
 
 
 def band_of(level: Level, least: Decimal) -> Band:
@@ -32,7 +33,11 @@ def advice(level: Level, cost: Decimal, weight: Decimal, least: Decimal) -> str:
         f"{places(band.trigger * 100, 1)} points {_destination(level)} costs about {_significant(loss)} % a year "
         f"at c = {places(cost * 100, 2)} %"
     )
-    way = "half-way" if best.destination * 2 == best.trigger else f"back to {places(best.destination * 100, 1)}"
+    way = (
+        "half-way"
+        if abs(best.destination * 2 - best.trigger) < _HAIR
+        else f"back to {places(best.destination * 100, 1)}"
+    )
     if least_loss < loss:
         return f"{told}; {places(best.trigger * 100, 1)} {way} would cost {_significant(least_loss)} %"
     return f"{told}; no half-way band costs less"

@@ -1,0 +1,88 @@
+"""Which band to choose for a portfolio: what it trades, what it loses a year, and what the cloud takes of it.
+
+Losses are against a mix that is kept for nothing, at the volatility given. The half-way band of least loss is
+told; THRESHOLD_PCT=auto with REBALANCE_TO=half follows it, from the cost that the bot measures itself.
+"""
+
+import argparse
+from collections.abc import Callable
+from decimal import Decimal
+
+from rich.console import Console
+from rich.table import Table
+
+from common.decimals import ZERO, parse, places, plain
+from common.domain.decision.advice import Guidance, guidance
+from common.errors import InvalidAmount
+from local.costs import monthly
+from local.refused import Refused
+
+VALUES = ("500", "2000", "20000")
+CHEAPEST = "lean"
+"""The profile whose monthly price is told."""
+
+
+OPTIONS = {
+    "fee": ("0.0005", "taker fee, a fraction"),
+    "spread": ("0.005", "from bid to ask, a fraction"),
+    "depth": ("5000", "quote asset within 1 %% of the mid on a side"),
+    "least": ("5", "least order, quote asset"),
+    "weight": ("0.5", "target share of the base asset"),
+    "volatility": ("1", "a year, a fraction"),
+}
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--value", nargs="+", default=VALUES, metavar="V", help="portfolios, quote asset")
+    for name, (default, told) in OPTIONS.items():
+        parser.add_argument(f"--{name}", default=default, metavar="X", help=f"{told} (%(default)s)")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    values = [_number("value", text, above=0) for text in arguments.value]
+    fee, spread = _number("fee", arguments.fee), _number("spread", arguments.spread)
+    depth, least = _number("depth", arguments.depth, above=0), _number("least", arguments.least)
+    weight = _number("weight", arguments.weight, above=0)
+    volatility = _number("volatility", arguments.volatility, above=0)
+    if max(fee, spread, weight) >= 1:
+        raise Refused("--fee, --spread and --weight are fractions: half a per cent is 0.005")
+    rows = [guidance(value, fee, spread / 2, depth, least, weight) for value in values]
+    console = Console(highlight=False)
+    console.print(_table(rows, volatility**2))
+    console.print(
+        f"Losses against a mix kept for nothing, at a volatility of {places(volatility * 100, 0)} % a year."
+    )
+    console.print("THRESHOLD_PCT=auto with REBALANCE_TO=half follows this, at the cost that the bot measures.")
+    return 0
+
+
+def _table(rows: list[Guidance], variance: Decimal) -> Table:
+    """A column for each portfolio."""
+    table = Table(header_style="bold")
+    table.add_column("portfolio")
+    for row in rows:
+        table.add_column(plain(row.value), justify="right")
+    lines: dict[str, Callable[[Guidance], str]] = {
+        "one-way cost, %": lambda row: places(row.cost * 100, 2),
+        "trigger, points": lambda row: row.shown[0],
+        "back to, points": lambda row: row.shown[1],
+        "an order": lambda row: places(row.order, 1),
+        "orders a year": lambda row: places((row.orders_a_year or ZERO) * variance, 0),
+        "loss a year, %": lambda row: places(row.loss * variance * 100, 2),
+        "the same as money": lambda row: places(row.loss * variance * row.value, 2),
+        "loss of 1 point to the target, %": lambda row: places(row.usual_loss * variance * 100, 2),
+        "cloud a month, % of the portfolio": lambda row: places(monthly(CHEAPEST) / row.value * 100, 2),
+    }
+    for name, told in lines.items():
+        table.add_row(name, *map(told, rows))
+    return table
+
+
+def _number(name: str, text: str, above: int | None = None) -> Decimal:
+    try:
+        number = parse(text)
+    except InvalidAmount:
+        raise Refused(f"--{name}: {text!r} is no number") from None
+    if number < 0 or (above is not None and number <= above):
+        raise Refused(f"--{name}: must be {'above' if above is not None else 'at least'} 0")
+    return number

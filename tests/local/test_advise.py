@@ -1,0 +1,42 @@
+"""`python -m local advise`: the contract's guidance (contract.md §11), in a table that fits a terminal."""
+
+import pytest
+
+from local.__main__ import main
+
+
+def shown(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, list[str]]:
+    """The lines of the table by name."""
+    assert main(["advise", *arguments]) == 0
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= 80
+    cells = [[cell.strip() for cell in line.strip("┃│").replace("┃", "│").split("│")] for line in text.splitlines()]
+    return {row[0]: row[1:] for row in cells if len(row) > 1}
+
+
+def test_the_figures_are_the_contracts(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = shown(capsys, "--value", "50", "100", "250", "2000", "10000")
+    assert lines["portfolio"] == ["50", "100", "250", "2000", "10000"]
+    assert lines["trigger, points"] == ["11.6", "9.1", "8.5", "8.5", "8.8"]
+    assert lines["back to, points"] == ["1.6", "4.1", "4.2", "4.2", "4.4"]
+    assert lines["loss a year, %"] == ["0.26", "0.23", "0.22", "0.23", "0.24"]
+    assert lines["cloud a month, % of the portfolio"][3] == "3.39"
+
+
+def test_costs_and_volatility_may_be_ones_own(capsys: pytest.CaptureFixture[str]) -> None:
+    dear = shown(
+        capsys, "--value", "2000", "--fee", "0.01", "--spread", "0", "--depth", "1e9", "--volatility", "0.5"
+    )
+    assert (dear["one-way cost, %"], dear["trigger, points"]) == (["1.00"], ["12.6"])
+    assert dear["loss a year, %"] == ["0.12"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--value", "x"], ["--value", "0"], ["--depth", "0"], ["--fee", "-1"], ["--fee", "1"], ["--weight", "50"]],
+)
+def test_what_makes_no_sense_is_refused_in_a_sentence(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["advise", *arguments]) == 2
+    assert capsys.readouterr().err.startswith("--")
