@@ -1,14 +1,18 @@
 """The policy in force, over the rebalance job: what is measured, derived, filtered and told (contract.md §11)."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import redis
 
 from common.clock import milliseconds
+from common.mexc.parse import read_klines
+from common.trading import costing
 from common.trading.costing import own_costs
 from common.trading.snapshot import Snapshot
 from tests.builders import (
@@ -227,6 +231,16 @@ def test_a_candle_that_is_still_open_never_counts(bench: Desk) -> None:
     """With today's 9 the fast mean would be above the price."""
     bench.exchange.answers["klines"] = candles("1.6", "1.7", "1.8", "1.9", open_one="9")
     assert bench.plan(**TREND)["policy"]["trend"].startswith("rising")
+
+
+def test_an_open_candle_that_counted_would_be_noticed(bench: Desk) -> None:
+    """Planted: every candle passes for closed."""
+
+    def closed(payload: Any) -> list[Any]:
+        return [replace(candle, closes_at=min(candle.closes_at, NOON)) for candle in read_klines(payload)]
+
+    with patch.object(costing, "read_klines", closed), pytest.raises(AssertionError):
+        test_a_candle_that_is_still_open_never_counts(bench)
 
 
 def test_candles_come_through_the_cache_and_end_with_the_day(bench: Desk) -> None:
