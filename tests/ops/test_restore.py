@@ -316,6 +316,36 @@ def test_coins_that_were_there_before_the_history_come_back_with_what_was_sold_o
     assert d(str(data["unknown_cost_quantity"])) == d(cost["unknown_cost_quantity"]) == 30000
 
 
+def test_the_attribution_and_the_daily_points_come_back(
+    journal: Path, live: Live, bare_functions: Functions
+) -> None:
+    """Fills with their mids, and flows; of the variance what the last daily point had."""
+    live.run()
+    live.desk.market.sim("deposit", asset="USDT", amount="50")
+    for _ in range(2):
+        live.clock.move(200)
+        live.call("balance")
+        live.call("cost")
+    live.desk.market.set_price("0.0235")
+    assert live.run(60)["order"]["status"] == "FILLED"
+    live.run(13 * 60)
+    live.clock.move(200)
+    live.call("balance")
+    live.call("cost")
+    before, days = live.stored("attribution"), live.client.zrange(KEYS.equity_days, 0, -1)
+    restored(live, bare_functions, journal)
+    after = live.stored("attribution")
+    assert after["attribution"] == before["attribution"]
+    assert after["attribution"]["fills_without_mid"] == 0
+    assert after["shares"]["count"] == before["shares"]["count"] != before["attribution"]["growth"]
+    assert live.client.zrange(KEYS.equity_days, 0, -1) == days
+    live.clock.move(200)
+    live.call("balance")
+    live.call("cost")
+    assert live.stored("attribution")["attribution"] == before["attribution"]
+    assert live.client.zcard(KEYS.flows) == 1
+
+
 def test_the_beginning_is_the_earliest_there_is(journal: Path, live: Live, bare_functions: Functions) -> None:
     for _ in range(2):
         live.client.flushall()

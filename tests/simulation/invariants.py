@@ -14,6 +14,7 @@ from common.domain.decision.guards import Pause
 from common.domain.instrument import Side
 from common.domain.orders.journal import Continuity, IntentState, JournalEntry
 from common.domain.orders.order import client_order_id, slot_in
+from common.domain.performance.track import Track
 from common.store.codec import from_document
 from common.store.keys import Keys
 from common.store.records import entry_of, fill_of, ledger_of
@@ -158,6 +159,7 @@ class Watch:
         yield from (f"intent {entry.intent.client_order_id} is open" for entry in self.open_intents())
         yield from self._journal_against_exchange()
         yield from self._ledger_against_exchange()
+        yield from self._attribution_against_exchange()
         yield from self._pace()
 
     def open_intents(self) -> list[JournalEntry]:
@@ -193,6 +195,19 @@ class Watch:
         kept = sorted(fill_of(fill).fill_id for fill in self._members(self.keys.ledger_fills))
         if kept != sorted(fill.trade_id for fill in fills):
             yield f"the ledger keeps the fills {kept}, the exchange has {[fill.trade_id for fill in fills]}"
+
+    def _attribution_against_exchange(self) -> Iterator[str]:
+        """It holds what the account holds, and nothing that a fill moved was ever a flow for good."""
+        track = self._value(Track, self.keys.attribution)
+        if track is None:
+            yield "there is no attribution"
+            return
+        real, quote = track.attribution.real, self.settings.instrument.quote
+        if (real.base, real.quote) != (self._total(self._base), self._total(quote)):
+            held = f"{self._total(self._base)} {self._base}, {self._total(quote)} {quote}"
+            yield f"the attribution has {real.base}, {real.quote}, the account holds {held}"
+        for flow in self._members(self.keys.flows):
+            yield f"there was no flow, but the attribution has {flow}"
 
     def _pace(self) -> Iterator[str]:
         """Orders a day and the cooldown; what filled nothing is a placement only."""

@@ -18,7 +18,7 @@ from common.domain.orders.order import client_order_id
 from common.gcp.logs import JsonFormatter
 from tests.builders import d, exchange_answers, fill_payload, told
 from tests.conftest import Functions, Live, MakeBot
-from tests.fakes import NOON, Call, Line, StubExchange
+from tests.fakes import NOON, Call, Desk, FakeClock, Line, StubExchange
 
 JOURNAL, OPEN = "bot:QRLUSDT:orders:journal", "bot:QRLUSDT:orders:open"
 KNOWN, ACTIVITY, PAUSE = "bot:QRLUSDT:orders:known", "bot:QRLUSDT:orders:activity", "bot:QRLUSDT:pause"
@@ -1029,6 +1029,23 @@ def test_a_symbol_that_is_closed_gets_no_order(live: Live, how: str, refusal: st
 def test_an_account_that_may_not_trade_gets_no_order(live: Live) -> None:
     live.desk.market.sim("account", can_trade=False)
     assert reason(live.run()) == "Order refused: the account may not trade (canTrade=false)"
+
+
+def test_an_account_without_coins_makes_its_first_buy_within_a_daily_loss_limit(
+    make_bot: MakeBot, desk: Desk, clock: FakeClock, bare_functions: Functions
+) -> None:
+    """No coins of known cost: the P&L is what was realized, a number, and today's loss is known."""
+    make_bot(**Live.LIVE, **desk.env, MAX_DAILY_LOSS_USDT="5")
+    desk.market.hold(USDT="500")
+    for job in ("price", "balance", "cost"):
+        bare_functions.post(job)
+    orders = []
+    for _ in range(2):
+        clock.move(900)
+        bare_functions.post("price")
+        answer = told(bare_functions.post("fifteen_min_job", slot=clock.now().isoformat()))
+        orders.append(answer["order"] or answer["rebalance"]["reason"])
+    assert orders[0]["side"] == "BUY", orders
 
 
 def test_without_the_keys_own_list_the_public_one_is_asked(live: Live) -> None:
