@@ -69,9 +69,22 @@ def _measured(name: str, console: Console) -> Section:
 
 
 def _write(page: Path, heading: str, sections: Sequence[Section]) -> None:
-    """Put the tables between the page's marks."""
-    text = f"{heading}\n\n{report.markdown(sections)}\n"
-    page.write_text(FIGURES.sub(lambda marks: f"{marks[1]}{text}{marks[2]}", page.read_text()))
+    """Put the tables between the page's marks; sections that were not measured now keep theirs."""
+
+    def put(marks: "re.Match[str]") -> str:
+        if len(sections) == len(SECTIONS):
+            return f"{marks[1]}{heading}\n\n{report.markdown(sections)}\n{marks[2]}"
+        tables = marks[0].removeprefix(marks[1]).removesuffix(marks[2])
+        for section in sections:
+            section.about = f"{heading} {section.about}"
+            new = report.markdown([section])
+            head, _, rest = tables.partition(f"### {section.title}\n")
+            following = rest.find("\n### ")
+            tail = rest[following:] if following >= 0 else ""
+            tables = f"{head.rstrip()}\n\n{new}\n{tail}"
+        return f"{marks[1]}{tables}{marks[2]}"
+
+    page.write_text(FIGURES.sub(put, page.read_text()))
 
 
 if __name__ == "__main__":

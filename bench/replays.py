@@ -63,10 +63,10 @@ def rule(trigger: Decimal, destination: Decimal | Destination, limits: Limits, l
     return Strategy(f"{trigger} {destination}", policy, limits)
 
 
-def policies(count: int) -> list[Strategy]:
-    """Triggers from 1 to 11 points, four destinations each."""
+def policies(count: int, narrowest: int = 1) -> list[Strategy]:
+    """Triggers from so many points to ten more, four destinations each."""
     steps = -(-count // len(PLACES))
-    triggers = [Decimal(1000 + 10_000 * step // steps) / 100_000 for step in range(steps)]
+    triggers = [Decimal(1000 * narrowest + 10_000 * step // steps) / 100_000 for step in range(steps)]
     return [rule(trigger, place, USUAL) for trigger in triggers for place in PLACES][:count]
 
 
@@ -76,11 +76,11 @@ def loading(path: str) -> Mapping[str, Any]:
     return {"parse": parse, "cached": _seconds(lambda: load(Path(path))), "memory_mib": _memory()}
 
 
-def sweeping(bars: str, count: str) -> Mapping[str, Any]:
+def sweeping(bars: str, count: str, narrowest: str = "1") -> Mapping[str, Any]:
     market = Market(walk(int(bars)))
     index = _seconds(lambda: market.extremes)
     desk = Desk(market, Costs(), Start.halves(Decimal(1000), market.candles.open[0]), PAIR, Decimal("0.0001"))
-    chosen = policies(int(count))
+    chosen = policies(int(count), int(narrowest))
     start = time.process_time()
     with undisturbed():
         runs = [desk.replay(each) for each in chosen]

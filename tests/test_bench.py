@@ -4,6 +4,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -229,3 +230,14 @@ def test_a_tiny_warm_section_measures_what_the_job_says_of_itself() -> None:
     assert figures["price: Redis round trips"].value == 3
     assert 0.5 < figures["price: wall time"].value < 5
     assert not measured.missed or {figure.unit for figure in measured.missed} <= {"×", "ms"}
+
+
+def test_a_section_measured_alone_leaves_the_tables_of_the_others_on_the_page(tmp_path: Path) -> None:
+    page = tmp_path / "performance.md"
+    page.write_text("<!-- figures: x -->\nMeasured.\n\n### A\n\nold\n\n### B\n\nkept\n<!-- /figures -->\nend\n")
+    for title, text in (("A", "new"), ("C", "more"), ("C", "again")):
+        bench._write(page, "Today.", [Section(title.lower(), title, text)])
+    assert page.read_text() == (
+        "<!-- figures: x -->\nMeasured.\n\n### A\n\nToday. new\n\n### B\n\nkept\n\n### C\n\nToday. again\n"
+        "<!-- /figures -->\nend\n"
+    )

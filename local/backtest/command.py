@@ -8,7 +8,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -28,7 +28,7 @@ from local.backtest.costs import Costs
 from local.backtest.market import Market
 from local.backtest.replay import Desk, Start
 from local.backtest.strategies import SEEDS_RULE, settings, strategy
-from local.backtest.study import Grid, Setup, Study, strategies_of, study
+from local.backtest.study import Grid, Setup, Study, replays, study
 from local.candles.files import load
 from local.candles.formats import CandleFileError
 
@@ -81,9 +81,9 @@ def main(arguments: argparse.Namespace) -> int:
     console, notes = Console(width=None if sys.stdout.isatty() else 120), Console(stderr=True)
     try:
         grid = _grid(arguments.grid)
-        setup = _setup(arguments)
-        count = len(strategies_of(grid, setup.strategies[0])) if grid else 0
-        with _progress(notes, count) as seen:
+        with notes.status(f"reading {arguments.file.name}") if sys.stderr.isatty() else nullcontext():
+            setup = _setup(arguments)
+        with _progress(notes, replays(setup, grid)) as seen:
             found = study(setup, grid, seen)
     except (CandleFileError, BotError, ValueError, OSError, argparse.ArgumentTypeError) as error:
         notes.print(f"[red]{type(error).__name__ if isinstance(error, OSError) else 'Refused'}:[/] {error}")
@@ -189,8 +189,8 @@ def _fraction(text: str) -> Decimal:
 @contextmanager
 def _progress(console: Console, count: int) -> Iterator[Callable[[], None]]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not (count and sys.stderr.isatty())) as bar:
-        task = bar.add_task("searching", total=count)
+    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("replaying", total=count)
         yield lambda: bar.advance(task)
 
 

@@ -92,6 +92,7 @@ def _holdout(holdout: Holdout, search: Search | None) -> Mapping[str, Any]:
         "share": holdout.share,
         "from": holdout.begins,
         **_totals(holdout.figures),
+        "rule_value": tidy(holdout.rule.final_value),
         "against_rule": _interval(holdout.against_rule),
         "search": _search(search) if search else None,
     }

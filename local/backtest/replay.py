@@ -109,17 +109,17 @@ class Desk:
         """The venue as far as candles tell: steps of `step`, orders of 1 quote asset at least, any price."""
         return TradingRules(self.step, ZERO, ZERO, ONE, Decimal(10) ** 30, self.costs.fee, self.costs.fee)
 
-    def replay(self, strategy: Strategy, *, every_bar: bool = False, end: int | None = None) -> Replay:
-        """Run a strategy over all decisions, or up to decision number `end`."""
-        return _Run(self, strategy, every_bar, len(self.market) if end is None else end).played()
+    def replay(self, strategy: Strategy, *, every_bar: bool = False) -> Replay:
+        """Run a strategy over all decisions."""
+        return _Run(self, strategy, every_bar).played()
 
 
 class _Run:
     """A replay while it goes on."""
 
-    def __init__(self, desk: Desk, strategy: Strategy, every_bar: bool, end: int) -> None:
+    def __init__(self, desk: Desk, strategy: Strategy, every_bar: bool) -> None:
         self.desk, self.market, self.strategy = desk, desk.market, strategy
-        self.every_bar, self.end = every_bar, end
+        self.every_bar, self.end = every_bar, len(desk.market)
         self.rules = desk.rules
         self.limits = strategy.limits
         self.base, self.quote = desk.start.base, desk.start.quote

@@ -62,7 +62,7 @@ class Holdout:
     share: Decimal
     begins: datetime
     figures: Figures
-    others: tuple[Figures, ...]
+    rule: Figures
     against_rule: Interval | None
 
 
@@ -126,11 +126,13 @@ def compared(ours: Sequence[float], theirs: Sequence[float]) -> Interval | None:
 
 
 def study(setup: Setup, grid: Grid | None, seen: Callable[[], None] = lambda: None) -> Study:
-    """Run all of it; `seen` is called after each replay of a search."""
+    """Run all of it; `seen` is called after each of `replays(setup, grid)`."""
     desk = setup.desk
 
     def run(strategy: Strategy) -> Figures:
-        return Figures(desk.market, desk.replay(strategy, every_bar=setup.every_bar))
+        figures = Figures(desk.market, desk.replay(strategy, every_bar=setup.every_bar))
+        seen()
+        return figures
 
     found = [run(each) for each in setup.strategies]
     benchmarks = [run(each) for each in (setup.seeds_rule, setup.monthly, setup.hold)]
@@ -139,11 +141,19 @@ def study(setup: Setup, grid: Grid | None, seen: Callable[[], None] = lambda: No
     against = {each.name: compared(each.neutral_days, rule.neutral_days) for each in (found[0], *others)}
     split = round(len(desk.market.candles) * (1 - setup.holdout))
     later = _later(setup, split)
-    holdout = _holdout(setup, later) if later else None
+    holdout = _holdout(setup, later, seen) if later else None
     search = _search(setup, grid, split, later, seen) if grid and later else None
     costs = grid.costs if grid and grid.costs else COSTS
-    by_cost = _by_cost(setup, found[0].replay.strategy, search, costs) if grid else ()
+    by_cost = _by_cost(setup, found[0].replay.strategy, search, costs, seen) if grid else ()
     return Study(setup, found[0], others, against, holdout, search, by_cost)
+
+
+def replays(setup: Setup, grid: Grid | None) -> int:
+    """How many replays a study makes, nearly: what a progress bar counts to."""
+    alone = len(setup.strategies) + 3 + 2
+    if grid is None:
+        return alone
+    return alone + len(strategies_of(grid, setup.strategies[0])) + len(grid.costs or COSTS)
 
 
 def _later(setup: Setup, split: int) -> Desk | None:
@@ -158,13 +168,13 @@ def _later(setup: Setup, split: int) -> Desk | None:
     return replace(setup.desk, market=market, start=start)
 
 
-def _holdout(setup: Setup, desk: Desk) -> Holdout:
-    runs = [
-        Figures(desk.market, desk.replay(each, every_bar=setup.every_bar))
-        for each in (setup.strategies[0], setup.seeds_rule)
-    ]
+def _holdout(setup: Setup, desk: Desk, seen: Callable[[], None]) -> Holdout:
+    runs = []
+    for each in (setup.strategies[0], setup.seeds_rule):
+        runs.append(Figures(desk.market, desk.replay(each, every_bar=setup.every_bar)))
+        seen()
     interval = compared(runs[0].neutral_days, runs[1].neutral_days)
-    return Holdout(setup.holdout, desk.market.candles.start, runs[0], tuple(runs[1:]), interval)
+    return Holdout(setup.holdout, desk.market.candles.start, runs[0], runs[1], interval)
 
 
 def _search(setup: Setup, grid: Grid, split: int, later: Desk, seen: Callable[[], None]) -> Search:
@@ -202,7 +212,7 @@ def strategies_of(grid: Grid, like: Strategy) -> list[Strategy]:
 
 
 def _by_cost(
-    setup: Setup, own: Strategy, search: Search | None, costs: Sequence[Decimal]
+    setup: Setup, own: Strategy, search: Search | None, costs: Sequence[Decimal], seen: Callable[[], None]
 ) -> tuple[tuple[Decimal, tuple[Cell, ...]], ...]:
     """The policy, the rule of thumb, the formula and what was found, at several one-way costs, over all candles."""
     wanted = [own, setup.seeds_rule]
@@ -213,6 +223,7 @@ def _by_cost(
         fee = min(setup.desk.costs.fee, cost)
         desk = replace(setup.desk, costs=replace(setup.desk.costs, fee=fee, half_spread=cost - fee, impact=ZERO))
         rows.append((cost, tuple(cell_of(desk, _patient(each, cost)) for each in wanted)))
+        seen()
     return tuple(rows)
 
 
