@@ -715,6 +715,7 @@ print(".".join([part({"alg": "RS256", "kid": "forged", "typ": "JWT"}), part(clai
   check "a forged token is turned away before ops" "answered $code" refused
   call "$token" "$forged" GET /price
   check "a forged token is turned away by ops itself" "answered $code" refused
+  printf 'look  this was a caller refused: the alert of that name has to reach you, once an hour at most\n'
 }
 
 refused() {
