@@ -12,7 +12,7 @@ from common.report import content, pictures, returns
 from common.report.html import NOTHING, Child, Markup, document, join, table, tag
 from common.report.style import SCRIPT, STYLE
 from common.report.values import Document, Values
-from common.report.words import age, clock, money, one_line, percent, price, quantity
+from common.report.words import age, clock, counted, money, one_line, percent, price, quantity
 from common.store.codec import moment
 
 DAYS_FROM = timedelta(days=8)
@@ -81,7 +81,9 @@ def _shadows(values: Values) -> Sequence[Child]:
     told = [tag("p", words, class_="note")]
     if not any(each.interval for each in found):
         days = max(each.days for each in found)
-        told.append(tag("p", f"{days} whole days so far: too few to tell policies apart.", class_="note"))
+        told.append(
+            tag("p", f"{counted(days, 'whole day')} so far: too few to tell policies apart.", class_="note")
+        )
     elif not any(each.interval and each.interval.excludes_zero for each in found):
         told.append(tag("p", "The days so far cannot tell these policies from the bot\u2019s own.", class_="note"))
     return [*told, pictures.shadows(values, found)]
@@ -204,7 +206,7 @@ def _open(values: Values) -> Sequence[Child]:
     """Open intents, refusals of the last day, what operators did."""
     intents = [tag("li", content.intent_line(intent, values), class_="alert") for intent in values.open_intents]
     refusals = [
-        tag("li", f"{one_line(text)} \u2014 {count} times")
+        tag("li", f"{one_line(text)} \u2014 {counted(count, 'time')}")
         for text, count in refused(values.reports, values.now).most_common(8)
     ]
     commands = [

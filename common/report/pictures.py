@@ -216,22 +216,23 @@ def shadows(values: Values, found: Sequence[Compared]) -> Markup:
     ends = [bound for _, low, middle, high in shown for bound in (low, middle, high)]
     scale = Linear.over([ZERO, *ends], 6, svg.WIDTH - 6)
     zero, height = svg.across(scale(ZERO)), svg.ROW * len(shown)
+    digits = 2 if max(map(abs, ends)) >= Decimal("0.005") else 4
     parts: list[Markup] = [tag("line", x1=zero, x2=zero, y1=0, y2=height, class_="zero")]
     told = []
     for index, (each, low, middle, high) in enumerate(shown):
-        top, words = svg.ROW * index, percent(middle, 2, signed=True)
+        top, words = svg.ROW * index, percent(middle, digits, signed=True)
         parts += [svg.words(each.name, "0", top + 14), svg.words(words, "100%", top + 14, "end")]
         if each.interval is not None:
             parts.append(svg.bar(scale(low), scale(high) - scale(low), top + 21, 7, "span"))
         parts.append(svg.marker(scale(middle), top + 24.5, "dot", "bot", f"{each.name}: {words}"))
-        told.append(f"{each.name} {words}{_between(each)}")
+        told.append(f"{each.name} {words}{_between(each, digits)}")
     picture = svg.picture(
         "shadows", "Other policies against the bot", f"{'; '.join(told)}.", height, tag("g", *parts, class_="names")
     )
     rows = [
         [
             each.name,
-            f"{percent(middle, 2, signed=True)}{_between(each)}",
+            f"{percent(middle, digits, signed=True)}{_between(each, digits)}",
             f"{money(each.ahead, signed=True)}",
             str(each.orders),
             money(each.paid),
@@ -250,11 +251,11 @@ def _bounds(each: Compared) -> tuple[Decimal, Decimal, Decimal]:
     return Decimal(str(each.interval.low)), each.growth, Decimal(str(each.interval.high))
 
 
-def _between(each: Compared) -> str:
+def _between(each: Compared, digits: int) -> str:
     low, _, high = _bounds(each)
     if each.interval is None:
         return ""
-    return f" ({percent(low, 2, signed=True)} to {percent(high, 2, signed=True)})"
+    return f" ({percent(low, digits, signed=True)} to {percent(high, digits, signed=True)})"
 
 
 def _time(points: Sequence[Point]) -> Time:

@@ -32,9 +32,9 @@ def percent(fraction: Decimal, digits: int = 1, *, signed: bool = False) -> str:
     return f"{grouped(fraction * 100, digits, signed=signed)}\u202f%"
 
 
-def points(fraction: Decimal, digits: int = 1) -> str:
-    """A difference of weights: 1.2 points."""
-    return f"{grouped(fraction * 100, digits)} points"
+def counted(number: int, noun: str) -> str:
+    """1 day, 2 days."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def age(seconds: int | None) -> str:
@@ -48,8 +48,7 @@ def span(length: timedelta) -> str:
     seconds = int(length.total_seconds())
     for unit, size in (("day", 86_400), ("hour", 3600), ("minute", 60)):
         if seconds >= 2 * size or (unit == "day" and seconds >= size):
-            count = seconds // size
-            return f"{count} {unit}{'' if count == 1 else 's'}"
+            return counted(seconds // size, unit)
     return f"{seconds} s"
 
 

@@ -136,11 +136,11 @@ class Tab:
         met = [node for node in tree if not node.get("ignored") and node.get("role", {}).get("value") == role]
         return [(n.get("name", {}).get("value", ""), n.get("description", {}).get("value", "")) for n in met]
 
-    def picture(self, *, whole: bool = True, form: str = "png", quality: int | None = None) -> bytes:
-        told = {"format": form, "captureBeyondViewport": whole} | ({"quality": quality} if quality else {})
-        if whole:
-            size = self._call("Page.getLayoutMetrics")["cssContentSize"]
-            told["clip"] = {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}
+    def picture(self, height: int | None = None, *, form: str = "png", quality: int | None = None) -> bytes:
+        """The page, or so many pixels of it from the top."""
+        told = {"format": form, "captureBeyondViewport": True} | ({"quality": quality} if quality else {})
+        size = self._call("Page.getLayoutMetrics")["cssContentSize"]
+        told["clip"] = {"x": 0, "y": 0, "width": size["width"], "height": height or size["height"], "scale": 1}
         return base64.b64decode(self._call("Page.captureScreenshot", **told)["data"])
 
     def pages_of_paper(self) -> bytes:
