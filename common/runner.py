@@ -32,6 +32,7 @@ from common.store.store import Begun, Store
 log = logging.getLogger(__name__)
 LEASE_MARGIN_SECONDS = 10
 HEAD = "journal_head"
+"""Read as the cache is: where the chain stood may be anything, and stops no run."""
 
 
 @dataclass
@@ -116,7 +117,7 @@ class Runner:
         job, keys = call.job, self.store.keys
         seconds = self.settings.run_deadline_seconds + LEASE_MARGIN_SECONDS
         mark = keys.run_mark(job.name, slot.name) if slot.scheduled else None
-        wanted = reads(job.reads, keys, self.cache.keys) | {HEAD: ("TEXT", keys.journal_head)}
+        wanted = reads(job.reads, keys, self.cache.keys) | {HEAD: ("CACHED", keys.journal_head)}
         types = containers(job.writes, keys)
         patience = Deadline(self.clock, self._lease_wait(job))
         start = self.clock.monotonic()

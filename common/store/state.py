@@ -181,7 +181,7 @@ PARTS: Mapping[str, Part] = {
     "last_ticker": Part("TEXT", lambda keys, _: keys.raw_latest("ticker_24hr"), _as_it_stands),
     "confirmation": _document(Confirmation, lambda keys: keys.confirmation),
     "trading_cost": Part("TEXT", lambda keys, _: keys.trading_cost, _as_it_stands),
-    "shadows": Part("TEXT", lambda keys, _: keys.shadows, _as_it_stands),
+    "shadows": Part("CACHED", lambda keys, _: keys.shadows, _as_it_stands),
     "rules": Part("CACHED", lambda keys, cache: cache.full(cache.rules(_instrument(keys).pair)), _as_it_stands),
 }
 
