@@ -139,20 +139,23 @@ def _size_checks(
 ) -> list[Check]:
     """Minimum and trigger, compared without a division so that equality is exact."""
     share, trigger = quotient(off, total), policy.trigger(level, side)
-    least = f"less than {plain(policy.min_notional)} is not traded"
-    away = "the mix is off by" if level.destination is Destination.TARGET else f"{_way(level)} takes"
-    told = f"{away} {places(wanted, 4)} {instrument.quote}; {least}"
-    return [
-        Check("minimum_notional", wanted, policy.min_notional, wanted >= policy.min_notional, told),
-        Check(
-            "threshold",
-            share,
-            trigger,
-            off >= trigger * total,
-            f"the mix is off by {places(share * 100, 2)} % of the value; "
-            f"less than {places(trigger * 100, 2)} % is not traded",
-        ),
-    ]
+    to_target = level.destination is Destination.TARGET
+    away = "the mix is off by" if to_target else f"{_way(level)} takes"
+    minimum = Check(
+        "minimum_notional",
+        wanted,
+        policy.min_notional,
+        wanted >= policy.min_notional,
+        f"{away} {places(wanted, 4)} {instrument.quote}; less than {plain(policy.min_notional)} is not traded",
+    )
+    threshold = Check(
+        "threshold",
+        share,
+        trigger,
+        off >= trigger * total,
+        f"the mix is off by {percent(share)} of the value; less than {percent(trigger)} is not traded",
+    )
+    return [minimum, threshold] if to_target else [threshold, minimum]
 
 
 def _way(level: Level) -> str:
