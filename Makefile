@@ -46,8 +46,10 @@ run: $(READY) ## play a day: LIVE=1 CANDLES=file HOURS=n SEED=n VERBOSE=1; BASE=
 serve: $(READY) ## stay up in real time on http://127.0.0.1:8080: as run, and PORT=n STATE=folder
 	@$(BIN)/python -m local serve $(MARKET) $(if $(PORT),--port '$(PORT)') $(if $(STATE),--state '$(STATE)')
 
-backtest: $(READY) ## replay the rule over candles: CANDLES=file, POLICY="0.05:half", OPTIONS="--grid --report page.html"
-	@$(BIN)/python -m local backtest $(CANDLES) $(if $(POLICY),--policy "$(POLICY)") $(OPTIONS)
+backtest: $(READY) ## replay the rule over candles: CANDLES=file POLICY=0.05:half REPORT=page.html OPTIONS="--grid --half-spread 0.002"; any setting: LEVELS=...
+	@mkdir -p build
+	@$(BIN)/python -m local backtest $(if $(CANDLES),'$(CANDLES)') $(if $(POLICY),--policy '$(POLICY)') \
+	  --report '$(or $(REPORT),build/backtest.html)' $(OPTIONS)
 
 bench: $(READY) ## measure calls, round trips and time against what cannot be avoided
 	@$(BIN)/python -m bench
