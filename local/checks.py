@@ -26,10 +26,11 @@ def of_a_day(client: "redis.Redis", keys: Keys, slots: int, failures: int) -> di
         keys.price_history,
         keys.plan_last,
         keys.plan_history,
+        keys.ledger,
         keys.inception,
     ]
     if client.exists(keys.ledger_fills):  # an account that never held the base asset has no cost
-        wanted += [keys.ledger, keys.cost]
+        wanted += [keys.cost]
     missing = [key for key in wanted if not client.exists(key)]
     mine: Any = client.scan_iter(match=f"{keys.prefix}*", count=1000)
     permanent = [key for key in mine if key.rsplit(":", 1)[-1] in PERMANENT]

@@ -100,9 +100,10 @@ def _tell(bot: Bot, tally: Tally, results: Checks, folder: Path, console: Consol
     with runtime.redis_client(settings) as client:
         texts: Any = client.lrange(keys.plan_history, 0, -1)
         plans = [shown(from_redis(text, keys.plan_history)) for text in reversed(texts)]
+        page = summary.write_page(values, folder)
         console.print()
         summary.show(console, values, plans, results)
-        console.print(f"\nThe report is a page, {summary.write_page(values, folder)}; the log lies beside it.")
+        console.print(f"\nThe report is a page, and the log lies beside it:\n{page}", soft_wrap=True)
         if not verbose:
             console.print("VERBOSE=1 shows every plan and order, the last answers, and what is in Redis.")
             return

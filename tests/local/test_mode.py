@@ -14,6 +14,7 @@ import pytest
 import redis
 import requests
 
+from local.__main__ import main
 from local.exchange import ServerHandle, SimulatedExchange, serve
 from local.mode import execution_mode
 from local.refused import Refused
@@ -120,22 +121,14 @@ def test_with_live_in_the_environment_run_and_serve_place_nothing_on_an_exchange
     assert orders(real) == {}
 
 
-def test_without_a_terminal_nobody_can_confirm(real: ServerHandle, redis_server: str) -> None:
+def test_without_a_terminal_nobody_can_confirm(
+    real: ServerHandle, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
     for name in ("run", "serve"):
-        command = [sys.executable, "-m", "local", name, "--exchange", real.url, "--live-for-real"]
-        env = environment(real, redis_server)
-        done = subprocess.run(
-            command,
-            cwd=ROOT,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
-        assert "confirmed on a terminal" in done.stderr
+        assert main([name, "--exchange", real.url, "--live-for-real"]) == 2
+        error = capsys.readouterr().err
+        assert ("confirmed on a terminal" in error, error.count("\n")) == (True, 1), error
     assert real.exchange.requests == {}
 
 
