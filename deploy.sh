@@ -132,12 +132,14 @@ need_terraform_login() {
 
 # Ask a project or a billing account which of these permissions the token's account has; all that are missing are named.
 need_permissions() { # token, whose it is, URL up to the colon, what it is, permissions
-  local token=$1 whose=$2 url=$3 what=$4 body="" permission answer missing=""
+  local token=$1 whose=$2 url=$3 what=$4 body="" permission answer missing="" quota=()
   shift 4
+  # A person's application-default credentials have no project of their own to count the question against; gcloud has.
+  [ "$token" != "$terraform_token" ] || quota=(--header "X-Goog-User-Project: $project")
   for permission in "$@"; do body="$body${body:+,}\"$permission\""; done
   answer=$(printf 'header = "Authorization: Bearer %s"\n' "$token" |
     curl --config - --silent --show-error --max-time 60 --fail --request POST --header 'Content-Type: application/json' \
-      --header "X-Goog-User-Project: $project" --data "{\"permissions\":[$body]}" "$url:testIamPermissions") ||
+      ${quota[@]+"${quota[@]}"} --data "{\"permissions\":[$body]}" "$url:testIamPermissions") ||
     die "cannot ask $what for the permissions of $whose: does it exist, and may the account see it?"
   for permission in "$@"; do
     case "$answer" in *"\"$permission\""*) ;; *) missing="$missing $permission" ;; esac

@@ -455,6 +455,8 @@ def test_a_missing_permission_is_named_and_of_whose_credentials(deployment: Depl
         deployment.refuses(*command, says=f"{whose}: {permission}")
     assert not deployment.called("terraform .*(plan|apply)|versions add|jobs run|logging read")
     asked = [stdin for line, stdin in deployment.log() if "testIamPermissions" in line]
+    counted = [bool(re.search("X-Goog-User-Project: my-project", call)) for call in deployment.called("testIam")]
+    assert counted == ["ya29.terraform" in stdin for stdin in asked]
     assert {stdin.split()[-1] for stdin in asked} == {'ya29.terraform"', 'ya29.gcloud"'}
     deployment.answer("testIamPermissions", "", 22)
     deployment.refuses("plan", says="cannot ask project my-project")

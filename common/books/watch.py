@@ -1,16 +1,12 @@
 """What `job.finished` tells of the books, for the alerts to go by (contract.md §9)."""
 
+from common.books.update import Update
 from common.decimals import ONE, ZERO, quotient
 from common.store.codec import Document
 
 
-def told(data: Document | None) -> Document:
-    """`ledger_drift`, what the fills do not explain as a fraction of the account's coins, and `quarantined_fills`.
-
-    `data` is the cost answer; without one (no position yet) there is nothing to tell.
-    """
-    if not data:
-        return {}
-    off, held = abs(data["drift_quantity"]), data["account_quantity"]
+def told(updated: Update) -> Document:
+    """`ledger_drift`, the share of the coins that the fills do not explain, and `quarantined_fills`."""
+    off, held = abs(updated.statement.drift), updated.statement.holdings.base.total
     share = quotient(off, held) if held > 0 else (ONE if off else ZERO)
-    return {"ledger_drift": share, "quarantined_fills": len(data.get("quarantine", ()))}
+    return {"ledger_drift": share, "quarantined_fills": len(updated.books.quarantine.open)}

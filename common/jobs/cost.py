@@ -35,7 +35,7 @@ def run(run: Run) -> Outcome:
     keep_raw(run.batch, wave)
     with run.stage("decide"):
         updated = update(run, run.batch, books, Sight.of(holdings, price.value), history)
-    logged = watch.told(updated.data) if updated.data else {}
+    logged = watch.told(updated)
     if updated.statement.cost_known:
         return Outcome(body={"data": updated.data}, logged=logged)
     return Outcome("skipped", {"data": updated.data}, NO_COST, logged=logged)

@@ -158,7 +158,7 @@ def _outcome(run: Run, costs: CostLeg, plan: PlanLeg, traded: trade.Traded) -> O
     if document:
         earlier, mode = run.state.earlier, run.settings.execution_mode
         told |= attention.told(document, order, earlier, mode)
-    told |= watch.told(costs.result.data if costs.result else None)
+    told |= watch.told(costs.result) if costs.result else {}
     if errors:
         told["error_code"] = errors[0].code
     http_status = 200
