@@ -124,6 +124,21 @@ def intent_line(entry: JournalEntry, values: Values) -> str:
     )
 
 
+def open_lines(values: Values) -> list[str]:
+    """Whatever is not at its end: orders, fills that cannot be booked, a program of slices."""
+    told = [careful(partial(intent_line, entry), values) for entry in values.open_intents]
+    told += [careful(partial(_odd_fill, odd), values) for odd in values.cost.get("quarantine") or ()]
+    told += [f"in slices: {values.program.told()}"] if values.program else []
+    return told or ["no order is open"]
+
+
+def _odd_fill(odd: Document, values: Values) -> str:
+    return (
+        f"fill {one_line(odd['id'], 40)} cannot be booked ({one_line(odd['reason'])}), "
+        f"{age(values.age(odd, 'seen_at'))}: nothing is ordered until `book-fill` or `ignore-fill`"
+    )
+
+
 def trading(values: Values) -> str:
     """Whether it trades, and if not why."""
     if pause := values.paused:
@@ -163,8 +178,7 @@ def runs(values: Values) -> Iterator[tuple[str, str, bool]]:
 def lines(values: Values) -> list[str]:
     """The state in ten lines or a few more, the most urgent first."""
     told = [_line("trading", careful(trading, values))]
-    intents = [careful(partial(intent_line, entry), values) for entry in values.open_intents]
-    told += [_line("" if index else "open", text) for index, text in enumerate(intents or ["no order is open"])]
+    told += [_line("" if index else "open", text) for index, text in enumerate(open_lines(values))]
     for name, tell in (
         ("plan", _plan),
         ("next", prices),

@@ -108,14 +108,15 @@ def _attribution(values: Values) -> Sequence[Child]:
     lines = values.cost.get("attribution")
     if not lines:
         return []
-    notes = [f"At {price(lines['mark_price'])} {values.quote}, since {clock(moment(lines['since']))}."]
+    begun = f"At {price(lines['mark_price'])} {values.quote}, since ", _time(moment(lines["since"])), ". "
+    notes = []
     if lines["fees_in_other_assets"]:
         notes.append(
             f"Fees in other assets, outside the value: {money(lines['fees_in_other_assets'])} {values.quote}."
         )
     if lines["fills_without_mid"]:
         notes.append(f"Of {lines['fills_without_mid']} fills the mid is not known: their slippage counts as none.")
-    return [tag("p", " ".join(notes), class_="note"), pictures.attribution(values, lines)]
+    return [tag("p", *begun, " ".join(notes), class_="note"), pictures.attribution(values, lines)]
 
 
 def _costs(values: Values) -> Sequence[Child]:
@@ -204,7 +205,8 @@ def _runs(values: Values) -> Sequence[Child]:
 
 def _open(values: Values) -> Sequence[Child]:
     """Open intents, refusals of the last day, what operators did."""
-    intents = [tag("li", content.intent_line(intent, values), class_="alert") for intent in values.open_intents]
+    alert = "alert" if values.open_intents or values.cost.get("quarantine") else None
+    intents = [tag("li", line, class_=alert) for line in content.open_lines(values)]
     refusals = [
         tag("li", f"{one_line(text)} \u2014 {counted(count, 'time')}")
         for text, count in refused(values.reports, values.now).most_common(8)
@@ -212,14 +214,15 @@ def _open(values: Values) -> Sequence[Child]:
     commands = [
         tag(
             "li",
-            f"{clock(moment(given['timestamp']))}: {one_line(given['command'])} by {one_line(given['by'])}",
+            _time(moment(given["timestamp"])),
+            f": {one_line(given['command'])} by {one_line(given['by'])}",
             _given(given),
         )
         for given in values.commands[:5]
     ]
     parts: list[Child] = []
     for title, items, none in (
-        ("Open orders", intents, "None: every order is known to its end."),
+        ("Not at its end", intents, ""),
         ("Refused in the last day", refusals, "Nothing."),
         ("Commands", commands, "None was given."),
     ):

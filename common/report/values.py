@@ -11,6 +11,7 @@ from common.config import Settings
 from common.decimals import ZERO, quotient
 from common.domain.instrument import Instrument
 from common.domain.orders.journal import JournalEntry
+from common.domain.orders.program import Program
 from common.domain.performance.attribution import Attribution
 from common.domain.performance.equity import Flow, Point
 from common.domain.performance.shadows import Day, Shadows
@@ -70,6 +71,7 @@ class Values:
     commands: Sequence[Document] = ()
     runs: Mapping[str, Document | None] = field(default_factory=dict)
     reports: Sequence[Document] = ()
+    program: Program | None = None
     track: Track | None = None
     start_price: Decimal | None = None
     flows: Sequence[Flow] = ()
@@ -170,6 +172,7 @@ def gather(view: View, *, curves: bool = False) -> Values:
         commands=found["commands"] or [],
         reports=found["reports"] or [],
         runs={name: found[f"run {name}"] for name in (*INTERVALS, "rebalance")},
+        program=read.one(Program, keys.program),
         track=read.one(Track, keys.attribution),
         start_price=_price((found["inception"] or {}).get("price")),
         unreadable=unreadable,

@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
+from common.domain.instrument import Side
 from common.domain.orders.journal import IntentState, JournalEntry
+from common.domain.orders.order import OrderStyle
+from common.domain.orders.program import Program
 from common.domain.performance.attribution import Attribution
 from common.domain.performance.equity import Shares
 from common.domain.performance.track import Track
@@ -157,3 +160,14 @@ def test_the_hash_of_the_settings_follows_what_bears_on_decisions_only(make_bot:
     plain = settings_hash(make_bot().settings)
     assert settings_hash(make_bot(MEXC_SECRET_KEY="other", REDIS_KEY_PREFIX="dev:").settings) == plain
     assert settings_hash(make_bot(THRESHOLD_PCT="0.02").settings) != plain
+
+
+def test_a_fill_that_cannot_be_booked_and_a_program_of_slices_are_not_at_their_end() -> None:
+    odd = {"id": "77X1", "reason": "the price is no number", "seen_at": (SOME.now - timedelta(hours=3)).isoformat()}
+    program = Program(Side.SELL, d("0.01"), OrderStyle.IOC, SOME.now, 3)
+    told = content.lines(replace(SOME, cost={**SOME.cost, "quarantine": [odd]}, program=program))
+    assert told[1] == (
+        "open       fill 77X1 cannot be booked (the price is no number), 3 hours ago: "
+        "nothing is ordered until `book-fill` or `ignore-fill`"
+    )
+    assert told[2].strip().startswith("in slices: SELL to 1.00 % off")

@@ -34,7 +34,17 @@ def traded(live: Live, slots: int = 5) -> None:
         live.run(15 * number)
 
 
-@pytest.mark.parametrize("settings", [{}, FULL, {"THRESHOLD_PCT": "auto"}, {"EXECUTION_MODE": "plan"}])
+SETTINGS: list[dict[str, str]] = [
+    {},
+    FULL,
+    {"THRESHOLD_PCT": "auto", "ORDER_STYLE": "tiered"},
+    {"EXECUTION_MODE": "plan", "TREND_FILTER": "ma"},
+    {"SLICE_NOTIONAL_USDT": "20"},
+    {"ORDER_STYLE": "maker"},
+]
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
 def test_every_plan_is_made_again_to_the_byte(live: Live, settings: dict[str, str]) -> None:
     live.start(**settings)
     traded(live)
