@@ -77,12 +77,14 @@ def soak(start: int, count: int) -> int:
     """Play `count` seeds from `start` on, on all cores; tell failures as they come, and a line at the end."""
     began, last = time.monotonic(), 0.0
     print(f"{count} seeds from {start} on: again with --start {start}", flush=True)
-    done = steps = faults = orders = 0
+    done = steps = faults = orders = rested = filled = cancelled = slices = 0
     failed: list[Result] = []
     with Pool(initializer=quiet) as pool:
         for result in pool.imap_unordered(play, range(start, start + count), CHUNK):
             done, steps = done + 1, steps + result.steps
-            faults, orders = faults + result.faults, orders + result.orders
+            faults, orders, slices = faults + result.faults, orders + result.orders, slices + result.slices
+            rested, filled = rested + result.rested.orders, filled + result.rested.filled
+            cancelled += result.rested.cancelled
             if result.problem:
                 failed.append(result)
                 print(f"seed {result.seed}: {result.problem}\n  replay: {result.replay}", flush=True)
@@ -90,7 +92,8 @@ def soak(start: int, count: int) -> int:
                 last = time.monotonic()
                 print(f"{done} of {count} seeds, {len(failed)} failed, {last - began:.0f} s", flush=True)
     print(
-        f"{count} seeds from {start} on: {steps} steps, {faults} faults, {orders} orders, "
+        f"{count} seeds from {start} on: {steps} steps, {faults} faults, {orders} orders "
+        f"({rested} rested, of which {filled} filled and {cancelled} were cancelled; {slices} slices), "
         f"{len(failed)} failed, {time.monotonic() - began:.0f} s"
     )
     return 1 if failed else 0

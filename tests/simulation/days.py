@@ -1,7 +1,7 @@
 """What one seed plays: settings, prices, deliveries with their retries and overlaps, and the faults on the way."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -12,7 +12,7 @@ from local.exchange.clock import DAY_MS
 from local.exchange.config import BookShape, ExchangeConfig, Fees, Options
 from local.exchange.orders import Fill, whole_second
 from tests.simulation.faults import Seeded
-from tests.simulation.invariants import Broken
+from tests.simulation.invariants import Broken, Rested
 from tests.simulation.timeline import Action
 from tests.simulation.world import FIFTEEN, START, Trace, World
 
@@ -35,6 +35,9 @@ class Result:
     faults: int
     orders: int
     lines: list[str] = field(default_factory=list)
+    rested: Rested = field(default_factory=Rested)
+    """Of the orders that rested."""
+    slices: int = 0
 
     @property
     def replay(self) -> str:
@@ -53,7 +56,10 @@ def play(seed: int, *, tell: bool = False) -> Result:
         day.world.tell("!", problem)
     world = day.world
     accepted = len(world.exchange.venue.engine.orders)
-    return Result(seed, problem, world.steps, world.faults_met, accepted, trace.lines or [])
+    watch = world.watch
+    return Result(
+        seed, problem, world.steps, world.faults_met, accepted, trace.lines or [], watch.rests(), watch.slices
+    )
 
 
 class Day:
@@ -65,6 +71,9 @@ class Day:
         self.slots = rng.choice((1, 2, 2, 3)) if rng.random() < 0.98 else 15
         start = START.replace(hour=23, minute=15) if rng.random() < 0.2 else START
         env = _settings(rng) | {"RUN_DEADLINE_SECONDS": str(DEADLINES[seed % 2])}
+        self.late = random.Random(f"{seed}|resting and slices")
+        env |= _resting_and_slices(self.late, env)
+        self.rests = env.get("ORDER_REST_SECONDS", "6") != "6"
         self.world = World(seed, env, _exchange(rng), start, trace)
         self.price = PRICE
         self.slot = start
@@ -81,7 +90,9 @@ class Day:
             self._move_price()
             if self.rng.random() < 0.05 and self._nothing_younger(120 if plan.balances_lag else 1):
                 world.lose_redis()
-            world.timeline.play(list(self._deliveries()))
+            world.timeline.play([*self._deliveries(), *self._befalls_what_rests()])
+            if self.rests and self.late.random() < 0.05:
+                self.slot += timedelta(days=1)  # nobody calls for a day
         world.settle(self.slot + FIFTEEN, QUIET_SLOTS)
 
     def _begin(self) -> None:
@@ -137,6 +148,25 @@ class Day:
             moved = at + _seconds(rng, 6)
             self.world.timeline.at(moved, lambda: self.world.set_price(self.price * factor))
 
+    def _befalls_what_rests(self) -> Iterator[tuple[datetime, Action]]:
+        """While an order rests: the price moves through it or back, jobs look, the exchange cancels it."""
+        rng, at = self.late, self.world.timeline.now
+        if not self.rests:
+            return
+        for _ in range(rng.randint(0, 3)):
+            factor, moved = Decimal(rng.choice((985, 995, 1005, 1015, 1030))) / 1000, at + _seconds(rng, 800)
+            self.world.timeline.at(moved, lambda factor=factor: self._nudge(factor))  # type: ignore[misc]
+        for minutes in (3, 6, 9, 12, 14):
+            if rng.random() < 0.4:
+                later = self.slot + timedelta(minutes=minutes)
+                yield self._delivery(rng.choice(("balance", "cost")), at + timedelta(minutes=minutes), later)
+        if rng.random() < 0.1:
+            self.world.timeline.at(at + _seconds(rng, 800), self.world.cancel_what_rests)
+
+    def _nudge(self, factor: Decimal) -> None:
+        self.price = min(max(self.price * factor, PRICE / 3), PRICE * 3)
+        self.world.set_price(self.price)
+
     def _delivery(self, job: str, at: datetime, slot: datetime | None) -> tuple[datetime, Action]:
         instance = "" if self.rng.random() < 0.8 else "#2"
         fresh = self.rng.random() < 0.1
@@ -185,6 +215,20 @@ def _settings(rng: random.Random) -> dict[str, str]:
     if rng.random() < 0.2:
         env["USDT_RESERVE"] = "470"
     return env
+
+
+def _resting_and_slices(rng: random.Random, env: Mapping[str, str]) -> dict[str, str]:
+    """How long a maker order rests, and whether large orders go in slices; drawn apart, so that older days stay."""
+    more = {}
+    if env["ORDER_STYLE"] != OrderStyle.MAKER and rng.random() < 0.1:
+        more["ORDER_STYLE"] = OrderStyle.MAKER.value
+        more["ORDER_REST_SECONDS"] = "840"
+    elif env["ORDER_STYLE"] == OrderStyle.MAKER:
+        more["ORDER_REST_SECONDS"] = rng.choice(("6", "300", "840", "840"))
+    if rng.random() < 0.2:
+        more["SLICE_NOTIONAL_USDT"] = rng.choice(("6", "10", "25"))
+        more["SLICE_HOURS"] = rng.choice(("1", "6"))
+    return more
 
 
 def _exchange(rng: random.Random) -> ExchangeConfig:

@@ -43,6 +43,15 @@ class Sends:
     refused: int = 0
 
 
+@dataclass(frozen=True)
+class Rested:
+    """Orders that were left in the book, and what became of them."""
+
+    orders: int = 0
+    filled: int = 0
+    cancelled: int = 0
+
+
 @dataclass
 class Watch:
     """Looks on while the day is played; `now` is simulated time."""
@@ -59,6 +68,10 @@ class Watch:
     accepted: dict[datetime, list[Order]] = field(default_factory=dict)
     given_up: set[str] = field(default_factory=set)
     """Client order ids that Redis was told were never placed."""
+    rested: set[str] = field(default_factory=set)
+    """Client order ids that ever stood as RESTING."""
+    slices: int = 0
+    """Orders that were placed while a program of slices was stored."""
     empty: bool = False
     """Redis has lost everything, and no ledger has been written since."""
     _written: int = 0
@@ -78,6 +91,9 @@ class Watch:
             if item is not None and item.expireat is not None and not any(part in name for part in MORTAL):
                 raise Broken(f"{name} has a TTL")
         self._written += 1
+        self.rested |= self._intents_in(write, IntentState.RESTING)
+        for state in (IntentState.FILLED, IntentState.PARTIALLY_FILLED, IntentState.RESTING):
+            self._filled_as_written(self._intents_in(write, state))
         self.recorded |= self._intents_in(write, IntentState.SENT)
         planned = self._intents_in(write, IntentState.PLANNED)
         self._planned_at |= dict.fromkeys(planned, self._written)
@@ -97,6 +113,16 @@ class Watch:
             for order in orders:
                 if order.client_order_id in names:
                     raise Broken(f"order {_told(order)} is given up though the exchange has it")
+
+    def _filled_as_written(self, names: set[str]) -> None:
+        """Nothing is written down as filled that the exchange has not filled."""
+        journal = {entry.intent.client_order_id: entry for entry in self._entries(self.keys.orders_journal)}
+        for order in self._orders():
+            entry = journal.get(order.client_order_id or "")
+            if entry and order.client_order_id in names and entry.filled_quantity > order.executed:
+                raise Broken(
+                    f"order {_told(order)} is written down as {entry.state}, {entry.filled_quantity} filled"
+                )
 
     def undone(self, write: Write) -> None:
         self.forgotten |= self._intents_in(write, IntentState.SENT)
@@ -136,7 +162,11 @@ class Watch:
         orders.append(order)
         if len(orders) > 1:
             raise Broken(f"slot {slot:%H:%M} has {len(orders)} orders: {', '.join(_told(each) for each in orders)}")
-        largest = self.settings.max_notional_usdt
+        resting = [each for each in self.exchange.venue.engine.open_orders() if each is not order]
+        if resting:
+            raise Broken(f"order {_told(order)} is accepted while {_told(resting[0])} is open")
+        largest = min(self.settings.max_notional_usdt, self.settings.slice_notional_usdt or Decimal("Infinity"))
+        self.slices += self._get(self.keys.program) is not None
         ordered = order.quote_budget or order.quantity * order.price
         if ordered > largest and (order.type, order.side) != ("MARKET", "SELL"):
             raise Broken(f"order {_told(order)} is worth {ordered}, more than {largest}")
@@ -152,7 +182,30 @@ class Watch:
     def unsettled(self) -> bool:
         """Whether the bot still has something to find out: of an intent, or of what Redis has forgotten."""
         continuity = self._value(Continuity, self.keys.continuity)
-        return bool(self.open_intents()) or (continuity is not None and not continuity.searched)
+        doubtful = [entry for entry in self.open_intents() if entry.state is not IntentState.RESTING]
+        if self._get(self.keys.program) is not None:
+            return True
+        return bool(doubtful) or (continuity is not None and not continuity.searched)
+
+    def left_over(self) -> Iterator[str]:
+        """What a program of slices that had its time has not brought to its destination, the target."""
+        market = self.exchange.venue.markets[self.settings.symbol]
+        base, quote = self._total(self._base) * (market.pinned or 0), self._total(self._quote)
+        if self._get(self.keys.program) is not None:
+            yield "the program of slices is still under way"
+        if abs(base - quote) / 2 >= self.settings.min_notional_usdt:
+            yield f"{base} and {quote} {self._quote} are off the target by more than an order"
+
+    def resting(self) -> bool:
+        return any(entry.state is IntentState.RESTING for entry in self.open_intents())
+
+    def rests(self) -> Rested:
+        ended = [order for order in self._orders() if order.client_order_id in self.rested]
+        return Rested(
+            len(self.rested),
+            sum(1 for order in ended if order.executed > 0),
+            sum(1 for order in ended if not order.executed and not order.is_open),
+        )
 
     def problems(self) -> Iterator[str]:
         """Everything that is wrong once the bot has had its quiet slots."""
@@ -161,6 +214,7 @@ class Watch:
         yield from self._ledger_against_exchange()
         yield from self._attribution_against_exchange()
         yield from self._pace()
+        yield from self._drift()
 
     def open_intents(self) -> list[JournalEntry]:
         return self._entries(self.keys.orders_open)
@@ -209,12 +263,21 @@ class Watch:
         for flow in self._members(self.keys.flows):
             yield f"there was no flow, but the attribution has {flow}"
 
+    def _drift(self) -> Iterator[str]:
+        """The cost that was told last knows of no coins that the ledger does not explain."""
+        item = self.redis.database._dict.get(self.keys.cost.encode())
+        told = None if item is None else item.value._values.get(b"drift_quantity")
+        if told is not None and Decimal(told.decode()) != 0:
+            yield f"the cost tells a drift of {told.decode()} {self._base}"
+
     def _pace(self) -> Iterator[str]:
         """Orders a day and the cooldown; what filled nothing is a placement only."""
         placed = self._orders()
         orders = sorted((order for order in placed if order.executed), key=lambda order: order.created_ms)
         times = [from_milliseconds(order.created_ms) for order in orders]
         cooldown = timedelta(seconds=self.settings.order_cooldown_seconds)
+        if self.settings.slicing is not None:
+            cooldown = timedelta(0)  # the program's, not the slice's
         for order, (earlier, later) in zip(orders, pairwise(times), strict=False):
             less = RETRIED_WITHIN if order.client_order_id in self.forgotten else ON_ITS_WAY
             if later - earlier < cooldown - less:

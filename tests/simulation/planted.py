@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from unittest.mock import patch
 
@@ -15,6 +15,7 @@ from common.domain.decision.policy import Check
 from common.domain.ledger import ledger
 from common.domain.orders import order as orders
 from common.domain.orders.journal import IntentState, JournalEntry
+from common.domain.orders.order import Order
 from common.errors import OrderRefused, OutcomeUnknown
 from common.mexc.client import Mexc
 from common.store.batch import Batch
@@ -139,6 +140,23 @@ def _pause_ignored() -> Any:
     )
 
 
+def _rest_is_a_fill() -> Any:
+    def filled(self: JournalEntry, order: Order, now: datetime) -> JournalEntry:
+        return replace(self.with_order(order, now), state=IntentState.FILLED, filled_quantity=order.quantity)
+
+    return patch.object(JournalEntry, "resting", filled)
+
+
+def _slice_again() -> Any:
+    passed = Check("one_order_a_slot", None, None, True, "ignored")
+    return _both(
+        patch.object(risk, "_one_per_slot", lambda facts: passed),
+        patch.object(placing, "_of_this_slot", lambda *_: None),
+        _nothing_resolved(),
+        _nothing_adopted(),
+    )
+
+
 @contextmanager
 def _both(*patches: Any) -> Iterator[None]:
     with ExitStack() as stack:
@@ -160,16 +178,18 @@ BUGS: Mapping[str, Bug] = {
     "an order without an answer counts as refused": Bug(_taken_for_refused, 56),
     "SENT is not recorded before the order leaves": Bug(_sent_unrecorded, 0),
     "the client order id is drawn at random": Bug(_random_id, 0),
-    "there is no lease": Bug(_no_lease, 11),
+    "there is no lease": Bug(_no_lease, 72),
     "what is open is not resolved": Bug(_nothing_resolved, 0),
-    "an order not found at once was never placed": Bug(_impatient, 344),
+    "an order not found at once was never placed": Bug(_impatient, 49),
     "orders that Redis lost are not taken back": Bug(_nothing_adopted, 13),
-    "a failover of Redis goes unnoticed": Bug(_failovers_unnoticed, 233),
-    "PLANNED in Redis means never sent": Bug(_planned_is_never_sent, 22),
-    "an order that is sent is not counted": Bug(_uncounted, 86),
+    "a failover of Redis goes unnoticed": Bug(_failovers_unnoticed, 22),
+    "PLANNED in Redis means never sent": Bug(_planned_is_never_sent, 20),
+    "an order that is sent is not counted": Bug(_uncounted, 119),
     "core holding and reserve are traded": Bug(_core_sold, 17),
-    "fills that are read twice count twice": Bug(_fills_counted_twice, 1),
-    "fills that show late are lost": Bug(_late_fills_lost, 28),
+    "fills that are read twice count twice": Bug(_fills_counted_twice, 152),
+    "fills that show late are lost": Bug(_late_fills_lost, 27),
     "the ledger has a TTL": Bug(_mortal, 0),
-    "a pause is ignored": Bug(_pause_ignored, 51),
+    "a rest is counted as a fill": Bug(_rest_is_a_fill, 19),
+    "a slice is repeated after a crash": Bug(_slice_again, 0),
+    "a pause is ignored": Bug(_pause_ignored, 18),
 }

@@ -41,6 +41,8 @@ class Case:
 
 
 MAKER = {"ORDER_STYLE": "maker", "ORDER_REST_SECONDS": "3"}
+RESTING = {"ORDER_STYLE": "maker"}
+SLICES = {"SLICE_NOTIONAL_USDT": "10", "ORDER_COOLDOWN_SECONDS": "3600"}
 MARKET = {"ORDER_STYLE": "market", "ALLOW_MARKET_ORDERS": "true"}
 TWICE = [("fifteen_min_job", 0.3, "", True)]
 ELSEWHERE = [("fifteen_min_job", 0.3, "#2", True)]
@@ -50,6 +52,8 @@ CASES: Mapping[str, Case] = {
     "an order": Case(),
     "an order that stays invisible": Case(effects=HIDDEN),
     "a resting order": Case(env=MAKER),
+    "an order that is left in the book": Case(env=RESTING),
+    "a program of slices": Case(env=SLICES),
     "a market order": Case(env=MARKET),
     "a slot delivered twice": Case(beside=TWICE),
     "a slot delivered to two instances": Case(beside=ELSEWHERE, effects=HIDDEN),
@@ -89,7 +93,11 @@ def play(case: Case, *, tell: bool = False) -> Played:
                 for job, after, instance, slotted in deliveries
             ]
         )
-        world.settle(SLOT + FIFTEEN, 6)
+        world.settle(SLOT + FIFTEEN, 8)
+        forgotten = any(fault.kind in ("failover", "outage") for fault in case.faults.values())
+        if "SLICE_NOTIONAL_USDT" in case.env and not forgotten:  # then the usual rule goes on, after its cooldown
+            for left in world.watch.left_over():
+                raise Broken(left)
     except Broken as broken:
         problem = str(broken)
         world.tell("!", problem)

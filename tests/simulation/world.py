@@ -221,6 +221,13 @@ class World:
         self.watch.emptied()
         self.tell("redis", "has lost everything")
 
+    def cancel_what_rests(self) -> None:
+        """The exchange cancels what is open, of its own accord."""
+        engine = self.exchange.venue.engine
+        for order in engine.open_orders():
+            self.tell("exchange", f"cancels {order.client_order_id}")
+            engine.cancel(order, self.exchange.clock.now_ms())
+
     def set_price(self, price: Decimal) -> None:
         market = self.exchange.venue.markets[self.settings.symbol]
         market.pin(market.round_price(price), self.exchange.clock.now_ms())
@@ -240,6 +247,11 @@ class World:
             slot += FIFTEEN
             if not self.watch.unsettled():
                 break
+        if self.watch.resting():
+            self.command(command="pause", reason="the end of the day")
+            self.timeline.wait(max((slot - self.timeline.now).total_seconds(), 0))
+            self.call("fifteen_min_job", slot)
+            slot += FIFTEEN
         self.verify()
         return slot
 
