@@ -151,7 +151,18 @@ def _absorbed(books: Books, news: News, holdings: Holdings, terms: Terms) -> Abs
     )
     if news.known is None:
         return ledger.absorb(news.fills, news.read_until, instrument)
+    if not is_whole(books, news, instrument):
+        ledger = replace(ledger, order_rule=RULE)
+        return ledger.absorb(news.fills, news.read_until, instrument, late_too=True)
     return ledger.rebuilt(once((*news.known, *ledger.tail)), news.fills, instrument, news.read_until)
+
+
+def is_whole(books: Books, news: News, instrument: Instrument) -> bool:
+    """Whether the stored fills explain all that the ledger has counted; if not, what is sealed stands as it is."""
+    if books.ledger is None or news.known is None:
+        return True
+    known = {fill.fill_id for fill in (*news.known, *books.tail)}
+    return len(known) >= books.ledger.position(instrument).fill_count
 
 
 def _tracked(
@@ -161,7 +172,7 @@ def _tracked(
     held = {fill.fill_id: fill for fill in (*(news.known or ()), *books.tail)}
     new = [fill for fill in news.fills if fill.fill_id not in held and not was_before(fill, inception.at)]
     track, fresh, flows = books.track, new, None
-    if track is None or news.known is not None:
+    if track is None or (news.known is not None and is_whole(books, news, terms.instrument)):
         everything = once((*held.values(), *news.fills))
         late = [fill for fill in new if track is not None and was_before(fill, track.as_of)]
         left = without(news.flows, late, terms.instrument)

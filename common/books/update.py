@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from common.books.fills import History
-from common.books.fold import Books, Folded, News, Sight, Terms, fold
+from common.books.fold import Books, Folded, News, Sight, Terms, fold, is_whole
 from common.books.gather import gathered
 from common.clock import milliseconds
 from common.decimals import ZERO, places, plain, tidy
@@ -74,6 +74,8 @@ def update(run: Run, batch: Batch, books: Books, sight: Sight, history: History)
     folded = fold(books, news, sight, terms_of(run))
     quarantine = books.quarantine.after(news.odd, history.fills, run.now)
     _tell(run, books, history, folded)
+    if not is_whole(books, news, run.instrument):
+        log.error("%s holds fewer fills than the ledger has counted: restore", run.keys.ledger_fills)
     _queue(run, batch, books, history, news, folded)
     _queue_quarantine(run, batch, books, quarantine)
     after = Books(folded.ledger, folded.books.lots, folded.inception, folded.track, quarantine)

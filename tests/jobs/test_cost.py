@@ -889,3 +889,23 @@ def test_a_purchase_just_before_the_first_ledger_is_counted_once(
     data = updated(functions)
     assert (data["qrl_balance"], data["unknown_cost_quantity"], data["drift_quantity"]) == (10, 100, 0)
     assert data["account_as_of"] == (NOON + timedelta(seconds=1)).isoformat()
+
+
+def test_a_record_that_lost_fills_never_takes_the_place_of_what_the_ledger_has_counted(
+    functions: Functions, exchange: StubExchange, clock: FakeClock, store_client: "redis.Redis", caplog: Any
+) -> None:
+    """An older ledger would be folded anew, and a late fill as well: what is sealed stands, and it is told."""
+    bought(exchange, WORKED, qrl="1000.5")
+    before = updated(functions)
+    store_client.delete("bot:QRLUSDT:ledger:fills")
+    ledger: Any = json.loads(store_client.get("bot:QRLUSDT:ledger") or "")
+    del ledger["order_rule"]
+    store_client.set("bot:QRLUSDT:ledger", json.dumps(ledger))
+    clock.move(300)
+    exchange.answers["myTrades"] = []
+    assert updated(functions)["total_invested"] == before["total_invested"]
+    assert "fewer fills than the ledger has counted" in caplog.text
+    clock.move(300)
+    bought(exchange, fill_payload("BUY", "100", "0.03", number=2, at=YESTERDAY), qrl="1100.5")
+    data = updated(functions)
+    assert (data["fill_count"], data["qrl_balance"], data["total_invested"]) == (2, d("1100.5"), d("23.01"))

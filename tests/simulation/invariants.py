@@ -244,6 +244,9 @@ class Watch:
         held, fills = self._total(self._base), self.exchange.venue.engine.fills
         if position.expected_quantity != held:
             yield f"the ledger expects {position.expected_quantity} {self._base}, the account holds {held}"
+        cost = self.redis.database._dict.get(self.keys.cost.encode())
+        if cost is not None and (drift := cost.value._values[b"drift_quantity"].decode()) != "0":
+            yield f"the cost answer tells a drift of {drift} that there never was"
         if position.fill_count != len(fills):
             yield f"the ledger has counted {position.fill_count} fills, the exchange {len(fills)}"
         kept = sorted(fill_of(fill).fill_id for fill in self._members(self.keys.ledger_fills))

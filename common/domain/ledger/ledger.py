@@ -92,17 +92,20 @@ class Ledger:
         fresh = {fill.fill_id: fill for fill in fills if fill.fill_id not in known}
         return tuple(in_order(fresh.values()))
 
-    def absorb(self, fresh: Sequence[Fill], read_until: datetime, instrument: Instrument) -> "Absorbed":
+    def absorb(
+        self, fresh: Sequence[Fill], read_until: datetime, instrument: Instrument, *, late_too: bool = False
+    ) -> "Absorbed":
         """Take in fills that `unknown` has let through, or that are told better now than in the tail.
 
         The place moves to `read_until`; a fill that waits for the value of its fee is not sealed yet, nor what
         came after it. Raises LateFill when one is older than what is sealed, or than the account that the ledger
-        began with, which had it in its coins already: then only the whole history will do.
+        began with, which had it in its coins already: then only the whole history will do. With `late_too` such a
+        fill is folded on top of what is sealed, out of its order.
         """
         held = {fill.fill_id: fill for fill in self.tail}
         new = [fill for fill in fresh if fill.fill_id not in held]
         late = [fill for fill in new if self.is_late(fill)]
-        if late:
+        if late and not late_too:
             raise LateFill(late)
         place = max(self.place, read_until)
         fills = in_order((held | {fill.fill_id: fill for fill in fresh}).values())

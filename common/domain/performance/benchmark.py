@@ -1,6 +1,6 @@
 """The mix against simply holding, from the day the bot first saw the account (rebalancing.md, last part)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -84,17 +84,3 @@ def compare(inception: Inception, valuation: Valuation, position: Position) -> C
         fees=base_fees * price + quote_fees,
         flows=base_flow * price + quote_flow,
     )
-
-
-@exact
-def pnl(position: Position, mark_price: Decimal) -> Mapping[str, Decimal]:
-    """contract.md §2.3 on the coins of known cost: value, cost, unrealized, realized, total P&L (quote asset)."""
-    value = position.quantity * mark_price
-    unrealized = value - position.cost
-    return {
-        "current_value": value,
-        "total_invested": position.cost,
-        "unrealized_pnl": unrealized,
-        "realized_pnl": position.realized_pnl,
-        "total_pnl": unrealized + position.realized_pnl,
-    }

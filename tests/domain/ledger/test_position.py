@@ -10,7 +10,6 @@ from common.decimals import ZERO, exact, places, quotient
 from common.domain.ledger.ledger import net_quantity
 from common.domain.ledger.position import FifoView, Lot, Position
 from common.domain.orders.order import Fill
-from common.domain.performance.benchmark import pnl
 from tests.builders import PROPERTY, QRL, amounts, d, ds, fill, fill_lists
 
 PLACE = Decimal(1).scaleb(-18)
@@ -39,18 +38,6 @@ def test_the_average_cost_is_weighted_by_quantity() -> None:
     assert held.quantity == d("9234.56")
     assert held.average_cost is not None
     assert places(held.average_cost, 5) == "0.05172"
-
-
-def test_the_worked_example_of_cost_and_pnl() -> None:
-    figures = pnl(position(fill("BUY", "1000.5", "0.0200")), d("0.0205"))
-    assert figures == {
-        "current_value": d("20.51025"),
-        "total_invested": d("20.01"),
-        "unrealized_pnl": d("0.50025"),
-        "realized_pnl": 0,
-        "total_pnl": d("0.50025"),
-    }
-    assert quotient(figures["unrealized_pnl"] * 100, figures["total_invested"]) == d("2.5")
 
 
 def test_unrealized_pnl_is_value_less_cost() -> None:

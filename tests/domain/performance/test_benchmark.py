@@ -6,7 +6,7 @@ from hypothesis import given
 
 from common.domain.ledger.position import Position
 from common.domain.orders.order import Fill
-from common.domain.performance.benchmark import Comparison, Inception, Moved, compare, pnl
+from common.domain.performance.benchmark import Comparison, Inception, Moved, compare
 from common.domain.portfolio import Valuation
 from tests.builders import PROPERTY, QRL, amounts, d, ds, fill, fill_lists, holdings
 from tests.fakes import NOON
@@ -99,14 +99,3 @@ def test_without_deposits_the_flows_are_zero_to_the_last_digit(
     start = inception(str(base + 10**9), str(quote + 10**9))
     parts = compare(start, Valuation.of(holdings(str(base_now), str(quote_now)), price), now)
     assert parts.flows == 0
-
-
-def test_pnl_is_told_for_the_coins_of_known_cost_only() -> None:
-    known = after(fill("BUY", 100, 2), fill("SELL", 50, 3), start=Position(unknown_quantity=d(1000)))
-    assert pnl(known, d(4)) == {
-        "current_value": 200,
-        "total_invested": 100,
-        "unrealized_pnl": 100,
-        "realized_pnl": 50,
-        "total_pnl": 150,
-    }
