@@ -23,7 +23,7 @@ from common.store.plans import plan_document, policy_document
 from common.trading.costing import in_force
 from common.trading.earlier import expected, references
 from common.trading.recording import order_journal
-from common.trading.snapshot import Snapshot
+from common.trading.snapshot import Decided, Snapshot
 
 log = logging.getLogger(__name__)
 
@@ -58,10 +58,10 @@ def plan(
     day = (run.state.day or DayStart(run.now.date(), None)).on(run.now, total_pnl)
     activity = order_journal(run).activity(run.now, day.pnl_at_start)
     batch.document(run.keys.activity, to_document(day))
-    mid = _mid(run, seen)
-    applied = in_force(run, batch, seen, mid or seen.mark_price, fills)
+    price = seen.decided_on(settings.decides_on_mid)
+    applied = in_force(run, batch, seen, price.mark_price, fills)
     facts = replace(
-        _facts(run, seen, mid, activity),
+        _facts(run, seen, price, activity),
         trading_cost=applied.cost,
         trend=applied.trend,
         total_pnl=total_pnl,
@@ -120,7 +120,7 @@ def _unreadable(run: Run) -> Hold | None:
     return Hold(f"Unreadable state: {run.state.fault}", Cause.UNREADABLE) if run.state.fault else None
 
 
-def _facts(run: Run, seen: Snapshot, mid: Decimal | None, activity: Activity) -> Facts:
+def _facts(run: Run, seen: Snapshot, price: Decided, activity: Activity) -> Facts:
     """What this run has read; what the books tell is added by the caller."""
     seen_open = seen.open_orders
     ours = None if seen_open is None else sum(1 for order in seen_open if is_ours(order.client_order_id))
@@ -130,9 +130,9 @@ def _facts(run: Run, seen: Snapshot, mid: Decimal | None, activity: Activity) ->
         slot=run.slot.at,
         instrument=run.instrument,
         holdings=seen.holdings,
-        mark_price=mid or seen.mark_price,
-        last_price=seen.mark_price if mid else None,
-        price_as_of=seen.price_as_of,
+        mark_price=price.mark_price,
+        last_price=price.last_price,
+        price_as_of=price.as_of,
         references=references(run),
         book=seen.book,
         rules=seen.rules,
@@ -141,13 +141,6 @@ def _facts(run: Run, seen: Snapshot, mid: Decimal | None, activity: Activity) ->
         activity=activity,
         open_orders=ours,
     )
-
-
-def _mid(run: Run, seen: Snapshot) -> Decimal | None:
-    """The book's mid where it is to be decided on and can be; None where the last price is."""
-    if not run.settings.decides_on_mid or seen.book is None or seen.book.problem is not None:
-        return None
-    return seen.book.mid_price
 
 
 def logged(plan: Plan, order: Document | None, run: Run) -> Document:

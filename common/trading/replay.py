@@ -109,9 +109,14 @@ def _answered(inputs: Inputs, answers: Answers, keys: Keys) -> Answered:
     price_as_of, ticker = last("ticker_price")
     instrument = Instrument.from_symbol(keys.symbol)
     known, price = read_account(account, instrument), read_price(ticker, keys.symbol)
-    book = read_depth(last("depth")[1]) if inputs.had_book else None
+    book_as_of, book = None, None
+    if inputs.had_book:
+        book_as_of, depth = last("depth")
+        book = read_depth(depth)
     orders = read_orders(last("open_orders")[1], keys.symbol) if inputs.had_orders else None
     mid = book.mid_price if inputs.on_mid and book is not None else None
+    if mid and book_as_of is not None:
+        price_as_of = min(price_as_of, book_as_of)
     return Answered(
         holdings=known.holdings(instrument, as_of),
         can_trade=known.can_trade,

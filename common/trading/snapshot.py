@@ -31,6 +31,23 @@ class Snapshot:
     rules: TradingRules
     book: OrderBook | None
     open_orders: tuple[Order, ...] | None
+    book_as_of: datetime | None = None
+
+    def decided_on(self, mid: bool) -> "Decided":
+        """The price to decide on: the book's mid if it is asked for and can be read, else the last trade's."""
+        book = self.book if mid and self.book is not None and self.book.problem is None else None
+        if book is None:
+            return Decided(self.mark_price, None, self.price_as_of)
+        return Decided(book.mid_price, self.mark_price, min(self.price_as_of, self.book_as_of or self.price_as_of))
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """`last_price` is None where it is the price itself; with two prices `as_of` is the older one's."""
+
+    mark_price: Decimal
+    last_price: Decimal | None
+    as_of: datetime
 
 
 def calls(run: Run) -> dict[str, Callable[[], Any]]:
@@ -66,13 +83,15 @@ def snapshot(run: Run, wave: Wave, batch: Batch) -> Snapshot:
     if (step := run.settings.quantity_increment) is not None:
         rules = replace(rules, size_increment=max(rules.size_increment, step))
     as_of = account.reply.received_at
+    depth = wave.get("depth") if wave.error("depth") is None else None
     return Snapshot(
         holdings=account.value.holdings(run.instrument, as_of),
         can_trade=account.value.can_trade,
         mark_price=price.value,
         price_as_of=price.reply.received_at,
         rules=rules,
-        book=wave.get("depth").value if wave.error("depth") is None else None,
+        book=depth.value if depth is not None else None,
+        book_as_of=depth.reply.received_at if depth is not None else None,
         open_orders=tuple(wave.get("open_orders").value) if wave.error("open_orders") is None else None,
     )
 
