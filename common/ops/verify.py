@@ -13,7 +13,7 @@ from common.decimals import ZERO, quotient
 from common.domain.chain import Seen, check
 from common.domain.decision.guards import Pause
 from common.domain.instrument import Instrument
-from common.domain.orders.journal import Continuity
+from common.domain.orders.journal import Continuity, IntentState
 from common.domain.slots import QUARTER
 from common.errors import BotError
 from common.gcp.journal import events
@@ -160,7 +160,8 @@ def _trading(view: View, values: Values) -> Iterator[Finding]:
     intents = [content.intent_line(entry, values) for entry in values.open_intents]
     intents += [text for text in values.unreadable if view.keys.orders_open in text]
     told = "; ".join(intents) if intents else "every order is known to its end"
-    yield Finding("open_intents", not intents, told)
+    doubtful = [entry for entry in values.open_intents if entry.state is not IntentState.RESTING]
+    yield Finding("open_intents", not doubtful and len(intents) == len(values.open_intents), told)
     yield _continuity(view)
     yield _drift(values)
     expected, missed = content.missed_slots(values.reports, values.now)

@@ -25,7 +25,8 @@ def wanted(plan: Mapping[str, Any]) -> bool:
 
 
 def traded(order: Mapping[str, Any] | None) -> bool:
-    return order is not None and bool(order.get("filled_quantity"))
+    """Whether the order filled, or still may: one that rests waits for its price by intent."""
+    return order is not None and (bool(order.get("filled_quantity")) or order.get("status") == "RESTING")
 
 
 def in_vain(reports: Sequence[Mapping[str, Any]]) -> int:

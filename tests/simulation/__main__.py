@@ -29,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("seed", type=int, nargs="?", help="replay this one")
     parser.add_argument("--soak", type=int, metavar="N", help="play the sweep and so many seeds")
     parser.add_argument("--start", type=int, help="the first of them; fresh ones when not said, without the sweep")
+    parser.add_argument("--minutes", type=float, help="play no longer than that, however many seeds are left")
     parser.add_argument("--bugs", action="store_true", help="look for a seed that finds each planted bug")
     options = parser.parse_args(arguments)
     quiet()
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.soak is not None:
         start = random.SystemRandom().randrange(10**6, 10**9) if options.start is None else options.start
         broken = sweep_all() if options.start is None else 0
-        return soak(start, options.soak) or broken
+        return soak(start, options.soak, options.minutes) or broken
     if options.seed is None:
         parser.error("a seed, or --soak N")
     result = play(options.seed, tell=True)
@@ -73,7 +74,7 @@ def find_bugs(seeds: int = 400) -> int:
     return 1 if missing else 0
 
 
-def soak(start: int, count: int) -> int:
+def soak(start: int, count: int, minutes: float | None = None) -> int:
     """Play `count` seeds from `start` on, on all cores; tell failures as they come, and a line at the end."""
     began, last = time.monotonic(), 0.0
     print(f"{count} seeds from {start} on: again with --start {start}", flush=True)
@@ -88,11 +89,13 @@ def soak(start: int, count: int) -> int:
             if result.problem:
                 failed.append(result)
                 print(f"seed {result.seed}: {result.problem}\n  replay: {result.replay}", flush=True)
+            if minutes is not None and time.monotonic() - began > 60 * minutes:
+                break
             if time.monotonic() - last >= 10:
                 last = time.monotonic()
                 print(f"{done} of {count} seeds, {len(failed)} failed, {last - began:.0f} s", flush=True)
     print(
-        f"{count} seeds from {start} on: {steps} steps, {faults} faults, {orders} orders "
+        f"{done} seeds from {start} on: {steps} steps, {faults} faults, {orders} orders "
         f"({rested} rested, of which {filled} filled and {cancelled} were cancelled; {slices} slices), "
         f"{len(failed)} failed, {time.monotonic() - began:.0f} s"
     )

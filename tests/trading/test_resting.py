@@ -7,8 +7,9 @@ import pytest
 import requests
 
 from common.domain.orders.journal import Activity
-from tests.builders import d
-from tests.conftest import Live
+from common.trading.attention import traded
+from tests.builders import d, told
+from tests.conftest import Functions, Live
 from tests.fakes import NOON
 
 DAY = 24 * 60
@@ -136,3 +137,11 @@ def test_what_the_exchange_does_not_tell_is_left_to_the_next_run(resting: Live, 
     resting.clock.move(900)
     assert resting.call("balance").status_code == 200
     assert resting.intent()["state"] == "RESTING"
+
+
+def test_one_that_rests_is_a_known_state_and_alarms_nobody(resting: Live, bare_functions: Functions) -> None:
+    findings = told(bare_functions.get("ops", "verify"))["data"]["findings"]
+    (finding,) = (each for each in findings if each["name"] == "open_intents")
+    assert (finding["ok"], "it rests in the order book" in finding["explanation"]) == (True, True)
+    assert traded({"status": "RESTING", "filled_quantity": 0})
+    assert not traded({"status": "CANCELED", "filled_quantity": 0})
