@@ -257,7 +257,7 @@ class Settings(TradingSettings):
     @property
     def shape(self) -> Shape:
         """All that shapes an order, for the live gate: what is traded, where, and how."""
-        names = {"symbol", "mexc_base_url", *TradingSettings.model_fields}
+        names = {"symbol", "mexc_base_url", *TradingSettings.model_fields} - {"shadow_policies"}
         values = self.model_dump(mode="json", include=names)
         return Shape.of({name.upper(): v if isinstance(v, str) else json.dumps(v) for name, v in values.items()})
 

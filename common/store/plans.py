@@ -81,7 +81,7 @@ def policy_document(plan: Plan) -> Document:
     if facts.trend is not None:
         document["trend"] = facts.trend
     if cost is not None and total > 0:
-        least = quotient(policy.min_notional, total)
+        least = quotient(max(policy.min_notional, facts.rules.min_notional), total)
         document["advice"] = advice(policy.levels[0], cost.one_way, policy.target_weight, least)
     return document
 

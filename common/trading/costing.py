@@ -58,7 +58,7 @@ def in_force(run: Run, batch: Batch, seen: Snapshot, price: Decimal, fills: Sequ
     settings = run.settings
     policy, fee = settings.policy, seen.rules.taker_fee
     total = Valuation.of(seen.holdings, price).total_value
-    least = quotient(policy.min_notional, total) if total > 0 else ZERO
+    least = quotient(max(policy.min_notional, seen.rules.min_notional), total) if total > 0 else ZERO
     size = _size(policy, settings.auto, least)
     measured = _stored(run) or _seeded(run, total, size, fee)
     book = None if seen.book is None else cost_at_best(seen.book, total, size, fee, run.now)

@@ -56,7 +56,7 @@ def test_a_changed_setting_holds_with_the_difference_and_the_same_again_does_not
 def test_what_shapes_no_order_needs_no_confirmation(gated: Live, bare_functions: Functions) -> None:
     gated.run()
     confirm(bare_functions)
-    gated.start(**GATE, LOG_LEVEL="WARNING", RUN_DEADLINE_SECONDS="60")
+    gated.start(**GATE, LOG_LEVEL="WARNING", RUN_DEADLINE_SECONDS="60", SHADOW_POLICIES="off")
     assert gated.run(15)["order"]["status"] == "FILLED"
 
 
