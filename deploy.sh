@@ -20,7 +20,9 @@ usage: ./deploy.sh [--env NAME] [--bot NAME] <command>
   report [file]                save the report as a page of its own
   pause <reason> [until]       no order from now on; until is a time such as 2026-01-31T12:00:00Z
   resume                       orders are allowed again
-  confirm                      live orders are allowed under the settings that are in force now
+  confirm [hash]               live orders are allowed under the settings that the last live run had; with a hash only if
+                               they are those
+  tell <json>                  any other command of ops, such as {"command": "ignore-fill", …}
   verify                       everything that could silently be wrong, from inside and outside
   restore [journal|exchange]   rebuild an empty Redis from the journal and the exchange, or from the exchange alone
   destroy                      take all bots down; it says what stays
@@ -588,8 +590,16 @@ resume() {
 }
 
 confirm() {
-  takes 0 0 confirm "$@"
-  ops POST / '{"command": "confirm"}'
+  takes 0 1 "confirm [hash]" "$@"
+  need python3
+  ops POST / "{\"command\": \"confirm\"${1:+, \"hash\": $(quoted "$1")}}"
+}
+
+tell() {
+  takes 1 1 "tell <json>" "$@"
+  need python3
+  python3 -c 'import json, sys; sys.exit(not isinstance(json.loads(sys.argv[1]), dict))' "$1" 2>/dev/null || die "not a JSON object: $1"
+  ops POST / "$1"
 }
 
 restore() {
@@ -764,7 +774,7 @@ done
 command=${1:-}
 [ $# -eq 0 ] || shift
 case "$command" in
-  stage | apply | secrets | run | logs | status | report | pause | resume | confirm | verify | restore | destroy) "$command" "$@" ;;
+  stage | apply | secrets | run | logs | status | report | pause | resume | confirm | tell | verify | restore | destroy) "$command" "$@" ;;
   plan) provision plan "$@" ;;
   '' | help | -h | --help) usage ;;
   *)

@@ -369,7 +369,7 @@ def test_the_script_keeps_to_what_bash_3_2_knows() -> None:
 
 COMMANDS = [
     *(["plan"], ["apply"], ["destroy"], ["secrets"], ["run", "price"], ["logs", "price"], ["status"], ["report"]),
-    *(["status", "--json"], ["pause", "why"], ["resume"], ["confirm"], ["verify"], ["restore"]),
+    *(["status", "--json"], ["pause", "why"], ["resume"], ["confirm"], ["tell", "{}"], ["verify"], ["restore"]),
 ]
 
 
@@ -377,7 +377,7 @@ def test_without_a_command_it_lists_them(deployment: Deployment) -> None:
     commands = re.findall(r"^  ([a-z]+)", deployment.does(), re.MULTILINE)
     assert commands == [
         *("stage", "plan", "apply", "secrets", "run", "logs", "status", "report"),
-        *("pause", "resume", "confirm", "verify", "restore", "destroy"),
+        *("pause", "resume", "confirm", "tell", "verify", "restore", "destroy"),
     ]
     deployment.refuses("deploy", says="no such command")
 
@@ -419,13 +419,15 @@ def test_what_is_not_understood_is_not_done(deployment: Deployment) -> None:
             ["pause", ""],
             ["pause", "a", "b", "c"],
             ["resume", "now"],
-            ["confirm", "all"],
+            ["confirm", "a", "b"],
+            ["tell"],
             ["verify", "x"],
         ),
         *(["restore", "backup"], ["restore", "journal", "x"], ["report", "a", "b"]),
     ):
         deployment.refuses(*command, says="day is kept" if command[1:2] == ["read"] else "usage")
     deployment.refuses("run", "ops", says="no such job")
+    deployment.refuses("tell", "pause", says="not a JSON object: pause")
     deployment.refuses("logs", "nothing", says="no such job")
     assert deployment.calls == []
 
@@ -676,6 +678,8 @@ def test_commands_reach_ops(deployment: Deployment) -> None:
         ),
         (["resume"], "POST", "/", {"command": "resume"}),
         (["confirm"], "POST", "/", {"command": "confirm"}),
+        (["confirm", "0a1b"], "POST", "/", {"command": "confirm", "hash": "0a1b"}),
+        (["tell", '{"command": "ignore-fill", "id": "7"}'], "POST", "/", {"command": "ignore-fill", "id": "7"}),
         (["restore"], "POST", "/", {"command": "restore"}),
         (["restore", "exchange"], "POST", "/", {"command": "restore", "source": "exchange"}),
     ):
