@@ -27,7 +27,7 @@ class Books:
     """
 
     ledger: Ledger | None = None
-    lots: FifoView = field(default_factory=FifoView)
+    lots: FifoView | None = None
     inception: Inception | None = None
     track: Track | None = None
     quarantine: Quarantine = field(default_factory=Quarantine)
@@ -86,9 +86,9 @@ class Folded:
     counts from now on, `flows` are all of them where they had to be corrected.
     """
 
-    books: Books
     sight: Sight
     ledger: Ledger
+    lots: FifoView
     inception: Inception
     track: Track
     anew: bool
@@ -100,14 +100,14 @@ class Folded:
 def needs_the_whole(books: Books, fills: Iterable[Fill], place_in_the_future: bool) -> bool:
     """Whether the news can only be taken in with every stored fill at hand.
 
-    A fill that is late, a ledger that an older version ordered, a track that is not there yet, or a ledger lost.
+    A fill that is late, a ledger that an older version ordered, a track that is not there yet, or a key lost.
     """
     held = {fill.fill_id for fill in books.tail}
     new = [fill for fill in fills if fill.fill_id not in held]
     ledger, track = books.ledger, books.track
     if ledger is None:
         return books.inception is not None
-    if place_in_the_future or ledger.order_rule != RULE or track is None:
+    if place_in_the_future or ledger.order_rule != RULE or track is None or books.lots is None:
         return True
     return any(ledger.is_late(fill) for fill in new) or not track.knows(new)
 
@@ -122,7 +122,8 @@ def fold(books: Books, news: News, sight: Sight, terms: Terms) -> Folded:
     if books.ledger is not None:
         holdings = decided(holdings, ledger, ledger.tail, instrument)
     sight = replace(sight, holdings=holdings)
-    lots = (FifoView() if absorbed.anew else books.lots).fold(absorbed.settled, instrument)
+    lots = FifoView() if absorbed.anew or books.lots is None else books.lots
+    lots = lots.fold(absorbed.settled, instrument)
     inception = books.inception
     if inception is None:
         then = ledger.position(instrument, holdings.as_of)
@@ -132,8 +133,7 @@ def fold(books: Books, news: News, sight: Sight, terms: Terms) -> Folded:
         inception = inception.after(absorbed.explaining, instrument)
     track, confirmed, flows = _tracked(books, news, ledger, inception, sight, terms)
     settled = absorbed.anew or bool(absorbed.settled)
-    after = replace(books, ledger=ledger, lots=lots, inception=inception, track=track)
-    return Folded(after, sight, ledger, inception, track, absorbed.anew, settled, confirmed, flows)
+    return Folded(sight, ledger, lots, inception, track, absorbed.anew, settled, confirmed, flows)
 
 
 def _absorbed(books: Books, news: News, holdings: Holdings, terms: Terms) -> Absorbed:

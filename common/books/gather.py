@@ -1,9 +1,10 @@
 """What is new, in full: read from Redis and the exchange before anything is decided."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 from common.books.details import order_times, with_fee_values, with_mids, with_order_times
 from common.books.fills import LOOK_BACK, History, less_what_is_booked
@@ -70,14 +71,18 @@ def _known_better(run: Run, fresh: tuple[Fill, ...], *, looked_back: bool) -> tu
         wanted["known"] = ("HMGET", run.keys.orders_known, *nameless)
     wanted |= _intents(run, fresh)
     found = run.store.read(wanted, run.meter) if wanted else {}
-    stored = {fill_of(document, run.keys.ledger_fills).fill_id for document in found.get("recent", ())}
-    fresh = tuple(fill for fill in fresh if fill.fill_id not in stored)
+    stored = {fill.fill_id: fill for fill in _fills(run, found.get("recent", ()))}
+    fresh = less_what_is_booked((fill for fill in fresh if fill.fill_id not in stored), stored.values())
     names = {order_id: name for order_id, name in zip(nameless, found.get("known", ()), strict=False) if name}
     if ours := tuple(fill for fill in fresh if fill.order_id in names):
         named = {fill.fill_id: _named(fill, names[fill.order_id]) for fill in ours}
         fresh = tuple(named.get(fill.fill_id, fill) for fill in fresh)
         found = {**found, **run.store.read(_intents(run, fresh), run.meter)}
     return with_mids(fresh, _mids(run, found.get("intents", ())))
+
+
+def _fills(run: Run, documents: Iterable[Any]) -> list[Fill]:
+    return [fill_of(document, run.keys.ledger_fills) for document in documents]
 
 
 def _intents(run: Run, fills: tuple[Fill, ...]) -> dict[str, Read]:
@@ -117,5 +122,6 @@ def all_fills(run: Run) -> tuple[tuple[Fill, ...], tuple[Flow, ...]]:
     """Every fill and every flow that is stored, read in one trip."""
     key, flows = run.keys.ledger_fills, run.keys.flows
     found = run.store.read({"fills": ("ZRANGE", key, "0", "-1"), "flows": ("ZRANGE", flows, "0", "-1")}, run.meter)
-    fills = once(fill_of(document, key) for document in found["fills"])
-    return fills, tuple(from_document(Flow, document, flows) for document in found["flows"])
+    return once(_fills(run, found["fills"])), tuple(
+        from_document(Flow, document, flows) for document in found["flows"]
+    )

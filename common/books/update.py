@@ -47,8 +47,7 @@ def books_of(run: Run) -> Books:
     """What is stored. Raises StoreCorrupt; ConfigurationError for a ledger that was begun on another exchange."""
     state = run.state
     checked_exchange(run, state.ledger)
-    lots = {"lots": state.lots} if state.lots else {}
-    return Books(state.ledger, inception=state.inception, track=state.track, quarantine=state.quarantine, **lots)
+    return Books(state.ledger, state.lots, state.inception, state.track, state.quarantine)
 
 
 def checked_exchange(run: Run, ledger: Ledger | None) -> None:
@@ -78,10 +77,11 @@ def update(run: Run, batch: Batch, books: Books, sight: Sight, history: History)
         log.error("%s holds fewer fills than the ledger has counted: restore", run.keys.ledger_fills)
     _queue(run, batch, books, history, news, folded)
     _queue_quarantine(run, batch, books, quarantine)
-    after = Books(folded.ledger, folded.books.lots, folded.inception, folded.track, quarantine)
+    after = Books(folded.ledger, folded.lots, folded.inception, folded.track, quarantine)
     sight = folded.sight
-    said = statement(folded.ledger, after.lots, folded.inception, sight.holdings, sight.mark_price, run.instrument)
-    fresh = tuple(fill for fill in news.fills if fill.fill_id not in {held.fill_id for held in books.tail})
+    said = statement(folded.ledger, folded.lots, folded.inception, sight.holdings, sight.mark_price, run.instrument)
+    held = {fill.fill_id for fill in books.tail}
+    fresh = tuple(fill for fill in news.fills if fill.fill_id not in held)
     if said.empty and not quarantine.open:
         return Update(after, sight, said, fresh, None)
     lines = folded.track.now().attribution.at(sight.mark_price) if sight.mark_price > 0 else None
@@ -110,7 +110,7 @@ def _queue(run: Run, batch: Batch, books: Books, history: History, news: News, f
         note("fill", to_document(fill))
     batch.document(keys.ledger, to_document(folded.ledger))
     if folded.settled or books.ledger is None:
-        batch.document(keys.ledger_lots, lots_document(folded.books.lots))
+        batch.document(keys.ledger_lots, lots_document(folded.lots))
     inception = inception_document(folded.inception, instrument)
     if books.inception is None:
         batch.document_once(keys.inception, inception)

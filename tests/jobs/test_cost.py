@@ -891,6 +891,17 @@ def test_a_purchase_just_before_the_first_ledger_is_counted_once(
     assert data["account_as_of"] == (NOON + timedelta(seconds=1)).isoformat()
 
 
+def test_lots_that_are_lost_are_folded_anew(
+    functions: Functions, exchange: StubExchange, clock: FakeClock, store_client: "redis.Redis"
+) -> None:
+    bought(exchange, WORKED, qrl="1000.5")
+    before = updated(functions)["fifo"]
+    store_client.delete("bot:QRLUSDT:ledger:lots")
+    clock.move(300)
+    exchange.answers["myTrades"] = []
+    assert updated(functions)["fifo"] == before
+
+
 def test_a_record_that_lost_fills_never_takes_the_place_of_what_the_ledger_has_counted(
     functions: Functions, exchange: StubExchange, clock: FakeClock, store_client: "redis.Redis", caplog: Any
 ) -> None:

@@ -16,6 +16,8 @@ from common.domain.instrument import Side
 from common.domain.orders.journal import Activity
 from common.domain.orders.order import client_order_id
 from common.gcp.logs import JsonFormatter
+from common.store.keys import CacheKeys, Keys
+from common.store.state import PARTS, TRADING
 from tests.builders import d, exchange_answers, fill_payload, told
 from tests.conftest import Functions, Live, MakeBot
 from tests.fakes import NOON, Call, Desk, FakeClock, Line, StubExchange
@@ -1144,3 +1146,27 @@ def test_the_other_jobs_only_read_even_in_live_mode(
     for job in ("balance", "price", "cost"):
         assert bare_functions.post(job).status_code == 200
     assert {call.method for call in exchange.calls} == {"GET"}
+
+
+def test_no_order_is_placed_by_a_run_that_could_not_keep_its_books_afterwards(live: Live) -> None:
+    """Whatever key that the run needs cannot be understood: it is named before anything is sent."""
+    keys, cache = Keys("", "QRLUSDT"), CacheKeys("qrl")
+    spoilt = [part for name, part in PARTS.items() if name in TRADING and part.command in ("GET", "HGETALL")]
+    wrong = []
+    for job in ("rebalance", "fifteen_min_job"):
+        for part in spoilt:
+            key = part.key(keys, cache)
+            kept: Any = live.client.dump(key)
+            live.client.delete(key)
+            if part.command == "GET":
+                live.client.set(key, "[]")
+            else:
+                live.client.hset(key, "x", "[]")
+            answer = told(live.call(job))
+            if live.sent or key not in json.dumps(answer, default=str):
+                wrong.append((job, key, answer))
+            live.client.delete(key)
+            if kept is not None:
+                live.client.restore(key, 0, kept)
+    assert wrong == []
+    assert live.by_hand()["order"]["status"] == "FILLED"
