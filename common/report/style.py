@@ -1,10 +1,10 @@
 """How pages look, light and dark, on paper and on a phone; and their one little script."""
 
 STYLE = """
-:root{color-scheme:light dark;--paper:#fdfcf9;--card:#f5f3ee;--ink:#1d1b18;--soft:#5d5850;--hair:#dfdad0;
+:root{color-scheme:light dark;--paper:#fdfcf9;--ink:#1d1b18;--soft:#5d5850;--hair:#dfdad0;
   --real:#0a6a66;--held:#9a4f08;--third:#5c5f8a;--gain:#0a6a66;--loss:#a63a1c;--wash:#0a6a661f;--alert:#a3241b}
 @media (prefers-color-scheme:dark){
-  :root{--paper:#151412;--card:#1f1d1a;--ink:#edeae3;--soft:#aaa498;--hair:#36322c;--real:#5fcac2;--held:#f0a35c;
+  :root{--paper:#151412;--ink:#edeae3;--soft:#aaa498;--hair:#36322c;--real:#5fcac2;--held:#f0a35c;
   --third:#a9addf;--gain:#5fcac2;--loss:#f2906e;--wash:#5fcac22b;--alert:#ff8f83}
 }
 *{box-sizing:border-box}
@@ -25,8 +25,6 @@ p{margin:.25rem 0 .75rem;max-width:66ch}
 .soft,.note{color:var(--soft)}
 .note{font-size:.875rem}
 section{border-top:1px solid var(--hair);padding-top:1.5rem;margin-top:2.5rem;min-width:0}
-@media (min-width:60rem){
-  }
 ul.plain{list-style:none;margin:.5rem 0 .75rem;padding:0}
 ul.plain li{padding:.3rem 0;max-width:66ch}
 ul.plain li+li{border-top:1px solid var(--hair)}
@@ -90,13 +88,11 @@ th,td{padding:.4rem .9rem .4rem 0;text-align:left;vertical-align:baseline;border
 thead th{color:var(--soft);border-top:0;font-size:.8125rem}
 th.n,td.n{text-align:right;white-space:nowrap}
 th:last-child,td:last-child{padding-right:0}
-tr.strong th,tr.strong td{font-weight:600}
-.id{font:.8125rem/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;overflow-wrap:anywhere}
 footer{margin-top:3rem;border-top:1px solid var(--hair);padding-top:1rem;font-size:.8125rem;color:var(--soft)}
 @page{size:A4;margin:16mm 15mm}
 @media print{
-  :root{--paper:#fff;--card:#fff;--ink:#000;--soft:#444;--hair:#bbb;--real:#0a6a66;--held:#9a4f08;
-  --third:#5c5f8a;--gain:#0a6a66;--loss:#a63a1c;--wash:#0a6a661f}
+  :root{--paper:#fff;--ink:#000;--soft:#444;--hair:#bbb;--real:#0a6a66;--held:#9a4f08;
+  --third:#5c5f8a;--gain:#0a6a66;--loss:#a63a1c;--wash:#0a6a661f;--alert:#a3241b}
   html{font-size:10.5pt}
   body{padding:0;max-width:none}
   section{margin-top:1.25rem;padding-top:.9rem}
