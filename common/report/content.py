@@ -15,6 +15,7 @@ from common.store.codec import moment, moment_or_none
 UNTELLABLE = (KeyError, TypeError, ValueError, ArithmeticError, AttributeError)
 """What a document of another version, or one that somebody altered, makes of telling it."""
 CANNOT_BE_TOLD = "cannot be told: what is stored is not what this version writes"
+NOTHING_OPEN = "no order is open"
 NOTHING_YET = "Nothing to compare with holding yet: no run has seen the account and its fills"
 
 
@@ -129,7 +130,7 @@ def open_lines(values: Values) -> list[str]:
     told = [careful(partial(intent_line, entry), values) for entry in values.open_intents]
     told += [careful(partial(_odd_fill, odd), values) for odd in values.cost.get("quarantine") or ()]
     told += [f"in slices: {values.program.told()}"] if values.program else []
-    return told or ["no order is open"]
+    return told
 
 
 def _odd_fill(odd: Document, values: Values) -> str:
@@ -178,7 +179,9 @@ def runs(values: Values) -> Iterator[tuple[str, str, bool]]:
 def lines(values: Values) -> list[str]:
     """The state in ten lines or a few more, the most urgent first."""
     told = [_line("trading", careful(trading, values))]
-    told += [_line("" if index else "open", text) for index, text in enumerate(open_lines(values))]
+    told += [
+        _line("" if index else "open", text) for index, text in enumerate(open_lines(values) or [NOTHING_OPEN])
+    ]
     for name, tell in (
         ("plan", _plan),
         ("next", prices),

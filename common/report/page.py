@@ -222,7 +222,7 @@ def _open(values: Values) -> Sequence[Child]:
     ]
     parts: list[Child] = []
     for title, items, none in (
-        ("Not at its end", intents, ""),
+        ("Not at its end", intents, "Nothing: every order is known to its end."),
         ("Refused in the last day", refusals, "Nothing."),
         ("Commands", commands, "None was given."),
     ):

@@ -31,6 +31,11 @@ ul.plain li+li{border-top:1px solid var(--hair)}
 .alert{color:var(--alert);font-weight:600}
 dl{display:grid;grid-template-columns:minmax(7rem,auto) minmax(0,1fr);gap:.35rem 1.5rem;margin:.75rem 0}
 dt{color:var(--soft)}
+@media (max-width:30rem){
+  dl{grid-template-columns:minmax(0,1fr);gap:0}
+  dt{font-size:.875rem}
+  dd{padding-bottom:.5rem}
+}
 dd{margin:0}
 figure{margin:1rem 0 0}
 figure svg{display:block}
