@@ -8,7 +8,7 @@ from statistics import median
 
 from common.decimals import quotient
 from common.domain.performance.equity import Point
-from common.report import content, pictures, returns
+from common.report import content, guidance, pictures, returns
 from common.report.html import NOTHING, Child, Markup, document, join, table, tag
 from common.report.style import SCRIPT, STYLE
 from common.report.values import Document, Values
@@ -145,7 +145,9 @@ def _costs(values: Values) -> Sequence[Child]:
     ]
     heads = ["Trades at a drift of", "back to", "by", "buys below", "sells above"]
     advice = [tag("p", one_line(policy["advice"]))] if policy.get("advice") else []
-    return [_facts(facts), *advice, table("The levels in force", heads, rows)]
+    guides = guidance.rows(values)
+    compared = [table("What a band costs at a volatility of 100\u202f%", guidance.HEADS, guides)] if guides else []
+    return [_facts(facts), *advice, table("The levels in force", heads, rows), *compared]
 
 
 def _facts(facts: Sequence[tuple[str, Child]]) -> Markup:

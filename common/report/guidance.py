@@ -1,0 +1,42 @@
+"""What the band in force costs a year, beside the best one and the usual one (contract.md §11, Guidance)."""
+
+from decimal import Decimal
+
+from common.decimals import ZERO, exact, quotient
+from common.domain.decision.advice import band_of
+from common.domain.decision.band import Band, best_band, orders_a_year, yearly_loss
+from common.domain.decision.policy import Level
+from common.report.values import Values
+from common.report.words import money, percent
+
+HEADS = ["Band", "trades at", "back to", "an order", "orders a year", "loses a year"]
+USUAL = Level(Decimal("0.01"))
+
+
+@exact
+def rows(values: Values) -> list[list[str]]:
+    """A row for each band at the cost and the value of today and a volatility of 100 %; none without them."""
+    plan, policy = values.plan, values.policy
+    total = values.of_quote(plan, "total_value") if plan else None
+    if plan is None or not policy or not policy.get("cost") or not total:
+        return []
+    cost, weight = policy["cost"]["one_way"], plan["target_ratio"]
+    least = quotient(plan["settings"].get("min_notional_usdt") or ZERO, total)
+    first = policy["levels"][0]
+    bands = {
+        "in force": band_of(Level(first["trigger"], first["destination"]), least),
+        "best half-way": best_band(cost, weight, least),
+        "one point to the target": band_of(USUAL, least),
+    }
+    return [[name, *_told(band, cost, weight, total, values.quote)] for name, band in bands.items()]
+
+
+def _told(band: Band, cost: Decimal, weight: Decimal, total: Decimal, quote: str) -> list[str]:
+    loss, orders = yearly_loss(band, cost, weight), orders_a_year(band, weight)
+    return [
+        percent(band.trigger),
+        percent(band.destination),
+        f"{money(band.size * total)} {quote}",
+        f"{orders:.0f}" if orders is not None else "many",
+        f"{percent(loss, 2)}, {money(loss * total)} {quote}",
+    ]
