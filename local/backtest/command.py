@@ -81,6 +81,8 @@ def main(arguments: argparse.Namespace) -> int:
     console, notes = Console(width=None if sys.stdout.isatty() else 120), Console(stderr=True)
     try:
         grid = _grid(arguments.grid)
+        if grid and not arguments.holdout:
+            raise ValueError("--grid: a search needs a holdout that it has not seen")
         with notes.status(f"reading {arguments.file.name}") if sys.stderr.isatty() else nullcontext():
             setup = _setup(arguments)
         with _progress(notes, replays(setup, grid)) as seen:
@@ -88,6 +90,8 @@ def main(arguments: argparse.Namespace) -> int:
     except (CandleFileError, BotError, ValueError, OSError, argparse.ArgumentTypeError) as error:
         notes.print(f"[red]{type(error).__name__ if isinstance(error, OSError) else 'Refused'}:[/] {error}")
         return 2
+    if grid and found.search is None:
+        notes.print("too few candles for a search and a holdout")
     if arguments.report:
         arguments.report.write_text(page.render(found, arguments.file.name))
         notes.print(f"report: {arguments.report.resolve()}", soft_wrap=True)

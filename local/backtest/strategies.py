@@ -20,6 +20,7 @@ from common.domain.decision.band import Band, best_band
 from common.domain.decision.policy import Destination, Level, Limits, Policy
 from common.domain.decision.trend import Trend
 from common.domain.orders.program import Slicing
+from common.errors import ConfigurationError
 from local.backtest.costs import Costs
 from local.backtest.market import Market
 
@@ -101,14 +102,22 @@ def strategy(text: str, environ: Mapping[str, str]) -> Strategy:
         policy = replace(bare.policy, levels=(level,), cost_guard=None)
         return replace(bare, policy=policy, never=text == "hold", monthly=text == "monthly", trend=None)
     if "=" in text:
-        pairs = (part.partition("=") for part in re.split(r"[\s;]+", text.strip()) if part)
-        return _strategy(None, settings(environ, **{name: value for name, _, value in pairs}))
+        return _strategy(None, settings(environ, **_named(text)))
     if word == "auto":
         to = {"REBALANCE_TO": rest} if rest else {}
         return _strategy(None, settings(environ, THRESHOLD_PCT="auto", LEVELS="", **to))
     if ":" in text:
         return _strategy(None, settings(environ, **_levels(text)))
     return _strategy(None, settings(environ, **({"THRESHOLD_PCT": text, "LEVELS": ""} if text else {})))
+
+
+def _named(text: str) -> dict[str, str]:
+    """NAME=VALUE pairs. Raises ConfigurationError for a name that is no setting: it would change nothing."""
+    pairs = [part.partition("=") for part in re.split(r"[\s;]+", text.strip()) if part]
+    unknown = [name for name, _, _ in pairs if name.lower() not in Settings.model_fields or not name.isupper()]
+    if unknown:
+        raise ConfigurationError(f"--policy: {', '.join(unknown)} is no setting of the bot")
+    return {name: value for name, _, value in pairs}
 
 
 def level_strategy(trigger: Decimal, destination: Decimal | Destination, like: Strategy) -> Strategy:

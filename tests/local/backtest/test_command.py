@@ -133,6 +133,8 @@ def test_what_makes_no_sense_is_refused_in_words(
         (tmp_path / "none.csv",): "none.csv",
         (file, "--policy", "0.05:sideways"): "LEVELS",
         (file, "--policy", "THRESHOLD_PCT=2 REBALANCE_TO=0.5"): "THRESHOLD_PCT",
+        (file, "--policy", "TRESHOLD_PCT=0.05"): "TRESHOLD_PCT is no setting",
+        (file, "--grid", "--holdout", "0"): "needs a holdout",
         (file, "--spread", "0.01", "--half-spread", "0.01"): "only one of them",
         (file, "--impact", "0.01", "--depth", "500"): "only one of them",
         (file, "--depth", "0"): "must be above zero",
