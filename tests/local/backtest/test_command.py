@@ -79,7 +79,7 @@ def test_five_lines_say_it_first(file: Path, capsys: pytest.CaptureFixture[str])
     assert lines[4].startswith("The last 30\u202f%, from ")
     named = [line.split("  ")[0].strip() for line in lines[5:]]
     assert [name for name in named if name and "─" not in name] == [
-        "policy", "5 % half-way", "hold", "1 % to the target", "monthly", "hold", "all base", "all quote",
+        "policy", "5 % half-way", "hold", "1 % to the target", "monthly", "all base", "all quote",
     ]  # fmt: skip
 
 
