@@ -1,6 +1,6 @@
 """Back-tests to be measured, each in a process of its own: `python -m bench.replays TASK …` prints one JSON object.
 
-load FILE             seconds to parse a candle file, and to read it again from the cache
+load FILE             seconds to parse a candle file (the best of three), and to read it again from the cache
 sweep BARS POLICIES   seconds for so many policies over so many minutes, of the index and of the search alone
 single BARS TRIGGERS FEE    each trigger to the target, begun with 1000 of quote: orders, value, seconds
 equal FILE            whether twenty policies come out the same by jumping and by looking at every slot
@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from math import inf
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -71,20 +72,22 @@ def policies(count: int, narrowest: int = 1) -> list[Strategy]:
 
 
 def loading(path: str) -> Mapping[str, Any]:
-    parse = _seconds(lambda: read(Path(path)))
+    parse = min(_seconds(lambda: read(Path(path))) for _ in range(3))
     load(Path(path))
     return {"parse": parse, "cached": _seconds(lambda: load(Path(path))), "memory_mib": _memory()}
 
 
-def sweeping(bars: str, count: str, narrowest: str = "1") -> Mapping[str, Any]:
+def sweeping(bars: str, count: str, narrowest: str = "1", rounds: str = "1") -> Mapping[str, Any]:
     market = Market(walk(int(bars)))
     index = _seconds(lambda: market.extremes)
     desk = Desk(market, Costs(), Start.halves(Decimal(1000), market.candles.open[0]), PAIR, Decimal("0.0001"))
     chosen = policies(int(count), int(narrowest))
-    start = time.process_time()
-    with undisturbed():
-        runs = [desk.replay(each) for each in chosen]
-    seconds = time.process_time() - start
+    seconds, runs = inf, []
+    for _ in range(int(rounds)):
+        start = time.process_time()
+        with undisturbed():
+            runs = [desk.replay(each) for each in chosen]
+        seconds = min(seconds, time.process_time() - start)
     events = sum(len(run.events) for run in runs)
     asked = [(event.number + 1, 0.98 * market.closes[event.number]) for run in runs for event in run.events]
     return {
@@ -108,11 +111,11 @@ def single(bars: str, triggers: str, fee: str) -> Mapping[str, Any]:
     runs = []
     for text in triggers.split(","):
         strategy = rule(Decimal(text), Destination.TARGET, FREE, least=0)
-        start = time.perf_counter()
+        start = time.process_time()
         figures = Figures(market, desk.replay(strategy))
         orders, value = len(figures.replay.events), float(figures.final_value)
         runs.append(
-            {"trigger": float(text), "orders": orders, "value": value, "seconds": time.perf_counter() - start}
+            {"trigger": float(text), "orders": orders, "value": value, "seconds": time.process_time() - start}
         )
     return {"runs": runs, "memory_mib": _memory()}
 
