@@ -243,6 +243,21 @@ def price_payload(price: str = "0.0205") -> dict[str, Any]:
     return {"symbol": "QRLUSDT", "price": price}
 
 
+def order_payload(**more: Any) -> dict[str, Any]:
+    return {
+        "symbol": "QRLUSDT",
+        "orderId": "C02__1",
+        "clientOrderId": "rb1",
+        "price": "0.02",
+        "origQty": "25",
+        "executedQty": "0",
+        "cummulativeQuoteQty": "0",
+        "status": "NEW",
+        "side": "BUY",
+        **more,
+    }
+
+
 def depth_payload(price: str = "0.0205", quantity: str = "100000") -> dict[str, Any]:
     """Three levels a side around `price`, ten basis points apart."""
     tick = d(price) / 1000

@@ -27,6 +27,7 @@ from tests.builders import (
     depth_payload,
     exchange_info_payload,
     fill_payload,
+    order_payload,
     price_payload,
     ticker_payload,
 )
@@ -315,21 +316,6 @@ def test_a_cancel_answers_with_the_state_before_it_and_the_id_it_cancelled() -> 
 def test_the_quantity_of_an_order_goes_by_either_of_its_two_names() -> None:
     assert wire.read_order(recorded("order_query_new.official-docs-2026"), "LTCBTC").quantity == d("1.0")
     assert wire.read_order(order_payload(origQty="2", Qty="3"), "QRLUSDT").quantity == d(2)
-
-
-def order_payload(**more: Any) -> dict[str, Any]:
-    return {
-        "symbol": "QRLUSDT",
-        "orderId": "C02__1",
-        "clientOrderId": "rb1",
-        "price": "0.02",
-        "origQty": "25",
-        "executedQty": "0",
-        "cummulativeQuoteQty": "0",
-        "status": "NEW",
-        "side": "BUY",
-        **more,
-    }
 
 
 @pytest.mark.parametrize("status", ["REJECTED", "EXPIRED", "new", "PENDING_CANCEL", "UNKNOWN", ""])
