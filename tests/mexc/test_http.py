@@ -177,9 +177,13 @@ def test_an_order_goes_out_with_the_signature_that_the_documentation_publishes_f
 AWKWARD = ["Solana(SOL)", "A,B", "a b", "a+b", "50%", "%2c", "a&b=c", "ü€", "~-._", "'\"", "#?/:@", "C02__593034"]
 
 
-@pytest.mark.parametrize("value", AWKWARD)
 @pytest.mark.parametrize("verb", ["GET", "POST", "DELETE"])
-def test_what_is_signed_is_to_the_byte_what_is_sent(verb: str, value: str) -> None:
+def test_what_is_signed_is_to_the_byte_what_is_sent(verb: str) -> None:
+    for value in AWKWARD:
+        signed_as_sent(verb, value)
+
+
+def signed_as_sent(verb: str, value: str) -> None:
     line = Line({"order": {}})
     if verb == "GET":
         line.read("order", [("orderId", value)], signed=True)
@@ -643,13 +647,17 @@ OPEN = {
 
 
 @pytest.mark.parametrize("method", ["POST", "DELETE"])
-@pytest.mark.parametrize("answer", OPEN.values(), ids=OPEN)
-def test_a_write_whose_fate_is_open_is_sent_once_and_its_outcome_unknown(answer: Any, method: str) -> None:
-    line = Line({"order": answer})
-    with pytest.raises(OutcomeUnknown):
-        line.write("order", ORDER, method=method)
-    assert line.sent == ["order"]
-    assert line.clock.slept == []
+def test_a_write_whose_fate_is_open_is_sent_once_and_its_outcome_unknown(method: str) -> None:
+    wrong = []
+    for name, answer in OPEN.items():
+        line, ended = Line({"order": answer}), None
+        try:
+            line.write("order", ORDER, method=method)
+        except ExchangeError as error:
+            ended = type(error)
+        if (ended, line.sent, line.clock.slept) != (OutcomeUnknown, ["order"], []):
+            wrong.append((name, ended, line.sent, line.clock.slept))
+    assert wrong == []
 
 
 def never_connected() -> requests.ConnectionError:
@@ -734,15 +742,17 @@ def test_an_exception_that_carries_the_signed_url_loses_it(act: str, kind: type[
 
 
 @pytest.mark.parametrize("act", ["read", "write"])
-@pytest.mark.parametrize("answer", [*OPEN.values(), (400, {"code": 700002, "msg": "no"})], ids=[*OPEN, "refused"])
-def test_no_error_tells_key_secret_signature_or_url(answer: Any, act: str) -> None:
-    line = Line({"order": answer})
-    with pytest.raises(ExchangeError) as raised:
-        line.read("order", ORDER, signed=True) if act == "read" else line.write("order", ORDER)
-    text = told(raised.value)
-    signatures = [call.params["signature"] for call in line.exchange.calls]
-    for secret in (KEY, SECRET, "exchange.test", "recvWindow=", *signatures):
-        assert secret not in text
+def test_no_error_tells_key_secret_signature_or_url(act: str) -> None:
+    wrong = []
+    for name, answer in {**OPEN, "refused": (400, {"code": 700002, "msg": "no"})}.items():
+        line = Line({"order": answer})
+        with pytest.raises(ExchangeError) as raised:
+            line.read("order", ORDER, signed=True) if act == "read" else line.write("order", ORDER)
+        text = told(raised.value)
+        signatures = [call.params["signature"] for call in line.exchange.calls]
+        secrets = (KEY, SECRET, "exchange.test", "recvWindow=", *signatures)
+        wrong += [(name, secret) for secret in secrets if secret in text]
+    assert wrong == []
 
 
 @pytest.mark.parametrize("act", ["read", "write"])
