@@ -30,8 +30,8 @@ INTERVALS = {"balance": 180, "price": 60, "cost": 300, "fifteen_min_job": 900}
 T = TypeVar("T")
 REPLAYED = 96
 """Plans that the page makes again: those of a day; `verify` makes all of them."""
-REPORTS = 672
-"""Reports of the 15-minute job that are looked at: those of a week."""
+REPORTS, REPORTS_OF_A_DAY = 672, 96
+"""Reports of the 15-minute job that the page looks at, those of a week; and that lines of text do."""
 
 PLACES = (
     "auth_",
@@ -127,7 +127,7 @@ class Values:
         return off
 
 
-def reads(keys: Keys) -> Mapping[str, Read]:
+def reads(keys: Keys, reports: int) -> Mapping[str, Read]:
     return {
         "cost": ("HGETALL", keys.cost),
         "inception": ("GET", keys.inception),
@@ -140,7 +140,7 @@ def reads(keys: Keys) -> Mapping[str, Read]:
         "open_intents": ("HGETALL", keys.orders_open),
         "orders": ("HGETALL", keys.orders_journal),
         "commands": ("LRANGE", keys.commands, "0", "9"),
-        "reports": ("LRANGE", keys.report_history("fifteen_min_job"), "0", str(REPORTS - 1)),
+        "reports": ("LRANGE", keys.report_history("fifteen_min_job"), "0", str(reports - 1)),
         **{f"run {name}": ("GET", keys.report_last(name)) for name in (*INTERVALS, "rebalance")},
     }
 
@@ -150,7 +150,8 @@ def gather(view: View, *, curves: bool = False) -> Values:
 
     What is corrupt is left out and named in `unreadable`.
     """
-    found, unreadable = view.store.survey(reads(view.keys), view.meter)
+    reports = REPORTS if curves else REPORTS_OF_A_DAY
+    found, unreadable = view.store.survey(reads(view.keys, reports), view.meter)
     keys, read = view.keys, _Reading(view, unreadable)
     settings = view.settings
     return Values(
