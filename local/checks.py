@@ -1,6 +1,6 @@
 """What must hold after a played day, by what a person would say."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -9,6 +9,8 @@ import redis
 from common.decimal_json import from_redis
 from common.domain.decision.policy import WITHIN_THRESHOLD
 from common.domain.instrument import Instrument
+from common.domain.orders.order import slot_in
+from common.domain.slots import slot_named
 from common.store.keys import Keys
 from common.store.records import ledger_of
 
@@ -54,8 +56,9 @@ def of_orders(client: "redis.Redis", keys: Keys, state: Mapping[str, Any]) -> di
     kept: Any = client.zrange(keys.ledger_fills, 0, -1)
     known = {from_redis(text, keys.ledger_fills)["fill_id"] for text in kept}
     plan = _document(client, keys.plan_last)
+    ids: Any = client.hkeys(keys.orders_journal)
     return {
-        **_band_check(plan),
+        **_band_check(plan, ids),
         "the ledger equals the exchange's balance": ledger.position(instrument).expected_quantity
         == Decimal(held["free"]) + Decimal(held["locked"]),
         "every fill of the exchange is in the ledger, and no other": told == known,
@@ -63,10 +66,16 @@ def of_orders(client: "redis.Redis", keys: Keys, state: Mapping[str, Any]) -> di
     }
 
 
-def _band_check(plan: Mapping[str, Any]) -> dict[str, bool]:
-    """Inside the band, or outside it with a guard that says why: a wild market may end a day in a cooldown."""
+def _band_check(plan: Mapping[str, Any], ids: Iterable[str]) -> dict[str, bool]:
+    """Inside the band; or outside it with a guard that says why, or with an order that works on it.
+
+    A wild market may end a day in a cooldown, or with an order that rests. `ids` are those of all orders.
+    """
+    outside = "the mix is outside its band, and "
     if plan["action"] == "HOLD" and plan["reason"].startswith("Order refused: "):
-        return {f"the mix is outside its band, and a guard says why ({plan['reason'][15:]})": True}
+        return {f"{outside}a guard says why ({plan['reason'][15:]})": True}
+    if plan["action"] != "HOLD" and slot_named(plan["slot"]) in map(slot_in, ids):
+        return {f"{outside}the last slot's order works on it": True}
     return {"the mix is inside its band": plan["action"] == "HOLD" and plan["reason"] == WITHIN_THRESHOLD}
 
 

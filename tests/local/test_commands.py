@@ -1,11 +1,14 @@
 """`python -m local`: its table of commands."""
 
 import argparse
+import shlex
+import subprocess
 from importlib import import_module
 
 import pytest
 
 from local.__main__ import COMMANDS, main
+from tests.conftest import ROOT
 
 
 def test_every_command_of_the_table_is_a_module_with_its_options_and_its_deed() -> None:
@@ -28,3 +31,19 @@ def test_an_unknown_command_is_told_what_there_is(capsys: pytest.CaptureFixture[
     error = capsys.readouterr().err
     assert "no command 'rnu'" in error
     assert "  run " in error
+
+
+def test_make_hands_every_variable_on_to_its_command() -> None:
+    shared = ["CANDLES=a b.csv", "SEED=3", "PRICE=0.5", "BASE=0", "QUOTE=10", "SPREAD=0.01", "DEPTH=5", "LIVE=1"]
+    shared += ["EXCHANGE=https://api.mexc.com", "LIVE_FOR_REAL=1"]
+    for name, own in (("run", ["HOURS=2", "VERBOSE=1"]), ("serve", ["PORT=1", "STATE=folder"])):
+        told = subprocess.run(
+            ["make", "-n", name, *shared, *own], cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout
+        command = shlex.split(told.replace("\\\n", " ").partition(f"-m local {name} ")[2])
+        parser = argparse.ArgumentParser()
+        import_module(f"local.{name}").configure(parser)
+        defaults, given = vars(parser.parse_args([])), vars(parser.parse_args(command))
+        same = [option for option in defaults if defaults[option] == given[option]]
+        assert same == [], f"make {name} does not hand on {same}"
+        assert str(given["candles"]) == "a b.csv"

@@ -1,5 +1,6 @@
 """A played day with orders: what a person sees at its end, and that it adds up with the exchange."""
 
+import json
 from typing import Any
 
 import pytest
@@ -60,16 +61,24 @@ def test_an_open_intent_fails_its_check(day: "redis.Redis") -> None:
         assert of_orders(day, KEYS, state())["no intent is open, unless it rests"] is held
 
 
-@pytest.mark.parametrize(
-    ("reason", "name", "held"),
-    [
-        ("QRL above target", "the mix is inside its band", False),
-        ("Order refused: paused", "the mix is outside its band, and a guard says why (paused)", True),
-    ],
-)
-def test_a_mix_outside_its_band_is_well_only_with_a_guard_that_says_why(
-    day: "redis.Redis", reason: str, name: str, held: bool
+def test_a_mix_outside_its_band_is_well_only_with_a_guard_that_says_why_or_an_order_of_that_slot(
+    day: "redis.Redis",
 ) -> None:
-    action = "SELL" if "target" in reason else "HOLD"
-    day.set(KEYS.plan_last, f'{{"action":"{action}","reason":"{reason}"}}')
-    assert of_orders(day, KEYS, state())[name] is held
+    inside, outside = "the mix is inside its band", "the mix is outside its band, and "
+    for plan, order, name, held in (
+        ({"action": "SELL", "reason": "QRL above target"}, None, inside, False),
+        ({"action": "SELL", "reason": "QRL above target"}, "rb202601021145Babcdef01234567", inside, False),
+        ({"action": "HOLD", "reason": "Daily loss"}, INTENT.client_order_id, inside, False),
+        ({"action": "HOLD", "reason": "Order refused: paused"}, None, f"{outside}a guard says why (paused)", True),
+        (
+            {"action": "SELL", "reason": "QRL above target"},
+            INTENT.client_order_id,
+            f"{outside}the last slot's order works on it",
+            True,
+        ),
+    ):
+        day.set(KEYS.plan_last, json.dumps(plan | {"slot": f"{NOON:%Y%m%dT%H%MZ}"}))
+        day.delete(KEYS.orders_journal)
+        if order:
+            day.hset(KEYS.orders_journal, order, "{}")
+        assert of_orders(day, KEYS, state())[name] is held
