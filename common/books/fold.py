@@ -181,8 +181,9 @@ def _tracked(
     else:
         since = [fill for fill in news.fills if not was_before(fill, inception.at)]
         track = track.with_fee_values(_newly_worth(since, held))
-    track = track.with_weight(terms.weight, sight.mid_price)
-    track, confirmed = track.after(fresh, sight.holdings, sight.mid_price, ledger.tail, terms.instrument)
+    mid = sight.mid_price if sight.mid_price > 0 else track.attribution.price
+    track = track.with_weight(terms.weight, mid)
+    track, confirmed = track.after(fresh, sight.holdings, mid, ledger.tail, terms.instrument)
     return track, confirmed, flows
 
 

@@ -920,3 +920,18 @@ def test_a_record_that_lost_fills_never_takes_the_place_of_what_the_ledger_has_c
     bought(exchange, fill_payload("BUY", "100", "0.03", number=2, at=YESTERDAY), qrl="1100.5")
     data = updated(functions)
     assert (data["fill_count"], data["qrl_balance"], data["total_invested"]) == (2, d("1100.5"), d("23.01"))
+
+
+def test_a_price_of_nothing_is_no_mid_to_see_a_deposit_at(
+    functions: Functions, exchange: StubExchange, clock: FakeClock
+) -> None:
+    bought(exchange, WORKED, qrl="1000.5")
+    updated(functions)
+    for qrl in ("1100.5", "1200.5"):
+        clock.move(300)
+        bought(exchange, WORKED, qrl=qrl, price="0")
+        assert updated(functions)["attribution"] is None
+    clock.move(300)
+    bought(exchange, WORKED, qrl="1200.5")
+    lines = updated(functions)["attribution"]
+    assert (lines["difference"], lines["held_value"]) == (0, d("1200.5") * d("0.0205") + d("510.25"))

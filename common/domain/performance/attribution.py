@@ -129,10 +129,10 @@ class Attribution:
         """After a fill of the bot: signed `quantity` (a buy is positive) and its signed `notional` = quantity · P.
 
         `mid` is the order book's mid at the decision; None counts the fill's own price as mid, and the fill among
-        those without. What the operator's trades had changed is handed over at that mid: from here on it is the
-        bot's to keep the mix of.
+        those without (a notional that was rounded to nothing is taken at the last price). What the operator's
+        trades had changed is handed over at that mid: from here on it is the bot's to keep the mix of.
         """
-        at = _positive(quotient(notional, quantity) if mid is None else mid)
+        at = (quotient(notional, quantity) or self.price) if mid is None else _positive(mid)
         grown = self._grown(at)
         handed = self.operator.base
         free = self.free.plus(quantity + handed, -(quantity + handed) * at)

@@ -66,6 +66,11 @@ def test_a_fill_without_a_mid_counts_its_price_as_mid_and_is_counted() -> None:
     assert total(lines) == lines.difference
 
 
+def test_a_fill_whose_notional_was_rounded_to_nothing_is_no_error() -> None:
+    lines = begun().fill(d("0.0000001"), d(0), None).at(d(2))
+    assert total(lines) == lines.difference == d("0.0000002")
+
+
 def test_the_operators_own_trade_is_a_line_apart_with_its_fee() -> None:
     """Bought 10 at 1.2 for a fee of 0.05 USDT; at 1.5 that made 3 less the fee, and the bot neither."""
     state = begun().operator_fill(d(10), d(12), quote_fee=d("0.05"))
