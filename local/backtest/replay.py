@@ -13,9 +13,10 @@ from decimal import Decimal
 from math import inf
 
 from common.decimals import ONE, ZERO, exact, floor_to, quotient
+from common.domain.decision.cost_of_trading import BandInUse, settled
 from common.domain.decision.guards import Facts, Reference
 from common.domain.decision.plan import Plan, plan
-from common.domain.decision.policy import Hold, Policy, Rebalance
+from common.domain.decision.policy import Destination, Hold, Policy, Rebalance
 from common.domain.decision.rule import cost_floor
 from common.domain.decision.sizing import affordable
 from common.domain.decision.trend import Trend, filtered
@@ -29,7 +30,7 @@ from common.domain.orders.program import Program, work
 from common.domain.portfolio import Balance, Holdings, Valuation
 from local.backtest.costs import Costs
 from local.backtest.market import Market
-from local.backtest.strategies import Strategy
+from local.backtest.strategies import Strategy, cost_at_best, least_order
 
 WIDE_BAR_MS = 3_600_000
 """Bars wider than this are no reference to hold a price against: a bot that looks saw the prices between."""
@@ -128,6 +129,7 @@ class _Run:
         self.activity, self.day = Activity(), DayStart(date.min, None)
         self.policy = strategy.policy
         self.trend: Trend | None = None
+        self.band: BandInUse | None = None
         self.program: Program | None = None
         self.events: list[Event] = []
         self.decided = 0
@@ -165,7 +167,15 @@ class _Run:
         if self.strategy.auto is not None:
             price = self.market.close(number)
             value = self.base * price + self.quote
-            self.policy = self.strategy.policy_on(self.policy, value, self.desk.costs)
+            self.band = self._settled(self.strategy.auto, value, number)
+            self.policy = self.strategy.with_band(self.band.band)
+
+    def _settled(self, to: Destination, value: Decimal, number: int) -> BandInUse:
+        """The band that the costs imply at this value, when it differs enough from the one in use."""
+        usual = self.strategy.policy
+        cost = cost_at_best(usual, value, self.desk.costs, to)
+        least = least_order(usual, value)
+        return settled(self.band, cost, usual.target_weight, least, to, self.market.decided_at(number))
 
     def _candidate(self, number: int, stop: int) -> int:
         """The next decision that may be more than a hold; `stop` when there is none before."""

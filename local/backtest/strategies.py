@@ -17,6 +17,7 @@ from decimal import Decimal
 from common.config import Settings
 from common.decimals import ZERO, places, plain, quotient
 from common.domain.decision.band import Band, best_band
+from common.domain.decision.cost_of_trading import ROUNDS
 from common.domain.decision.policy import Destination, Level, Limits, Policy
 from common.domain.decision.trend import Trend
 from common.domain.orders.program import Slicing
@@ -67,24 +68,27 @@ class Strategy:
     def changes_daily(self) -> bool:
         return self.auto is not None or self.trend is not None
 
-    def policy_on(self, policy: Policy, value: Decimal, costs: Costs) -> Policy:
-        """The policy of a day that begins with this value, after `policy` of the day before."""
-        if self.auto is None:
-            return policy
-        band = formula(policy, value, costs, self.auto)
-        known = policy.levels[0].trigger
-        if policy is not self.policy and abs(band.trigger - known) <= known / 10:
-            return policy
-        return replace(policy, levels=(Level(band.trigger, band.destination, policy.levels[0].style),))
+    def with_band(self, band: Band) -> Policy:
+        """The policy with this band as its one level."""
+        return replace(self.policy, levels=(Level(band.trigger, band.destination, self.policy.levels[0].style),))
 
 
-def formula(policy: Policy, value: Decimal, costs: Costs, destination: Destination) -> Band:
-    """The band of least loss at this value; size and cost depend on each other where there is an impact."""
-    least = quotient(policy.min_notional, value) if value > 0 else ZERO
-    band = best_band(costs.one_way(ZERO), policy.target_weight, least, destination)
-    for _ in range(4 if costs.impact else 0):
-        band = best_band(costs.one_way(band.size * value), policy.target_weight, least, destination)
-    return band
+def least_order(policy: Policy, value: Decimal) -> Decimal:
+    """The least order as a share of the value."""
+    return quotient(policy.min_notional, value) if value > 0 else ZERO
+
+
+def cost_at_best(policy: Policy, value: Decimal, costs: Costs, to: Destination) -> Decimal:
+    """One-way cost at the size that the band of this very cost trades (contract.md §11)."""
+    cost, least = costs.one_way(ZERO), least_order(policy, value)
+    for _ in range(ROUNDS if costs.impact else 0):
+        cost = costs.one_way(best_band(cost, policy.target_weight, least, to).size * value)
+    return cost
+
+
+def formula(policy: Policy, value: Decimal, costs: Costs, to: Destination) -> Band:
+    """The band of least loss at this value and these costs."""
+    return best_band(cost_at_best(policy, value, costs, to), policy.target_weight, least_order(policy, value), to)
 
 
 def settings(environ: Mapping[str, str], **changed: str) -> Settings:

@@ -16,7 +16,7 @@ from common.domain.orders.program import Slicing
 from local.backtest.costs import Costs
 from local.backtest.market import Market
 from local.backtest.replay import Desk, Event, Start
-from local.backtest.strategies import Strategy, TrendFilter
+from local.backtest.strategies import Strategy, TrendFilter, formula
 from local.candles.files import read
 from local.candles.series import Candles
 from tests.builders import QRL, d, ds
@@ -183,6 +183,18 @@ def test_a_large_order_is_worked_off_one_slice_a_slot() -> None:
     ]
     waiting = replace(rule, limits=replace(OPEN, cooldown=timedelta(days=1)))
     assert desk(series).replay(waiting).events == found
+
+
+def test_the_derived_band_follows_the_value_where_the_least_order_binds() -> None:
+    """A least order of a tenth of the value, later of a hundredth: the band of the contract at each."""
+    rule = replace(one_level("0.01", least="20"), auto=Destination.HALF)
+    costs = Costs(d("0.0005"), d("0.0025"), d(0), d(1))
+    rising = [str(each) for each in (1, 1, 10, 100, 100, 120, 150, 190)]
+    found = desk(candles(rising, minutes=1440), costs=costs).replay(rule).events
+    assert [event.side for event in found[:2]] == [Side.SELL, Side.SELL]
+    value = found[0].decision_price * 100 + 100
+    assert formula(rule.policy, d(200), costs, Destination.HALF).size == d("0.1")
+    assert formula(rule.policy, value, costs, Destination.HALF).size < d("0.05")
 
 
 def twenty() -> list[Strategy]:
