@@ -54,8 +54,9 @@ backtest: $(READY) ## replay the rule over candles: CANDLES=file POLICY=0.05:hal
 bench: $(READY) ## measure calls, round trips and time against what cannot be avoided
 	@$(BIN)/python -m bench
 
-soak: $(READY) ## what takes long: every fault at every step, fresh seeded days (SEEDS=20000, FROM=first), all properties, broken Terraform
+soak: $(READY) ## what takes long: every fault at every step, fresh seeded days (SEEDS=20000, FROM=first), every field of every answer and document spoilt, all properties, broken Terraform
 	@$(BIN)/python -m tests.simulation --soak $(SEEDS) $(if $(FROM),--start $(FROM))
+	@$(BIN)/python -m tests.faults
 	@EXAMPLES=1000 $(BIN)/python -m pytest -n auto -m hypothesis
 	@$(BIN)/python terraform/tests/mutants
 

@@ -1107,3 +1107,20 @@ def test_the_lease_of_a_run_that_died_is_told_as_such_and_a_retry_is_asked_for(
     assert "cost:20260102T1155Z died" in error["message"]
     store_client.set(lease, "cost:20260102T1155Z:1f", px=40_000)
     assert told(functions.post("balance"))["reason"] == "another run that shares this state is under way"
+
+
+@pytest.mark.parametrize("lost", ["before", "after"])
+def test_a_connection_lost_at_the_commit_is_a_503_and_its_retry_finds_the_lease_free(
+    functions: Functions, line: Line, lost: str
+) -> None:
+    """Otherwise the retry is told that a run is under way, and Scheduler takes the lost slot for a success."""
+    if lost == "before":
+        line.cut_after(2)  # begin and watch
+    else:
+        line.lose_answer(3)
+    response = functions.post("balance", slot=SLOT)
+    assert (response.status_code, told(response)["error"]["code"]) == (503, "redis_unreachable")
+    line.mend()
+    again = functions.post("balance", slot=SLOT)
+    assert (again.status_code, told(again)["status"]) == (200, "success")
+    assert again.headers.get("X-Duplicate-Delivery") == (None if lost == "before" else "true")

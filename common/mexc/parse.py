@@ -259,6 +259,8 @@ def read_rules(payload: object, instrument: Instrument) -> TradingRules:
     symbol = next((s for s in symbols if s.symbol == instrument.symbol), None)
     if symbol is None:
         raise UnreadablePayload(f"exchangeInfo: {instrument.symbol} is not in the answer")
+    if symbol.quoteAmountPrecision > symbol.maxQuoteAmount:
+        raise UnreadablePayload("exchangeInfo: quoteAmountPrecision: the least order is larger than maxQuoteAmount")
     closed = []
     if symbol.status not in ("1", "ENABLED"):
         closed.append(f"the exchange says status {symbol.status}")

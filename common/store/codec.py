@@ -40,7 +40,12 @@ def to_document(value: Any) -> Document:
     return {name: _form(getattr(value, name)) for name in _names(kind)}
 
 
+_LEAVES = frozenset((str, int, bool, type(None), Decimal, datetime))
+
+
 def _form(value: Any) -> Any:
+    if type(value) in _LEAVES:
+        return value
     if is_dataclass(value):
         return to_document(value)
     if isinstance(value, Enum):

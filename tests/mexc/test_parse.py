@@ -838,6 +838,12 @@ def test_a_row_that_nothing_rests_on_is_left_out_and_named(caplog: pytest.LogCap
     assert [text for text, start in zip(messages, named, strict=True) if not text.startswith(start)] == []
 
 
+def test_a_least_order_that_is_larger_than_the_largest_is_no_rule() -> None:
+    with pytest.raises(UnreadablePayload, match="quoteAmountPrecision: the least order is larger"):
+        rules(quoteAmountPrecision="1E+30")
+    assert rules(quoteAmountPrecision="5", maxQuoteAmount="5").min_notional == 5
+
+
 def test_what_money_rests_on_stays_strict_and_so_does_a_row_that_does_not_say_what_it_is() -> None:
     ours = order_payload(clientOrderId="rb202601021200S0123456789abcd", price="market")
     strict: list[tuple[str, Reader, Any]] = [
