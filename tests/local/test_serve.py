@@ -71,6 +71,8 @@ def test_state_is_kept_and_nothing_that_was_started_outlives_any_end(
             else:
                 assert before["data"]["fill_count"] == 1
                 assert ask(served, "POST", "/balance")["data"]["qrl_balance"] == 26000
+                again = ask(served, "POST", "/cost")
+                assert (again["status"], again["data"]["fill_count"]) == ("success", 1), again
             assert served.end(number) == 2
             assert served.process.returncode == (-9 if number is signal.SIGKILL else 0)
 
