@@ -21,7 +21,7 @@ from local.clock import SimulatedClock
 from local.player import SCHEDULE, Player, Tally, slots
 from local.refused import Refused
 from local.router import serving
-from local.simulation import Simulation
+from local.simulation import PREFIX, Simulation
 
 Checks = Mapping[str, bool]
 Slot = tuple[datetime, list[str]]
@@ -104,6 +104,8 @@ def _tell(bot: Bot, tally: Tally, results: Checks, folder: Path, console: Consol
         console.print()
         summary.show(console, values, plans, results)
         console.print(f"\nThe report is a page, and the log lies beside it:\n{page}", soft_wrap=True)
+        if keys.prefix.startswith(PREFIX) and settings.execution_mode == "plan":
+            console.print("LIVE=1 places orders as well, in the simulated exchange.")
         if not verbose:
             console.print("VERBOSE=1 shows every plan and order, the last answers, and what is in Redis.")
             return

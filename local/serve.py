@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from common.clock import SystemClock
-from local import stage
+from local import stage, summary
 from local.player import Player, slots
 from local.router import function_names, serving
 
@@ -26,11 +26,12 @@ def main(arguments: argparse.Namespace) -> int:
     console = stage.console()
     stage.candles(arguments)
     with stage.set_up(arguments, console, state=arguments.state) as (env, _):
-        stage.install(env, SystemClock())
+        bot = stage.install(env, SystemClock())
         try:
             return _serve(arguments.port, console)
         except KeyboardInterrupt:
-            console.print("ended")
+            page = summary.write_page(summary.values_of(bot), stage.results())
+            console.print(f"ended; the report as it is now:\n{page}", soft_wrap=True)
             return 0
 
 

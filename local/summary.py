@@ -50,7 +50,7 @@ def deeds(values: Values, plans: Sequence[Mapping[str, Any]]) -> str:
     planned = ", ".join(f"{count} {action}" for action, count in actions.most_common())
     text = f"{len(plans)} plans ({planned or 'none'})"
     if values.mode != "live":
-        return f"{text}; no orders, for plans only are made (LIVE=1 places them)"
+        return f"{text}; no orders, for plans only are made"
     traded = "; ".join(filter(None, (_traded(values.orders, side, values.base) for side in Side)))
     count = len(values.orders)
     return f"{text}; {count} order{'' if count == 1 else 's'}: {traded or 'nothing filled'}"

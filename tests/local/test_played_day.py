@@ -99,7 +99,7 @@ def test_ones_own_money_in_another_pair_on_the_embedded_redis_is_told_in_a_few_l
     assert "0.0 % BTC (target 50.0 %), 2 000.00 USDT at 59 99" in lines
     for line in ("\nworth it  ", "\ndid       8 plans (8 BUY)", "\nnext      BUY 0.0167 BTC", "all 5 checks hold"):
         assert line in lines, lines
-    assert lines.count("\n") <= 12
+    assert lines.count("\n") <= 13
     assert all(len(line) <= 80 for line in lines.splitlines() if "report.html" not in line)
     page = next(word for word in lines.split() if "report.html" in word)
     assert "<title>BTC/USDT" in Path(page).read_text(encoding="utf-8")

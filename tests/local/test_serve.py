@@ -31,7 +31,8 @@ class Served:
     def end(self, number: signal.Signals) -> int:
         """End it by a signal, and wait until its children are gone; how many there were."""
         self.process.send_signal(number)
-        self.process.communicate(timeout=20)
+        told, _ = self.process.communicate(timeout=20)
+        assert number is signal.SIGKILL or "report.html" in told, told
         for pid, handle in self.children.items():
             ended, _, _ = select.select([handle], [], [], 10)
             os.close(handle)
