@@ -73,6 +73,7 @@ class Day:
         env = _settings(rng) | {"RUN_DEADLINE_SECONDS": str(DEADLINES[seed % 2])}
         self.late = random.Random(f"{seed}|resting and slices")
         env |= _resting_and_slices(self.late, env)
+        env |= _policy(random.Random(f"{seed}|policy"), env)
         self.rests = env.get("ORDER_REST_SECONDS", "6") != "6"
         self.world = World(seed, env, _exchange(rng), start, trace)
         self.price = PRICE
@@ -229,6 +230,22 @@ def _resting_and_slices(rng: random.Random, env: Mapping[str, str]) -> dict[str,
         more["SLICE_NOTIONAL_USDT"] = rng.choice(("6", "10", "25"))
         more["SLICE_HOURS"] = rng.choice(("1", "6"))
     return more
+
+
+POLICIES: tuple[Mapping[str, str], ...] = (
+    {"LEVELS": "0.01:half,0.03:target:ioc"},
+    {"LEVELS": "0.01:0.005:maker,0.04:half:ioc", "ORDER_REST_SECONDS": "840"},
+    {"THRESHOLD_PCT": "auto", "REBALANCE_TO": "half"},
+    {"THRESHOLD_PCT": "auto", "ORDER_STYLE": "tiered", "ORDER_REST_SECONDS": "840", "COST_FALLBACK": "0.0001"},
+    {"REBALANCE_TO": "edge", "DECIDE_ON": "mid"},
+    {"MIN_SELL_MARGIN": "0", "TREND_FILTER": "ma"},
+)
+
+
+def _policy(rng: random.Random, env: Mapping[str, str]) -> Mapping[str, str]:
+    """On some days another policy than the one level to the target."""
+    plain = env["ORDER_STYLE"] != OrderStyle.MARKET
+    return rng.choice(POLICIES) if plain and rng.random() < 0.15 else {}
 
 
 def _exchange(rng: random.Random) -> ExchangeConfig:
