@@ -43,6 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (Refused, ConfigurationError) as error:
         print(error, file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("ended before it was done", file=sys.stderr)
+        return 130
     return code
 
 
