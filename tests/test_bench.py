@@ -177,7 +177,7 @@ def test_keys_of_nobody_and_keys_that_tell_of_another_bot_are_found() -> None:
         "bots:c00xusdt:bot:C00XUSDT:cost": "C00X",
         "bots:c01xusdt:bot:C01XUSDT:cost": "C01XUSDT",
         "bots:c01xusdt:mexc:raw:self_symbols:latest": "C00XUSDT C01XUSDT",
-        "qrl:v1:rules:C01X/USDT": "{}",
+        "qrl:v1:rules:C01X/USDT:0a1b": "{}",
     }
     assert strangers(good, names) == []
     assert strangers({"bot:C00XUSDT:cost": ""}, names) == ["bot:C00XUSDT:cost belongs to nobody"]
