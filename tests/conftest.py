@@ -212,11 +212,13 @@ class Live:
 
     def __init__(self, make_bot: MakeBot, desk: Desk, clock: FakeClock, client: "redis.Redis") -> None:
         self.make_bot, self.desk, self.clock, self.client = make_bot, desk, clock, client
+        latency, desk.latency = desk.latency, 0.0  # all this was before noon
         desk.market.hold(**self.SELLS)
         desk.market.bought(("30000", "0.02"), at=NOON - timedelta(days=1))
         self.start()
         for job in ("price", "balance", "cost"):
             self.call(job)
+        desk.latency = latency
 
     def start(self, **env: str) -> None:
         """A fresh process, without a memory of its own."""

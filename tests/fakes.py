@@ -34,6 +34,7 @@ class FakeClock:
         self._now = now
         self._start = now
         self.slept: list[float] = []
+        self._lock = Lock()
 
     def now(self) -> datetime:
         return self._now
@@ -46,7 +47,8 @@ class FakeClock:
         self.move(seconds)
 
     def move(self, seconds: float) -> None:
-        self._now += timedelta(seconds=seconds)
+        with self._lock:
+            self._now += timedelta(seconds=seconds)
 
 
 class Call:
@@ -150,6 +152,9 @@ class Market:
         }
         self.set_price(price)
 
+    def wait(self, seconds: float) -> None:
+        self._clock.move(seconds)
+
     def now_ms(self) -> int:
         return round(self._clock.now().timestamp() * 1000)
 
@@ -206,6 +211,8 @@ class Desk:
         self.market = market
         self.on: dict[str, Callable[[Call], Any]] = {}
         self.env = {name: value for name, value in market.env.items() if name != "MEXC_BASE_URL"}
+        self.latency = 0.02
+        """Seconds that a request takes to the exchange, and its answer back; 0 where a test tells exact times."""
         self._stub = stub
         stub.answers = dict.fromkeys(self.PATHS, self._answer)
 
@@ -223,9 +230,12 @@ class Desk:
         return response.status, response.body.decode(), response.headers
 
     def _answer(self, call: Call) -> Any:
+        self.market.wait(self.latency)
         look = self.on.get(f"{call.method} {call.path}")
         answer = look(call) if look else None
-        return self.carry_out(call) if answer is None else answer
+        answer = self.carry_out(call) if answer is None else answer
+        self.market.wait(self.latency)
+        return answer
 
 
 class Line:

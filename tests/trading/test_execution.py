@@ -95,6 +95,7 @@ def errors(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 def test_an_accepted_order_is_followed_to_its_end_and_reported(live: Live) -> None:
+    live.desk.latency = 0
     report = order_of(live.run())
     assert report == {
         "client_order_id": live.name(),
@@ -132,6 +133,7 @@ def test_what_is_sent_is_the_intent_and_carries_the_slots_own_id(live: Live) -> 
 
 
 def test_journal_activity_ledger_balances_and_report_are_in_redis_afterwards(live: Live) -> None:
+    live.desk.latency = 0
     answer = live.run()
     intent = live.intent()
     assert (intent["state"], intent["filled_quantity"], intent["filled_notional"]) == ("FILLED", "5000", "99.95")
@@ -703,6 +705,7 @@ def test_the_process_remembers_an_order_that_redis_forgot_and_nobody_can_see_yet
 
 @pytest.mark.parametrize("process", ["same", "fresh"])
 def test_an_order_that_redis_knows_only_as_planned_is_not_taken_for_never_sent(live: Live, process: str) -> None:
+    live.desk.latency = 0
     planned: dict[str, Any] = {}
 
     def look(call: Call) -> None:
@@ -853,6 +856,7 @@ def test_a_slot_that_comes_after_a_later_one_has_had_its_order_gets_none(live: L
 
 
 def test_the_cooldown_and_the_daily_count_hold_between_slots(live: Live) -> None:
+    live.desk.latency = 0
     live.start(ORDER_COOLDOWN_SECONDS="3600", MAX_ORDERS_PER_DAY="2", MAX_NOTIONAL_USDT="20")
     order_of(live.run())
     assert "the last order was sent 900 s ago" in reason(live.run(15))
@@ -916,6 +920,7 @@ def test_a_fill_whose_order_cannot_be_looked_up_leaves_a_doubt(live: Live) -> No
 
 
 def test_an_order_that_was_just_resolved_is_not_told_as_lost(live: Live, caplog: pytest.LogCaptureFixture) -> None:
+    live.desk.latency = 0
     line = Line(live.client)
     redis_away_after_sending(live, line)
     live.clock.move(2.5)
@@ -1078,6 +1083,7 @@ def test_a_price_that_jumped_is_held_against_the_last_known_one(live: Live) -> N
 
 
 def test_how_old_balance_and_price_are_is_a_check_of_the_plan(live: Live) -> None:
+    live.desk.latency = 0
     checks = {check["name"]: check for check in live.run()["rebalance"]["checks"]}
     for name in ("balance_age", "price_age"):
         assert (checks[name]["passed"], checks[name]["value"], checks[name]["limit"]) == (True, 0, 60)

@@ -42,6 +42,7 @@ def test_a_run_ends_with_its_order_in_the_book(resting: Live) -> None:
 
 
 def test_the_next_plan_cancels_what_remains_and_one_that_filled_nothing_is_a_placement_only(resting: Live) -> None:
+    resting.desk.latency = 0
     answer = resting.run(15)
     assert resting.intent()["state"] == "CANCELED"
     assert answer["order"]["status"] == "RESTING"
