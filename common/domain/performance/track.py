@@ -1,13 +1,14 @@
 """The attribution kept by fills and balances: every fill once, and what balances show beyond fills as flows.
 
-A fill shows in the balances at once, in the list of fills perhaps later. So what one reading of the balances shows
-beyond all fills is a flow for the moment only; what the next reading still shows is one for good, at the time and
-mid of the first sight. A fill that shows later still takes its part out of the flows it had been taken for.
+A fill shows in the balances at once, in the list of fills perhaps later; or the balances lag behind it. So what
+one reading of the balances shows beyond all fills is a flow for the moment only; what a reading a minute later
+still shows is one for good, at the time and mid of the first sight. A fill that shows later still takes its part
+out of the flows it had been taken for.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from common.decimals import ZERO, exact
@@ -18,6 +19,9 @@ from common.domain.performance.attribution import Attribution, Pair
 from common.domain.performance.benchmark import Inception
 from common.domain.performance.equity import Flow, Shares
 from common.domain.portfolio import Holdings
+
+LASTING = timedelta(minutes=1)
+"""So much later a reading must still show a flow: balances may lag behind the fills of an order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +110,7 @@ class Track:
         beyond = _beyond(real, holdings, tail, instrument)
         if first is None:
             return None, _flow(holdings.as_of, beyond, mid)
-        if holdings.as_of == self.as_of:
+        if holdings.as_of - first.at < LASTING:
             return None, _flow(first.at, beyond, first.mid)
         confirmed = Pair(_common(first.base, beyond.base), _common(first.quote, beyond.quote))
         rest = beyond.plus(-confirmed.base, -confirmed.quote)
