@@ -25,10 +25,7 @@ variables {
   extra_audiences  = []
   journal          = { retention_days = 400, locked = false }
   exchange_secrets = {
-    mexc_api_key         = { id = "projects/test-project/secrets/mexc-api-key", secret_id = "mexc-api-key" }
-    mexc_secret_key      = { id = "projects/test-project/secrets/mexc-secret-key", secret_id = "mexc-secret-key" }
-    read_mexc_api_key    = { id = "projects/test-project/secrets/read-mexc-api-key", secret_id = "read-mexc-api-key" }
-    read_mexc_secret_key = { id = "projects/test-project/secrets/read-mexc-secret-key", secret_id = "read-mexc-secret-key" }
+    for name in ["mexc-api-key", "mexc-secret-key", "read-mexc-api-key", "read-mexc-secret-key"] : replace(name, "-", "_") => { id = "projects/test-project/secrets/${name}", secret_id = name }
   }
   foundation = {
     project_number        = "123456789012"
@@ -37,7 +34,7 @@ variables {
     channels              = ["projects/test-project/notificationChannels/1"]
     network               = { connector = "projects/test-project/locations/asia-southeast1/connectors/functions", network = "network", subnetwork = "subnetwork" }
     redis                 = { id = "projects/test-project/locations/asia-southeast1/instances/store", host = "10.1.2.3", port = 6378, ca = "CA ONE\nCA TWO" }
-    redis_secret          = { id = "projects/test-project/secrets/redis-auth", secret_id = "redis-auth", version = "7" }
+    redis_secret          = { id = join("/", ["projects", "test-project", "secrets", "redis-auth"]), secret_id = "redis-auth", version = "7" }
     sources = {
       balance         = { bucket = "sources", name = "balance-0123456789abcdef.zip" }
       cost            = { bucket = "sources", name = "cost-0123456789abcdef.zip" }
