@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from local.exchange.amounts import read_plain
-from local.exchange.config import API_KEY, SECRET_KEY, BookShape, CandleReplay, ExchangeConfig, RateLimit
+from local.exchange.config import BookShape, CandleReplay, ExchangeConfig, RateLimit
 from local.exchange.exchange import SimulatedExchange
 from local.exchange.server import serve
 
@@ -59,24 +59,16 @@ def _keep(state: Path, exchange: SimulatedExchange) -> None:
 
 
 def _config(options: argparse.Namespace) -> ExchangeConfig:
-    balances = dict(options.balance) if options.balance else None
-    limit = RateLimit(weight=options.rate_limit or None)
     shape = {"spread": options.spread, "notional_per_side": options.depth}
-    shape = {name: value for name, value in shape.items() if value is not None}
-    config = ExchangeConfig(
+    return ExchangeConfig(
         symbol=options.symbol,
         start_ms=options.start,
         start_price=options.price,
-        balances=balances,
-        api_key=options.api_key,
-        secret_key=options.secret_key,
-        rate_limit=limit,
-        book=BookShape(**shape),
+        candles=CandleReplay(options.candles, options.candles_from) if options.candles else None,
+        balances=dict(options.balance) if options.balance else None,
+        rate_limit=RateLimit(weight=options.rate_limit or None),
+        book=BookShape(**{name: value for name, value in shape.items() if value is not None}),
     )
-    if options.candles is None:
-        return config
-    in_quote = options.candles_volume == "quote"
-    return replace(config, candles=CandleReplay(options.candles, options.candles_from, in_quote))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -90,7 +82,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--price", type=_amount, help="price at the start; a candle file is scaled to it")
     add("--candles", type=Path, metavar="FILE", help="replay instead of the random walk")
     add("--candles-from", type=_moment, metavar="ISO", help="candle time that falls on the start")
-    add("--candles-volume", choices=("base", "quote"), default="base", help="what the volume column counts")
     add("--spread", type=_amount, metavar="FRACTION", help="between best bid and best ask, a share of the price")
     add("--depth", type=_amount, metavar="QUOTE", help="what each side of the book holds, in the quote asset")
     add(
@@ -100,8 +91,6 @@ def _parser() -> argparse.ArgumentParser:
         help="go on from what an earlier run kept there, and keep it at the end",
     )
     add("--balance", type=_balance, action="append", metavar="ASSET=AMOUNT", help="may be repeated")
-    add("--api-key", default=API_KEY)
-    add("--secret-key", default=SECRET_KEY)
     add("--rate-limit", type=int, default=500, metavar="WEIGHT", help="per 10 s of simulated time; 0 is none")
     return parser
 

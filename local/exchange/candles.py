@@ -14,7 +14,7 @@ from pathlib import Path
 
 from local.candles.files import load
 from local.candles.formats import CandleFileError
-from local.candles.series import Bar, Candles
+from local.candles.series import Bar
 from local.exchange.amounts import ONE, ZERO
 
 _DIGITS = Context(prec=16)
@@ -24,18 +24,16 @@ _HUNDREDTH = Decimal("0.01")
 
 
 class CandleSeries:
-    """Candles, moved so that `start_ms` lies in the one at `from_ms`, and scaled to `start_price` there."""
+    """The file's candles, moved so that `start_ms` lies in the one at `from_ms`, and scaled to `start_price` there.
+
+    Raises CandleFileError, OSError.
+    """
 
     def __init__(
-        self,
-        candles: Candles,
-        *,
-        start_ms: int,
-        from_ms: int | None = None,
-        start_price: Decimal | None = None,
-        volume_in_quote: bool = False,
+        self, file: Path, *, start_ms: int, from_ms: int | None = None, start_price: Decimal | None = None
     ) -> None:
-        self._candles, self.width_ms = candles, candles.width_ms
+        self._candles = candles = load(file)
+        self.width_ms = candles.width_ms
         self._bar = lru_cache(_KEPT)(candles.bar)
         times = candles.times
         origin_ms = times[0] if from_ms is None else from_ms
@@ -45,28 +43,8 @@ class CandleSeries:
         shift_ms = (start_ms - origin_ms) // self.width_ms * self.width_ms
         self._times = [at_ms + shift_ms for at_ms in times]
         self._factor = ONE
-        self._volume_in_quote = volume_in_quote
         if start_price is not None:
             self._factor = _DIGITS.divide(start_price, self._raw_price(start_ms))
-
-    @classmethod
-    def read(
-        cls,
-        file: Path,
-        *,
-        start_ms: int,
-        from_ms: int | None = None,
-        start_price: Decimal | None = None,
-        volume_in_quote: bool = False,
-    ) -> "CandleSeries":
-        """Read the file. Raises CandleFileError, OSError."""
-        return cls(
-            load(file),
-            start_ms=start_ms,
-            from_ms=from_ms,
-            start_price=start_price,
-            volume_in_quote=volume_in_quote,
-        )
 
     @property
     def first_ms(self) -> int:
@@ -94,9 +72,8 @@ class CandleSeries:
         high, low, volume = max(opening, closing), min(opening, closing), ZERO
         for i in range(index, bisect_left(self._times, end)):
             bar, open_ms = self._bar(i), self._times[i]
-            base = bar.volume / bar.close if self._volume_in_quote else bar.volume
             begin, finish = max(start, open_ms), min(end, open_ms + self.width_ms)
-            prices = [bar.high, bar.low]
+            prices, base = [bar.high, bar.low], bar.volume
             if finish - begin < self.width_ms:
                 prices = [price for at_ms, price in self._corners(i) if begin <= at_ms < finish]
                 base = base * (finish - begin) / self.width_ms

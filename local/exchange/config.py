@@ -172,12 +172,11 @@ class CandleReplay:
     """A candle file as the price path; see candles.py for what happens in its gaps.
 
     `from_ms` is the time of the candle in which the simulated start lies (None: the first), so what is
-    before it is history for klines. `volume_in_quote` says what the file's volume column counts.
+    before it is history for klines.
     """
 
     file: Path
     from_ms: int | None = None
-    volume_in_quote: bool = False
 
 
 @dataclass(frozen=True, slots=True)

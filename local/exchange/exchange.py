@@ -166,10 +166,4 @@ def _path(config: ExchangeConfig, start_ms: int, seed: int) -> PricePath:
             daily_volatility=config.daily_volatility,
             daily_quote_volume=config.daily_quote_volume,
         )
-    return CandleSeries.read(
-        replay.file,
-        start_ms=start_ms,
-        from_ms=replay.from_ms,
-        start_price=config.start_price,
-        volume_in_quote=replay.volume_in_quote,
-    )
+    return CandleSeries(replay.file, start_ms=start_ms, from_ms=replay.from_ms, start_price=config.start_price)

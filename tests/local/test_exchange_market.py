@@ -77,7 +77,7 @@ def test_bars_of_the_walk_join_up_and_hold_their_parts() -> None:
 
 def test_a_candle_path_visits_open_low_high_and_close_of_a_rising_candle(tmp_path: Path) -> None:
     file = candle_file(tmp_path, "0,10,14,8,12,100", "60000,12,12,9,9,50")
-    path = CandleSeries.read(file, start_ms=MIDNIGHT)
+    path = CandleSeries(file, start_ms=MIDNIGHT)
     prices = [path.price_at(MIDNIGHT + at) for at in (0, 20_000, 40_000, 59_999, 60_000, 119_999)]
     assert prices == [10, 8, 14, 12, 12, 9]
     bar = path.bar(MIDNIGHT, MIDNIGHT + 2 * MINUTE)
@@ -109,7 +109,7 @@ def test_after_the_last_candle_the_price_stays(tmp_path: Path) -> None:
 
 def test_a_candle_series_scaled_to_a_start_price_keeps_returns_and_traded_value(tmp_path: Path) -> None:
     file = candle_file(tmp_path, "0,40000,41000,39000,40000,2", "60000,40000,42000,40000,42000,2")
-    path = CandleSeries.read(file, start_ms=MIDNIGHT, start_price=Decimal("0.02"))
+    path = CandleSeries(file, start_ms=MIDNIGHT, start_price=Decimal("0.02"))
     assert path.price_at(MIDNIGHT) == Decimal("0.02")
     assert path.price_at(MIDNIGHT + 2 * MINUTE) == Decimal("0.021")
     bar = path.bar(MIDNIGHT, MIDNIGHT + MINUTE)
@@ -141,14 +141,14 @@ def test_a_candle_series_can_start_in_its_middle_so_that_the_rest_is_history(tmp
 )
 def test_a_candle_file_that_makes_no_sense_is_refused(tmp_path: Path, rows: tuple[str, ...]) -> None:
     with pytest.raises(CandleFileError):
-        CandleSeries.read(candle_file(tmp_path, *rows), start_ms=MIDNIGHT)
+        CandleSeries(candle_file(tmp_path, *rows), start_ms=MIDNIGHT)
 
 
 def test_a_candle_file_with_other_columns_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "candles.csv"
     file.write_text("time,price\n0,1\n")
     with pytest.raises(CandleFileError):
-        CandleSeries.read(file, start_ms=MIDNIGHT)
+        CandleSeries(file, start_ms=MIDNIGHT)
 
 
 @pytest.mark.skipif(not DATA.exists(), reason=f"{DATA} is not there")
@@ -158,7 +158,7 @@ def test_a_real_series_scaled_to_the_price_of_qrl_is_replayed_candle_by_candle(n
     with gzip.open(file, "rt") as lines:
         candles = list(csv.DictReader(lines))[:300]
     factor = Decimal("0.02") / Decimal(candles[0]["open"])
-    path = CandleSeries.read(file, start_ms=MIDNIGHT, start_price=Decimal("0.02"))
+    path = CandleSeries(file, start_ms=MIDNIGHT, start_price=Decimal("0.02"))
     shift = MIDNIGHT - int(candles[0]["open_time_ms"])
     for candle in candles:
         at_ms = int(candle["open_time_ms"]) + shift
