@@ -195,3 +195,28 @@ def test_an_order_planned_before_midnight_and_sent_after_it_counts_for_the_new_d
     live.desk.market.set_price("0.024")
     answer = live.run(midnight + 15)
     assert answer["rebalance"]["reason"] == "Order refused: 1 orders were sent today (UTC), at most 1"
+
+
+def test_what_an_older_version_left_is_counted_from_its_whole_journal(live: Live) -> None:
+    live.start(MAX_ORDERS_PER_DAY="1")
+    order_of(live.run())
+    live.client.delete("bot:QRLUSDT:orders:recent")
+    older = {"day": "2026-01-02", "orders": 1, "pnl_at_start": "0", "last_order_at": None, "last_slot": None}
+    live.client.set("bot:QRLUSDT:orders:activity", json.dumps(older))
+    live.desk.market.set_price("0.024")
+    assert reason(live.run(15)) == "Order refused: 1 orders were sent today (UTC), at most 1"
+    assert live.activity.orders == 1
+    assert live.stored("orders:activity") == {"day": "2026-01-02", "pnl_at_start": "0"}
+
+
+def test_intents_of_two_days_ago_are_counted_no_more_and_leave_the_record(live: Live) -> None:
+    order_of(live.run())
+    live.desk.market.set_price("0.024")
+    live.clock.move(3 * DAY * 60)
+    live.call("price")
+    order_of(told(live.call("rebalance")))
+    live.clock.move(600)
+    live.by_hand()
+    names: Any = live.client.hkeys("bot:QRLUSDT:orders:recent")
+    assert (len(names), live.name() in names) == (1, False)
+    assert live.intent()["state"] == "FILLED"
