@@ -96,8 +96,14 @@ def _to_step(value: Decimal, step: Decimal, rounding: str) -> Decimal:
 
 
 def quotient(numerator: Decimal, denominator: Decimal, rounding: str = ROUND_HALF_EVEN) -> Decimal:
-    """numerator / denominator to 18 decimal places, by default half to even: the one rounding a division costs."""
-    return tidy(EXACT.divide(numerator, denominator).quantize(_QUOTIENT, rounding, EXACT))
+    """numerator / denominator to 18 decimal places, by default half to even: the one rounding a division costs.
+
+    Raises InvalidAmount beyond 42 digits before the point.
+    """
+    try:
+        return tidy(EXACT.divide(numerator, denominator).quantize(_QUOTIENT, rounding, EXACT))
+    except InvalidOperation:
+        raise InvalidAmount("a quotient is out of any sensible range") from None
 
 
 def tidy(value: Decimal) -> Decimal:

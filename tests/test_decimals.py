@@ -198,3 +198,9 @@ def test_exact_arithmetic_does_not_depend_on_the_threads_own_precision() -> None
         assert floor_to(d("123456.7891"), d("0.001")) == d("123456.789")
         square = product(long, long)
     assert Fraction(square) == Fraction(long) ** 2
+
+
+def test_a_quotient_beyond_reason_is_an_amount_that_is_refused() -> None:
+    with pytest.raises(InvalidAmount, match="out of any sensible range"):
+        quotient(Decimal("1E+30"), Decimal("1E-30"))
+    assert quotient(Decimal("1E+20"), Decimal("1E-18")) == Decimal("1E+38")

@@ -13,13 +13,19 @@ from common.decimals import non_negative, parse
 from common.domain.instrument import Side
 from common.errors import BotError
 
+MOST_DIGITS = 20
+"""Of an amount before its point: no market has more, and products of three stay exact."""
+
 
 def _with(read: Callable[[object], Decimal]) -> Callable[[object], Decimal]:
     def validate(value: object) -> Decimal:
         try:
-            return read(value)
+            amount = read(value)
         except BotError as error:
             raise ValueError(str(error)) from None
+        if amount.adjusted() > MOST_DIGITS:
+            raise ValueError("amount is out of any sensible range")
+        return amount
 
     return validate
 

@@ -169,7 +169,9 @@ def _with_payload(case: Case) -> Result | None:
             new = _changed(payload, case)
         except (KeyError, IndexError, TypeError):
             return payload  # an answer without that row
-        return payload if new is MISSING else new
+        if new is MISSING:
+            return payload
+        return (200, json.dumps(new)) if isinstance(new, str) else new
 
     spoilt.venue.spoil = {endpoint: spoil}
     outcome, problems = _judged(spoilt, case, endpoint.rpartition("/")[2])
