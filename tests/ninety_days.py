@@ -88,6 +88,8 @@ def _played(
             told = replay(bot.store, Meter(), 96)
             console.print(f"{begins:%Y-%m-%d}  {told.told}")
             yield told
+        for job in ("balance", "price", "cost"):
+            player.deliver(job, None)
 
 
 def _move(simulation: Simulation, amount: Decimal, *, in_base: bool) -> None:

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
@@ -36,6 +36,8 @@ NEWEST_OBJECTS = 50
 """Objects of the journal that are looked at: about two days of them."""
 DRIFT_LIMIT = Decimal("0.01")
 """The share of the coins that may be unexplained before somebody must look."""
+TOLD_FOR = timedelta(days=1)
+"""How long coins that came or went without a fill are a fault, until they are a matter for a person."""
 LIMITS = ("CORE_HOLDING", "ORDER_COOLDOWN_SECONDS", "USDT_RESERVE")
 """What limits orders beside MAX_* and MIN_*."""
 
@@ -191,14 +193,21 @@ def _continuity(view: View) -> Finding:
 
 
 def _drift(values: Values) -> Finding:
-    """Coins that no fill explains: some come and go by hand, many mean that fills are missing."""
+    """Coins that no fill explains: some come and go by hand, many mean that fills are missing.
+
+    What came or went longer ago than a day somebody has been told of; whether it was a transfer, a person knows.
+    """
     off, held = values.drift_quantity, values.cost.get("account_quantity") or ZERO
     told = content.ledger_sentence(values)
     if not off:
         return Finding("ledger_drift", True, told)
     share = quotient(abs(off), max(held, abs(off)))
     told += f" ({percent(share, 2)} of them): a deposit or a withdrawal if you made one, else fills are missing"
-    return Finding("ledger_drift", share <= DRIFT_LIMIT, f"{told} \u2192 restore" if share > DRIFT_LIMIT else told)
+    if share <= DRIFT_LIMIT:
+        return Finding("ledger_drift", True, told)
+    moved = [flow.at for flow in values.flows if flow.base]
+    old = bool(moved) and values.now - max(moved) > TOLD_FOR
+    return Finding("ledger_drift", None if old else False, f"{told} \u2192 restore")
 
 
 def _run(name: str, report: Any, interval: int, now: datetime) -> Finding:

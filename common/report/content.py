@@ -234,7 +234,8 @@ def ledger_sentence(values: Values) -> str:
         return "no ledger yet"
     if not off:
         return "the ledger agrees with the account"
-    return f"the account holds {quantity(off)} {values.base} that the ledger does not explain"
+    holds = "holds" if off > 0 else "lacks"
+    return f"the account {holds} {quantity(abs(off))} {values.base} that the ledger does not explain"
 
 
 def missed_sentence(values: Values) -> str:

@@ -175,6 +175,7 @@ def gather(view: View, *, curves: bool = False) -> Values:
         runs={name: found[f"run {name}"] for name in (*INTERVALS, "rebalance")},
         program=read.one(Program, keys.program),
         track=read.one(Track, keys.attribution),
+        flows=read.all(Flow, keys.flows),
         start_price=_price((found["inception"] or {}).get("price")),
         unreadable=unreadable,
         **(read.curves() if curves else {}),
@@ -214,7 +215,6 @@ class _Reading:
         except StoreCorrupt as error:
             self.unreadable.append(str(error))
         return {
-            "flows": self.all(Flow, keys.flows),
             "slots": self.all(Point, keys.equity_slots),
             "days": self.all(Point, keys.equity_days),
             "shadows": self.one(Shadows, keys.shadows),

@@ -251,6 +251,19 @@ def test_coins_that_no_fill_explains_are_told_with_their_share(deployed: Functio
     assert told.endswith("\u2192 restore")
 
 
+def test_coins_that_came_more_than_a_day_ago_are_a_matter_for_a_person(
+    deployed: Functions, exchange: StubExchange, clock: FakeClock
+) -> None:
+    exchange.answers["account"] = account_payload(("QRL", "1075.5", "0"), ("USDT", "500.25", "10"))
+    for hours in (0, 1, 30):  # seen, confirmed, and long ago
+        clock.move(3600 * hours)
+        for job in ("price", "balance", "cost", "fifteen_min_job"):
+            deployed.post(job)
+    (finding,) = (f for f in report(deployed)["findings"] if f["name"] == "ledger_drift")
+    assert finding["ok"] is None
+    assert "75.0000 QRL that the ledger does not explain" in finding["explanation"]
+
+
 def test_a_lost_ledger_is_told_with_the_way_back(deployed: Functions, store_client: "redis.Redis") -> None:
     store_client.delete(KEYS.ledger)
     assert bad(deployed)["keys_present"].endswith("\u2192 restore")
