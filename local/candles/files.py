@@ -30,7 +30,7 @@ from local.candles.formats import (
 )
 from local.candles.series import Candles, Column
 
-_CHUNK = 4096
+_CHUNK = 1024
 _ROW = re.compile(r"\[([^\[\]]+)\]")
 _ROWS = re.compile(r"\[\s*\[.*\]\s*\]|\[\s*\]", re.DOTALL)
 Row = list[str]
