@@ -57,11 +57,11 @@ def read_fills(payload: object, symbol: str, seen_at: datetime) -> FillPage:
 
 @exact
 def _fill(wire: WireFill) -> Fill:
-    """A fee that was not told is unknown, and a notional that was not told is price times quantity."""
+    """A fee that was not told is unknown; a notional that was not told, or as nothing, price times quantity."""
     fee_told = wire.commission is not None and wire.commissionAsset is not None
-    notional = wire.quoteQty
+    notional = wire.quoteQty or ZERO
     remarks = [] if fee_told else [FEE_UNKNOWN]
-    if notional is None:
+    if not notional:
         notional = wire.price * wire.qty
         remarks.append(NOTIONAL_DERIVED)
     return Fill(

@@ -54,7 +54,7 @@ def test_a_rebate_is_a_negative_fee() -> None:
     assert only(commission="-0.01").fee == d("-0.01")
 
 
-@pytest.mark.parametrize("value", [None, ""])
+@pytest.mark.parametrize("value", [None, "", "0", "0E-8"])
 def test_a_notional_that_was_not_told_is_price_times_quantity_and_says_so(value: Any) -> None:
     fill = only(quoteQty=value, price="0.123456789012345678", qty="1.123456789012345678")
     assert fill.notional == Decimal("0.138698367765584514527968299765279684")
