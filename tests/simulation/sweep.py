@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -31,6 +31,8 @@ class Case:
     env: Mapping[str, str] = field(default_factory=dict)
     freezes: Mapping[int, float] = field(default_factory=dict)
     beside: Sequence[tuple[str, float, str, bool]] = ()
+    slots: int = 1
+    """How many slots the faults may meet; the first places an order, what rests is cancelled in the second."""
 
     def __str__(self) -> str:
         faults = ", ".join(f"{fault} {when} step {number}" for (number, when), fault in self.faults.items())
@@ -52,8 +54,8 @@ CASES: Mapping[str, Case] = {
     "an order": Case(),
     "an order that stays invisible": Case(effects=HIDDEN),
     "a resting order": Case(env=MAKER),
-    "an order that is left in the book": Case(env=RESTING),
-    "a program of slices": Case(env=SLICES),
+    "an order that is left in the book": Case(env=RESTING, slots=2),
+    "a program of slices": Case(env=SLICES, slots=2),
     "a market order": Case(env=MARKET),
     "a slot delivered twice": Case(beside=TWICE),
     "a slot delivered to two instances": Case(beside=ELSEWHERE, effects=HIDDEN),
@@ -87,13 +89,14 @@ def play(case: Case, *, tell: bool = False) -> Played:
         _set_up(world)
         world.plan = script
         deliveries = [("fifteen_min_job", 0.0, "", True), *case.beside]
-        world.timeline.play(
-            [
-                (SLOT + timedelta(seconds=after), _delivery(world, job, instance, slotted=slotted))
-                for job, after, instance, slotted in deliveries
-            ]
-        )
-        world.settle(SLOT + FIFTEEN, 8)
+        for slot in (SLOT + number * FIFTEEN for number in range(case.slots)):
+            world.timeline.play(
+                [
+                    (slot + timedelta(seconds=after), _delivery(world, job, slot if slotted else None, instance))
+                    for job, after, instance, slotted in deliveries
+                ]
+            )
+        world.settle(SLOT + case.slots * FIFTEEN, 8)
         forgotten = any(fault.kind in ("failover", "outage") for fault in case.faults.values())
         if "SLICE_NOTIONAL_USDT" in case.env and not forgotten:  # then the usual rule goes on, after its cooldown
             for left in world.watch.left_over():
@@ -108,7 +111,7 @@ def play(case: Case, *, tell: bool = False) -> Played:
 
 def places(case: Case) -> Iterator[tuple[Step, int, When]]:
     """Every step of the case as it goes without a fault, with its number in the run."""
-    played = play(Case(effects=case.effects, env=case.env, beside=case.beside))
+    played = play(replace(case, faults={}, freezes={}))
     assert played.problem is None, played.problem
     assert played.orders, "the run was to place an order"
     for number, step in enumerate(played.steps, 1):
@@ -148,10 +151,10 @@ def _set_up(world: World) -> None:
     world.set_price(Decimal("0.022"))
 
 
-def _delivery(world: World, job: str, instance: str, *, slotted: bool) -> Any:
+def _delivery(world: World, job: str, slot: datetime | None, instance: str) -> Any:
     def deliver() -> None:
         for attempt in range(RETRIES + 1):
-            if world.call(job, SLOT if slotted else None, instance).ok or not slotted:
+            if world.call(job, slot, instance).ok or slot is None:
                 return
             world.timeline.wait(BACKOFF_SECONDS * 2**attempt)
 
