@@ -102,8 +102,9 @@ def served(live: Live) -> Iterator[str]:
         live.call("price")
         live.run(minutes)
     app = create_app(target="ops", source=str(ROOT / "functions" / "ops" / "main.py"))
-    server = make_server("127.0.0.1", 0, app)
-    thread = Thread(target=server.serve_forever)
+    server = make_server("127.0.0.1", 0, app, threaded=True)  # a browser opens connections that it never uses
+    server.daemon_threads, server.block_on_close = True, False  # type: ignore[attr-defined]
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     yield f"http://127.0.0.1:{server.port}/"
     server.shutdown()
