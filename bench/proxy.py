@@ -37,6 +37,7 @@ class Connection:
         self._client_spoke = False
         for side in (client, server):
             side.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._ended: list[socket.socket] = []
         self._carry(client, server, from_client=True)
         self._carry(server, client, from_client=False)
 
@@ -58,17 +59,20 @@ class Connection:
                     self._turns.add()
                 self._client_spoke = from_client
 
-    @staticmethod
-    def _send(sink: socket.socket, due: "SimpleQueue[tuple[float, bytes]]") -> None:
-        """Pass on until the source's end, which is passed on as well."""
+    def _send(self, sink: socket.socket, due: "SimpleQueue[tuple[float, bytes]]") -> None:
+        """Pass on until the source's end, which is passed on as well; the second of the two ends closes both."""
         with contextlib.suppress(OSError):
             while True:
                 moment, piece = due.get()
                 time.sleep(max(moment - time.monotonic(), 0))
                 if not piece:
                     sink.shutdown(socket.SHUT_WR)
-                    return
+                    break
                 sink.sendall(piece)
+        self._ended.append(sink)
+        if len(self._ended) == 2:
+            for side in self._ended:
+                side.close()
 
 
 def overshoot(seconds: float = 0.001) -> float:
