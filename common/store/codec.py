@@ -196,7 +196,16 @@ _LIST, _OBJECT = _exactly(list, "a list"), _exactly(dict, "an object")
 
 
 def _items(inner: Reader) -> Reader:
-    return lambda value: tuple(_piece(inner, item, index) for index, item in enumerate(_LIST(value)))
+    def read(value: Any) -> Any:
+        found: list[Any] = []
+        items = _LIST(value)
+        try:
+            found.extend(map(inner, items))
+        except Unreadable as error:
+            raise Unreadable(f"{len(found)}: {error}") from None
+        return tuple(found)
+
+    return read
 
 
 def _row(inners: list[Reader]) -> Reader:

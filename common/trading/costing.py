@@ -86,10 +86,13 @@ def _stored(run: Run) -> Measured | None:
     if text is None:
         return None
     try:
-        return from_document(Measured, from_redis(text, key), key)
+        measured = from_document(Measured, from_redis(text, key), key)
+        if not measured.readable:
+            raise StoreCorrupt(f"{key} cannot be read: a line of books has another form")
     except StoreCorrupt as error:
         log.warning("%s: the cost of trading is measured anew from the stored order books", error)
         return None
+    return measured
 
 
 def _seeded(run: Run, total: Decimal, size: Callable[[Decimal], Decimal], fee: Decimal) -> Measured:

@@ -145,7 +145,9 @@ def test_the_first_run_measures_the_order_books_that_are_stored(bench: Desk) -> 
 def test_a_measurement_that_cannot_be_read_is_made_anew_and_stops_nothing(
     bench: Desk, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for text in ("{broken", '{"books": 5}', "[]"):
+    unreadable = ("NaN 0.1 1", "0.1 0.1", "0.1 0.1 1e9")
+    lines = [json.dumps({"books": [f"{milliseconds(NOON)} {parts}"]}) for parts in unreadable]
+    for text in ("{broken", '{"books": 5}', "[]", *lines):
         bench.client.set(COST, text)
         assert bench.plan(**AUTO)["policy"]["cost"]["books"] >= 1
         assert "measured anew" in caplog.text

@@ -4,13 +4,13 @@ c = taker fee + half spread + impact at the size the band would trade, a fractio
 the median of seven days counts; own fills, against the mid they were decided on, join with the weight N/(N+20).
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import TypeVar
 
-from common.decimals import ONE, ZERO, exact, quotient, tidy
+from common.decimals import ONE, ZERO, exact, plain, quotient, tidy
 from common.domain.decision.band import Band, best_band
 from common.domain.decision.policy import Destination
 from common.domain.instrument import Side
@@ -26,7 +26,9 @@ RESTING_SHARE = Decimal("0.2")
 HYSTERESIS = Decimal("0.1")
 CHANGED_AT_MOST_EVERY = timedelta(days=1)
 _PLACES = Decimal(1).scaleb(-10)
-Row = TypeVar("Row", "BookCost", "FillCost")
+_EPOCH, _STEP = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
+_AMOUNT = r"(0|[1-9]\d*)(\.\d+)?"
+_LINE = re.compile(rf"\d{{13}}( {_AMOUNT}){{3}}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,17 @@ class BookCost:
     @property
     def total(self) -> Decimal:
         return self.half_spread + self.impact
+
+    @property
+    def line(self) -> str:
+        """As it is kept: `milliseconds half_spread impact notional`."""
+        parts = (self.half_spread, self.impact, self.notional)
+        return " ".join((_stamp(self.at), *map(plain, parts)))
+
+    @classmethod
+    def of(cls, line: str) -> "BookCost":
+        stamp, *parts = line.split()
+        return cls(_EPOCH + int(stamp) * _STEP, *map(Decimal, parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,25 +83,30 @@ class BandInUse:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Seven days of measurements, and the bands that were made of them: for taken and for resting orders."""
+    """Seven days of measurements, and the bands that were made of them: for taken and for resting orders.
 
-    books: tuple[BookCost, ...] = ()
+    `books` are lines: each plan reads and writes them all, and needs but those in the middle.
+    """
+
+    books: tuple[str, ...] = ()
     fills: tuple[FillCost, ...] = ()
     band: BandInUse | None = None
     resting_band: BandInUse | None = None
 
     def with_book(self, book: BookCost | None, now: datetime) -> "Measured":
         """Add what this plan's book tells, nothing if it is unreadable; forget what is older than seven days."""
-        books = (*self.books, book) if book is not None else self.books
-        return replace(self, books=_recent(books, now), fills=_recent(self.fills, now))
+        books = (*self.books, book.line) if book is not None else self.books
+        limit = _stamp(now - KEPT)  # of 13 digits, as in the lines: texts compare as numbers do
+        recent = tuple(line for line in books if line[: len(limit)] > limit)
+        return replace(self, books=recent, fills=tuple(fill for fill in self.fills if now - fill.at < KEPT))
 
     def with_fills(self, fills: Sequence[FillCost]) -> "Measured":
         known = {fill.fill_id for fill in self.fills}
         return replace(self, fills=(*self.fills, *(fill for fill in fills if fill.fill_id not in known)))
 
-
-def _recent(rows: tuple[Row, ...], now: datetime) -> tuple[Row, ...]:
-    return tuple(row for row in rows if now - row.at < KEPT)
+    @property
+    def readable(self) -> bool:
+        return all(map(_LINE.fullmatch, self.books))
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,18 +213,27 @@ def _joined(by_books: Decimal, fills: Sequence[Decimal]) -> Decimal:
     return quotient((ONE - weight) * by_books + weight * median, ONE)
 
 
-def _median_book(books: Sequence[BookCost]) -> BookCost | None:
+def _median_book(books: Sequence[str]) -> BookCost | None:
     """The book in the middle by cost; of an even number the mean of the two."""
     if not books:
         return None
-    ordered = sorted(books, key=lambda book: book.total)
-    low, high = ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2]
+    ordered = sorted(books, key=_total)
+    low, high = BookCost.of(ordered[(len(ordered) - 1) // 2]), BookCost.of(ordered[len(ordered) // 2])
     return BookCost(
         high.at,
         tidy((low.half_spread + high.half_spread) / 2),
         tidy((low.impact + high.impact) / 2),
         tidy((low.notional + high.notional) / 2),
     )
+
+
+def _stamp(at: datetime) -> str:
+    return str((at - _EPOCH) // _STEP)
+
+
+def _total(line: str) -> Decimal:
+    _, half_spread, impact, _ = line.split()
+    return Decimal(half_spread) + Decimal(impact)
 
 
 def _short(value: Decimal) -> Decimal:

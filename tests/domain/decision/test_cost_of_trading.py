@@ -85,22 +85,22 @@ def test_the_median_is_that_of_seven_days_and_not_of_seven_books() -> None:
     assert estimate(measured, d(0), d("0.005")).books == 18
     last = Measured(measured.books[-7:])
     assert estimate(last, d(0), d("0.005")).one_way == d("0.003")
-    early = Measured(tuple(sample(cost) for cost in ["0.009"] * 20 + ["0.003"] * 7))
+    early = Measured(tuple(sample(cost).line for cost in ["0.009"] * 20 + ["0.003"] * 7))
     assert estimate(early, d(0), d("0.005")).one_way == d("0.009")
 
 
 def test_what_is_seven_days_old_is_forgotten_and_an_unreadable_book_leaves_the_rest() -> None:
     old = Measured(
-        (sample("0.009", NOON - 7 * DAY), sample("0.003", NOON - 6 * DAY)),
+        (sample("0.009", NOON - 7 * DAY).line, sample("0.003", NOON - 6 * DAY).line),
         (FillCost(NOON - 8 * DAY, "1X1", d("0.02")),),
     )
     kept = old.with_book(None, NOON)
-    assert [each.total for each in kept.books] == [d("0.003")]
+    assert [BookCost.of(line) for line in kept.books] == [sample("0.003", NOON - 6 * DAY)]
     assert kept.fills == ()
 
 
 def test_an_even_number_of_books_has_its_median_between_the_two_and_its_parts_add_up() -> None:
-    told = estimate(Measured((sample("0.002"), sample("0.004"))), d("0.0005"), d("0.005"))
+    told = estimate(Measured((sample("0.002").line, sample("0.004").line)), d("0.0005"), d("0.005"))
     assert told.one_way == d("0.0035") == told.fee + (told.half_spread or 0) + (told.impact or 0)
     assert (told.books, told.source, told.at_notional) == (2, "order books", d(100))
 
@@ -125,7 +125,7 @@ def test_a_fill_costs_its_distance_from_the_mid_and_its_fee() -> None:
 
 
 def test_twenty_fills_weigh_as_much_as_all_the_books() -> None:
-    books = (sample("0.002"),) * 100
+    books = (sample("0.002").line,) * 100
     assert estimate(Measured(books, fills(*["0.004"] * 20)), d(0), d(1)).one_way == d("0.003")
     assert estimate(Measured(books, fills(*["0.004"] * 5)), d(0), d(1)).one_way == d("0.0024")
     told = estimate(Measured((), fills("0.004")), d(0), d("0.005"))
@@ -136,7 +136,7 @@ def test_twenty_fills_weigh_as_much_as_all_the_books() -> None:
 def test_a_fill_is_counted_once_and_resting_ones_are_a_cost_of_their_own() -> None:
     once = Measured().with_fills(fills("0.004")).with_fills(fills("0.004"))
     assert len(once.fills) == 1
-    measured = Measured((sample("0.01"),), fills(*["0.001"] * 20, resting=True))
+    measured = Measured((sample("0.01").line,), fills(*["0.001"] * 20, resting=True))
     taking = estimate(measured, d(0), d(1))
     assert (taking.one_way, taking.fills) == (d("0.01"), 0)
     assert resting_cost(measured, taking, d(0)) == d("0.0015")  # between a fifth of taking and what fills tell

@@ -40,7 +40,7 @@ def _seven_rows() -> AbstractContextManager[Any]:
 
 def _never_forgotten() -> AbstractContextManager[Any]:
     def with_book(self: Measured, book: Any, _: Any) -> Measured:
-        return replace(self, books=(*self.books, book) if book else self.books)
+        return replace(self, books=(*self.books, book.line) if book else self.books)
 
     return patch.object(Measured, "with_book", with_book)
 
