@@ -21,7 +21,7 @@ from common.domain.decision.notation import (
 from common.domain.decision.policy import CostGuard, Destination, Level, Limits, Policy
 from common.domain.orders.order import OrderStyle
 from common.domain.orders.program import Slicing
-from common.domain.performance.shadows import DEFAULT, Shadow, shadows_in
+from common.domain.performance.shadow_policies import DEFAULT, Shadow, shadows_in
 from common.errors import InvalidAmount
 
 

@@ -23,7 +23,7 @@ from common.domain.performance.track import Track
 from common.domain.portfolio import Holdings
 from common.errors import StoreCorrupt
 from common.store.codec import Document, from_document
-from common.store.documents import LastPrice, holdings_of, shown
+from common.store.documents import LastPrice, holdings_of
 from common.store.keys import CacheKeys, Keys
 from common.store.records import entry_of, inception_of, ledger_of, lots_of
 from common.store.store import Read
@@ -63,7 +63,7 @@ class State:
     program: Program | None
     last_price: LastPrice | None
     earlier: tuple[Document, ...]
-    """The two reports before this run's, newest first, as an answer shows them."""
+    """The two reports before this run's, newest first, as they are stored: amounts are texts."""
     last_plan: str | None
     """As it stands: it is long, and seldom looked into."""
     last_ticker: str | None
@@ -174,7 +174,7 @@ PARTS: Mapping[str, Part] = {
     "earlier": Part(
         "LRANGE",
         lambda keys, _: keys.report_history("fifteen_min_job"),
-        lambda found, _: tuple(map(shown, found)),
+        lambda found, _: tuple(found),
         ("0", "1"),
     ),
     "last_plan": Part("TEXT", lambda keys, _: keys.plan_last, _as_it_stands),

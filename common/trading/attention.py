@@ -12,6 +12,7 @@ from typing import Any
 from common.domain.slots import missed, slot_named
 from common.gcp.logs import event
 from common.store.codec import Document
+from common.store.documents import shown
 
 IN_VAIN = 3
 """So many slots in a row that wanted to trade and filled nothing are no chance any more."""
@@ -33,14 +34,14 @@ def in_vain(reports: Sequence[Mapping[str, Any]]) -> int:
     """How many of the newest reports, newest first, wanted to trade and filled nothing."""
     count = 0
     for report in reports:
-        if not wanted(report.get("rebalance") or {}) or traded(report.get("order")):
+        if not wanted(report.get("rebalance") or {}) or traded(shown(report.get("order"))):
             break
         count += 1
     return count
 
 
 def told(plan: Document, order: Document | None, earlier: Sequence[Mapping[str, Any]], mode: str) -> Document:
-    """The fields of job.finished; `earlier` are the reports before this run, newest first.
+    """The fields of job.finished; `earlier` are the reports before this run as stored, newest first.
 
     `attention` is None, `unresolved_order` or `wanted_in_vain`; where nothing is to be sent nothing is in vain.
     """

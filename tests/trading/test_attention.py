@@ -26,9 +26,10 @@ def test_a_plan_wanted_to_trade_when_the_mix_was_off_by_enough_whatever_stood_in
 def test_slots_in_vain_are_counted_back_to_the_last_that_traded_or_did_not_want_to() -> None:
     held = {"rebalance": plan("HOLD"), "order": None}
     none_filled = {"rebalance": plan("SELL"), "order": {"filled_quantity": d(0)}}
+    stored = {"rebalance": plan("SELL"), "order": {"filled_quantity": "0", "status": "CANCELED"}}
     filled = {"rebalance": plan("SELL"), "order": {"filled_quantity": d(3)}}
     content = {"rebalance": plan("HOLD", "threshold"), "order": None}
-    assert in_vain([held, none_filled, held, filled, held]) == 3
+    assert in_vain([held, none_filled, stored, filled, held]) == 3
     assert in_vain([content, held]) == 0
     assert in_vain([]) == 0
 

@@ -150,7 +150,9 @@ def cost_at_best(
     for _ in range(ROUNDS):
         if cost is None:
             return None
-        cost = cost_in(book, size(fee + cost.total) * value, at)
+        before, cost = cost, cost_in(book, size(fee + cost.total) * value, at)
+        if cost == before:
+            return cost
     return cost
 
 

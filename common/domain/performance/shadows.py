@@ -9,39 +9,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Context, Decimal, localcontext
-from enum import StrEnum
 
 from common.decimals import ZERO, exact, quotient
 from common.domain.decision.band import best_band
-from common.domain.decision.notation import levels_in
 from common.domain.decision.policy import Level, Policy, Rebalance
 from common.domain.decision.rule import decide
 from common.domain.instrument import Instrument, Side, TradingRules
-from common.domain.orders.order import OrderStyle
 from common.domain.performance.attribution import Pair
+from common.domain.performance.shadow_policies import Kind, Shadow
 from common.domain.portfolio import Balance, Holdings
 
-MOST = 20
-DEFAULT = "1 point to target=0.01:target; 5 points half-way=0.05:half; auto; monthly; hold"
 _PLACES = Decimal(1).scaleb(-18)
 _LOGS = Context(prec=24)
-
-
-class Kind(StrEnum):
-    """Policies that are no list of levels: by the calendar, never, or the band of least cost."""
-
-    MONTHLY = "monthly"
-    HOLD = "hold"
-    AUTO = "auto"
-
-
-@dataclass(frozen=True, slots=True)
-class Shadow:
-    """A named policy: levels, or one of the kinds."""
-
-    name: str
-    kind: Kind | None = None
-    levels: tuple[Level, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,32 +77,6 @@ class Seen:
     policy: Policy
     rules: TradingRules
     instrument: Instrument
-
-
-def shadows_in(text: str) -> tuple[Shadow, ...]:
-    """`name=trigger:destination[:style],…`, `auto`, `monthly`, `hold`, apart by semicolons; `off` for none.
-
-    Raises ValueError.
-    """
-    if text.strip() == "off":
-        return ()
-    found = tuple(_shadow(part.strip()) for part in text.split(";") if part.strip())
-    names = [shadow.name for shadow in found]
-    if len(set(names)) < len(names):
-        raise ValueError("two shadows have the same name")
-    if len(found) > MOST:
-        raise ValueError(f"at most {MOST} shadows")
-    return found
-
-
-def _shadow(text: str) -> Shadow:
-    name, equals, stated = (part.strip() for part in text.partition("="))
-    kind = stated or name
-    if kind in tuple(Kind) and name:
-        return Shadow(name, Kind(kind))
-    if not equals or not name or len(name) > 40:
-        raise ValueError("each shadow must be `name=trigger:destination`, `auto`, `monthly` or `hold`")
-    return Shadow(name, levels=tuple(level.level(OrderStyle.IOC) for level in levels_in(stated)))
 
 
 @exact

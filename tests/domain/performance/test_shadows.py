@@ -13,7 +13,8 @@ from common.domain.decision.policy import Level, Policy, Rebalance
 from common.domain.decision.rule import decide
 from common.domain.instrument import Side
 from common.domain.performance.attribution import Pair
-from common.domain.performance.shadows import DEFAULT, Day, Seen, Shadows, advance, shadows_in
+from common.domain.performance.shadow_policies import DEFAULT, shadows_in
+from common.domain.performance.shadows import Day, Seen, Shadows, advance
 from common.domain.portfolio import Balance, Holdings
 from tests.builders import QRL, d, rules
 from tests.fakes import NOON

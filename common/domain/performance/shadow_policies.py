@@ -1,0 +1,59 @@
+"""Which other policies are followed on paper, as an owner writes them: SHADOW_POLICIES (contract.md §13).
+
+Apart from what becomes of them (shadows.py): every function reads the settings, and one job needs the rest.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+
+from common.domain.decision.notation import levels_in
+from common.domain.decision.policy import Level
+from common.domain.orders.order import OrderStyle
+
+MOST = 20
+DEFAULT = "1 point to target=0.01:target; 5 points half-way=0.05:half; auto; monthly; hold"
+
+
+class Kind(StrEnum):
+    """Policies that are no list of levels: by the calendar, never, or the band of least cost."""
+
+    MONTHLY = "monthly"
+    HOLD = "hold"
+    AUTO = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Shadow:
+    """A named policy: levels, or one of the kinds."""
+
+    name: str
+    kind: Kind | None = None
+    levels: tuple[Level, ...] = ()
+
+
+@cache
+def shadows_in(text: str) -> tuple[Shadow, ...]:
+    """`name=trigger:destination[:style],…`, `auto`, `monthly`, `hold`, apart by semicolons; `off` for none.
+
+    Raises ValueError.
+    """
+    if text.strip() == "off":
+        return ()
+    found = tuple(_shadow(part.strip()) for part in text.split(";") if part.strip())
+    names = [shadow.name for shadow in found]
+    if len(set(names)) < len(names):
+        raise ValueError("two shadows have the same name")
+    if len(found) > MOST:
+        raise ValueError(f"at most {MOST} shadows")
+    return found
+
+
+def _shadow(text: str) -> Shadow:
+    name, equals, stated = (part.strip() for part in text.partition("="))
+    kind = stated or name
+    if kind in tuple(Kind) and name:
+        return Shadow(name, Kind(kind))
+    if not equals or not name or len(name) > 40:
+        raise ValueError("each shadow must be `name=trigger:destination`, `auto`, `monthly` or `hold`")
+    return Shadow(name, levels=tuple(level.level(OrderStyle.IOC) for level in levels_in(stated)))
