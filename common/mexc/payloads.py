@@ -13,7 +13,7 @@ from common.decimals import non_negative, parse
 from common.domain.instrument import Side
 from common.errors import BotError
 
-MOST_DIGITS = 20
+MOST_DIGITS = 21
 """Of an amount before its point: no market has more, and products of three stay exact."""
 
 

@@ -1,6 +1,6 @@
 """One run that places an order, with a fault at every single step of it, before it and after it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -119,12 +119,21 @@ def places(case: Case) -> Iterator[tuple[Step, int, When]]:
         yield step, number, "after"
 
 
-def sweep(case: Case, kind: str, amount: float = 0) -> Iterator[tuple[Case, str]]:
+def changes(step: Step) -> bool:
+    """Whether a step leaves a mark outside; between two that do, one end of the process is like another."""
+    return step.name.startswith(("begin", "commit", "POST", "DELETE"))
+
+
+def sweep(
+    case: Case, kind: str, amount: float = 0, where: Callable[[Step], bool] = lambda step: True
+) -> Iterator[tuple[Case, str]]:
     """The case with that fault at every place where it can be; those that break an invariant, and how.
 
     To a process that ends, before a step is the same as after the one before: only the first has both.
     """
     for step, number, when in places(case):
+        if not where(step):
+            continue
         again = kind in ("crash", "outage") and when == "before" and number > 1
         if kind in KINDS[step.side, when] and not again:
             faulty = replace(case, faults={(number, when): Fault(kind, amount)})

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.simulation.sweep import CASES, FAULTS, Case, freezes, play, sweep
+from tests.simulation.sweep import CASES, FAULTS, Case, changes, freezes, play, sweep
 
 
 @pytest.mark.parametrize(("kind", "amount"), FAULTS)
@@ -11,8 +11,9 @@ def test_a_fault_at_any_single_step_breaks_no_invariant(kind: str, amount: float
 
 
 @pytest.mark.parametrize("name", list(CASES)[1:])
-def test_an_end_of_the_process_at_any_single_step_breaks_no_invariant(name: str) -> None:
-    assert [f"{case}: {problem}" for case, problem in sweep(CASES[name], "crash")] == []
+def test_an_end_of_the_process_after_any_step_that_leaves_a_mark_breaks_no_invariant(name: str) -> None:
+    """At every other step too in `make soak`."""
+    assert [f"{case}: {problem}" for case, problem in sweep(CASES[name], "crash", where=changes)] == []
 
 
 def test_a_process_that_stands_still_at_any_moment_breaks_no_invariant() -> None:
