@@ -20,7 +20,7 @@ def keep_point(run: Run, books: Books, mid: Decimal) -> None:
     if track is None or mid <= 0 or not run.slot.scheduled:
         return
     track = replace(track, shares=track.shares.seen(mid), last_day=run.slot.at.date())
-    seen = track.now()
+    seen = track.now(run.instrument)
     point = to_document(Point.of(run.slot.at, mid, seen.shares, seen.attribution))
     stamp = milliseconds(run.slot.at)
     run.batch.at_score(run.keys.equity_slots, point, stamp)

@@ -84,7 +84,7 @@ def update(run: Run, batch: Batch, books: Books, sight: Sight, history: History)
     fresh = tuple(fill for fill in news.fills if fill.fill_id not in held)
     if said.empty and not quarantine.open:
         return Update(after, sight, said, fresh, None)
-    lines = folded.track.now().attribution.at(sight.mark_price) if sight.mark_price > 0 else None
+    lines = folded.track.now(run.instrument).attribution.at(sight.mark_price) if sight.mark_price > 0 else None
     data = cost_document(said, lines, quarantine, run.instrument)
     batch.hash(run.keys.cost, data | {"updated_at": run.now})
     if said.drift:

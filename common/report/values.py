@@ -104,7 +104,7 @@ class Values:
 
     @property
     def attribution(self) -> Attribution | None:
-        return self.track.now().attribution if self.track else None
+        return self.track.now(self.instrument).attribution if self.track else None
 
     @property
     def paused(self) -> Document | None:

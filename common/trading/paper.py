@@ -22,7 +22,7 @@ def keep_shadows(run: Run, update: Update, plan: Plan) -> None:
     track, shadows, mid = update.books.track, run.settings.shadows, update.sight.mid_price
     if track is None or not shadows or mid <= 0 or not run.slot.scheduled:
         return
-    account, cost = track.now().attribution, plan.facts.trading_cost
+    account, cost = track.now(run.instrument).attribution, plan.facts.trading_cost
     seen = Seen(
         run.slot.at,
         mid,

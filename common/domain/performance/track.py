@@ -2,8 +2,9 @@
 
 A fill shows in the balances at once, in the list of fills perhaps later; or the balances lag behind it. So what
 one reading of the balances shows beyond all fills is a flow for the moment only; what a reading a minute later
-still shows is one for good, at the time and mid of the first sight. A fill that shows later still takes its part
-out of the flows it had been taken for.
+still shows is one for good, at the time and mid of the first sight; the fills that came after the first sight wait
+until then, for the order of events is that of their times. A fill that shows later still takes its part out of the
+flows it had been taken for.
 """
 
 from collections.abc import Iterable, Sequence
@@ -28,6 +29,7 @@ LASTING = timedelta(minutes=1)
 class Track:
     """`as_of` is the time of the last balances, `unconfirmed` what they alone have shown so far.
 
+    `waiting` are the fills since that flow was first seen, which count after it or, if it was none, without it;
     `last_event` is the newest fill or flow that counts, `last_day` the day of the last daily point.
     """
 
@@ -37,6 +39,7 @@ class Track:
     last_event: datetime
     unconfirmed: Flow | None = None
     last_day: date | None = None
+    waiting: tuple[Fill, ...] = ()
 
     @classmethod
     def begin(cls, inception: Inception, weight: Decimal) -> "Track":
@@ -61,7 +64,8 @@ class Track:
         What was seen of balances and mids is taken over from `before`.
         """
         since = [fill for fill in fills if not was_before(fill, inception.at)]
-        track = cls.begin(inception, weight)._folded(since, flows, instrument)
+        counted, waiting = _apart(since, before.unconfirmed if before else None)
+        track = replace(cls.begin(inception, weight)._folded(counted, flows, instrument), waiting=waiting)
         if before is None:
             return track
         shares = replace(track.shares, variance=before.shares.variance, mid=before.shares.mid)
@@ -86,9 +90,10 @@ class Track:
         `tail` are the ledger's recent fills, the new ones among them: those after the balances are not in them.
         """
         confirmed, unconfirmed = self._flows(fresh, holdings, mid, tail, instrument)
-        track = self._folded(fresh, [confirmed] if confirmed else [], instrument)
+        counted, waiting = _apart((*self.waiting, *fresh), unconfirmed)
+        track = self._folded(counted, [confirmed] if confirmed else [], instrument)
         as_of = max(self.as_of, holdings.as_of)
-        return replace(track, as_of=as_of, unconfirmed=unconfirmed), confirmed
+        return replace(track, as_of=as_of, unconfirmed=unconfirmed, waiting=waiting), confirmed
 
     def _flows(
         self,
@@ -104,7 +109,7 @@ class Track:
             late = [fill for fill in fresh if was_before(fill, self.as_of)]
             return None, next(iter(without([first] if first else [], late, instrument)), None)
         real = self.attribution.real
-        for fill in fresh:
+        for fill in (*self.waiting, *fresh):
             moved = pair_moved(fill, instrument)
             real = real.plus(moved.base, moved.quote)
         beyond = _beyond(real, holdings, tail, instrument)
@@ -117,9 +122,10 @@ class Track:
         return _flow(first.at, confirmed, first.mid), _flow(holdings.as_of, rest, mid)
 
     @exact
-    def now(self) -> "Track":
+    def now(self, instrument: Instrument) -> "Track":
         """With what only the last balances show: the account as it was last seen."""
-        return self._flow(self.unconfirmed) if self.unconfirmed else self
+        track = self._folded(self.waiting, [self.unconfirmed] if self.unconfirmed else [], instrument)
+        return replace(track, unconfirmed=None, waiting=())
 
     def with_weight(self, weight: Decimal, mid: Decimal) -> "Track":
         return replace(self, attribution=self.attribution.with_weight(weight, mid))
@@ -132,7 +138,8 @@ class Track:
         return replace(self, attribution=replace(self.attribution, fees_in_other_assets=total))
 
     def _folded(self, fills: Iterable[Fill], flows: Iterable[Flow], instrument: Instrument) -> "Track":
-        events: list[tuple[datetime, Fill | Flow]] = [(flow.at, flow) for flow in flows]
+        """After these events in the order of their times: fills carry whole seconds, see `was_before`."""
+        events: list[tuple[datetime, Fill | Flow]] = [(flow.at.replace(microsecond=0), flow) for flow in flows]
         events += [(fill.executed_at, fill) for fill in fills]
         track = self
         for _, event in sorted(events, key=lambda each: each[0]):
@@ -193,6 +200,13 @@ def _beyond(real: Pair, holdings: Holdings, tail: Iterable[Fill], instrument: In
             moved = pair_moved(fill, instrument)
             beyond = beyond.plus(moved.base, moved.quote)
     return beyond
+
+
+def _apart(fills: Iterable[Fill], unconfirmed: Flow | None) -> tuple[tuple[Fill, ...], tuple[Fill, ...]]:
+    """The fills that count, and those that wait for what becomes of a flow that was seen before them."""
+    told = tuple(fills)
+    waiting = tuple(fill for fill in told if unconfirmed is not None and not was_before(fill, unconfirmed.at))
+    return tuple(fill for fill in told if fill not in waiting), waiting
 
 
 def _common(first: Decimal, second: Decimal) -> Decimal:

@@ -50,20 +50,40 @@ def test_the_worked_example_comes_out_of_fills_and_balances() -> None:
     track = seen(track, holds(75, "199.825075", 3), mid="1.5")
     bought = ours("BUY", 62, "1.003", 4, "1", fee="0.031", fee_asset="QRL")
     track = seen(track, holds("136.969", "137.639075", 5), bought, mid="1.1")
-    lines = track.now().attribution.at(d("1.1"))
+    lines = track.now(QRL).attribution.at(d("1.1"))
     assert (lines.value, lines.held_value, lines.difference) == ds("288.304975", 260, "28.304975")
     assert lines.harvest_locked == d("35.843221683877602625")
     assert track.unconfirmed is None
+
+
+def test_a_deposit_that_the_bot_trades_in_the_run_that_sees_it_comes_before_the_fill() -> None:
+    """As long as the deposit is unconfirmed, once it is confirmed, and where all is folded anew in between."""
+    track = Track.begin(START, HALF)
+    sold = ours("SELL", 25, "1.994", 1, "2", fee="0.024925")
+    track = seen(track, holds(75, "149.825075", 2), sold, mid="2")
+    read = replace(holds(75, "199.825075", 3), as_of=at(3) + timedelta(seconds=0.4))
+    track = seen(track, read, mid="1.5")
+    bought = ours("BUY", 62, "1.003", 3, "1", fee="0.031", fee_asset="QRL")
+    after = replace(holds("136.969", "137.639075", 3), as_of=at(3) + timedelta(seconds=1.2))
+    track = seen(track, after, bought, mid="1")
+    confirmed, flow = track.after((), holds("136.969", "137.639075", 5), d("1.1"), (bought,), QRL)
+    assert flow == Flow(read.as_of, d(0), d(50), d("1.5"))
+    anew = Track.anew(track, START, [sold, bought], [], HALF, QRL)
+    for each in (track, anew, confirmed):
+        lines = each.now(QRL).attribution.at(d("1.1"))
+        assert (lines.difference, lines.harvest_locked) == ds("28.304975", "35.843221683877602625")
+        assert (lines.direction, lines.open_leg) == ds("-0.7541217704192605352", "0.277566753208324577")
+    assert (confirmed.unconfirmed, confirmed.waiting) == (None, ())
 
 
 def test_a_deposit_counts_at_once_and_for_good_when_it_is_seen_again() -> None:
     track, confirmed = Track.begin(START, HALF).after((), holds(100, 150, 1), d(2), (), QRL)
     assert confirmed is None
     assert track.unconfirmed == Flow(at(1), d(0), d(50), d(2))
-    assert track.now().attribution.at(d(2)).difference == 0
+    assert track.now(QRL).attribution.at(d(2)).difference == 0
     later, confirmed = track.after((), holds(100, 150, 2), d(3), (), QRL)
     assert confirmed == Flow(at(1), d(0), d(50), d(2))
-    assert (later.unconfirmed, later.attribution) == (None, track.now().attribution)
+    assert (later.unconfirmed, later.attribution) == (None, track.now(QRL).attribution)
     assert later.after((), holds(100, 150, 3), d(3), (), QRL)[1] is None
 
 
@@ -80,7 +100,7 @@ def test_older_balances_than_the_last_change_nothing() -> None:
 def test_a_fill_that_shows_after_its_coins_is_no_flow() -> None:
     bought = ours("BUY", 10, 1, 1)
     track = seen(Track.begin(START, HALF), holds(110, 90, 2))
-    assert track.now().attribution.held == Pair(*ds(110, 90))
+    assert track.now(QRL).attribution.held == Pair(*ds(110, 90))
     track = seen(track, holds(110, 90, 3), bought)
     assert track.unconfirmed is None
     assert track.attribution == seen(Track.begin(START, HALF), holds(110, 90, 2), bought).attribution
@@ -106,7 +126,7 @@ def test_the_fills_of_before_the_inception_are_in_its_balances() -> None:
 
 def test_a_fill_of_somebody_elses_order_is_the_operators_trade() -> None:
     track = seen(Track.begin(START, HALF), holds(110, 88, 2), fill("BUY", 10, "1.2", at=at(1)))
-    lines = track.now().attribution.at(d("1.5"))
+    lines = track.now(QRL).attribution.at(d("1.5"))
     assert (lines.operator_trades, lines.difference) == ds(3, 3)
     assert lines.fills_without_mid == 0
 
