@@ -27,7 +27,7 @@ HYSTERESIS = Decimal("0.1")
 CHANGED_AT_MOST_EVERY = timedelta(days=1)
 _PLACES = Decimal(1).scaleb(-10)
 _EPOCH, _STEP = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
-_AMOUNT = r"(0|[1-9]\d*)(\.\d+)?"
+_AMOUNT = r"-?(0|[1-9]\d*)(\.\d+)?"
 _LINE = re.compile(rf"\d{{13}}( {_AMOUNT}){{3}}", re.ASCII)
 
 
@@ -138,7 +138,7 @@ def cost_in(book: OrderBook, notional: Decimal, at: datetime) -> BookCost | None
         held = book.depth(side, len(book.against(side)))
         price = book.fill_price(side, min(notional / mid, held)) if notional > 0 else book.against(side)[0].price
         away += abs((price or mid) / mid - ONE) / 2
-    return BookCost(at, _short(half_spread), max(_short(away - half_spread), ZERO), _short(notional))
+    return BookCost(at, _short(half_spread), max(ZERO, _short(away - half_spread)), _short(notional))
 
 
 @exact

@@ -74,6 +74,16 @@ def test_size_and_band_find_each_other() -> None:
     assert round(cost.total * 100, 2) == d("0.29")
 
 
+def test_a_line_tells_what_the_book_told_and_of_no_impact_it_tells_zero_without_a_sign() -> None:
+    """Rounding makes the impact of the first level alone a minus zero here."""
+    for bid, ask in (("0.020373", "0.020381"), ("0.99", "1.01"), ("69123.4", "69123.5")):
+        cost = cost_in(book([(bid, "1e9")], [(ask, "1e9")]), d(10), NOON)
+        assert cost is not None
+        measured = Measured().with_book(cost, NOON)
+        assert (measured.readable, [BookCost.of(line) for line in measured.books]) == (True, [cost])
+        assert measured.books[0].split()[2] == "0"
+
+
 # Seven days of them
 
 
