@@ -3,8 +3,9 @@
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -19,14 +20,12 @@ from common.errors import BotError
 from common.gcp.journal import events
 from common.mexc.client import Mexc
 from common.ops.restore import source_of
-from common.ops.state import JOBS
 from common.report import content
 from common.report.values import INTERVALS, Values, gather
 from common.report.words import percent
 from common.run import View, age_seconds
 from common.store.codec import from_document
 from common.store.documents import assets
-from common.store.store import Read
 from common.trading import attention
 from common.trading.replay import replay
 from common.trading.resolution import NOT_PLACED_AFTER
@@ -96,12 +95,16 @@ def _store(view: View) -> Iterator[Finding]:
     yield Finding(
         "permanent_without_ttl", not mortal, f"with a TTL: {', '.join(mortal)}" if mortal else "none has a TTL"
     )
-    position = view.store.read({"position": ("HGETALL", keys.position)}, view.meter)["position"] or {}
-    lost = [name for name in _position_fields(view.settings.instrument) if name not in position]
-    yield Finding("position_fields", not lost, f"missing: {', '.join(lost)}" if lost else "all fields are there")
+    yield _asked("position_fields", lambda: _position(view))
     policy = view.store.eviction_policy()
     told = f"the policy is {policy or 'not told'}; state is safe under noeviction only"
     yield Finding("eviction_policy", None if policy is None else policy == "noeviction", told)
+
+
+def _position(view: View) -> Finding:
+    position = view.store.read({"position": ("HGETALL", view.keys.position)}, view.meter)["position"] or {}
+    lost = [name for name in _position_fields(view.settings.instrument) if name not in position]
+    return Finding("position_fields", not lost, f"missing: {', '.join(lost)}" if lost else "all fields are there")
 
 
 def _replayed(view: View) -> Finding:
@@ -142,16 +145,17 @@ def _position_fields(instrument: Instrument) -> tuple[str, ...]:
 
 def _runs(view: View) -> Iterator[Finding]:
     """Every scheduled job ran within three of its intervals, and how it ended; the kill switch."""
-    reads: dict[str, Read] = {name: ("GET", view.keys.report_last(name)) for name in JOBS}
-    reads["pause"] = ("GET", view.keys.pause)
-    found = view.store.read(reads, view.meter)
     for name, interval in INTERVALS.items():
-        yield _run(name, found[name], interval, view.now)
-    pause = from_document(Pause, found["pause"], view.keys.pause) if found["pause"] else None
+        yield _asked(f"last_run_{name}", partial(_run, view, name, interval))
+    yield _asked("kill_switch", lambda: _kill_switch(view))
+
+
+def _kill_switch(view: View) -> Finding:
+    document = view.store.read({"pause": ("GET", view.keys.pause)}, view.meter)["pause"]
+    pause = from_document(Pause, document, view.keys.pause) if document else None
     paused = pause is not None and pause.active(view.now)
-    yield Finding(
-        "kill_switch", not paused, f"paused by {pause.set_by}: {pause.reason}" if paused and pause else "off"
-    )
+    told = f"paused by {pause.set_by}: {pause.reason}" if paused and pause else "off"
+    return Finding("kill_switch", not paused, told)
 
 
 def _trading(view: View, values: Values) -> Iterator[Finding]:
@@ -164,7 +168,7 @@ def _trading(view: View, values: Values) -> Iterator[Finding]:
     told = "; ".join(intents) if intents else "every order is known to its end"
     doubtful = [entry for entry in values.open_intents if entry.state is not IntentState.RESTING]
     yield Finding("open_intents", not doubtful and len(intents) == len(values.open_intents), told)
-    yield _continuity(view)
+    yield _asked("redis_continuity", lambda: _continuity(view))
     yield _drift(values)
     expected, missed = content.missed_slots(values.reports, values.now)
     rows = sum(1 for before, after in pairwise(missed) if after - before == QUARTER)
@@ -210,10 +214,11 @@ def _drift(values: Values) -> Finding:
     return Finding("ledger_drift", None if old else False, f"{told} \u2192 restore")
 
 
-def _run(name: str, report: Any, interval: int, now: datetime) -> Finding:
+def _run(view: View, name: str, interval: int) -> Finding:
+    report = view.store.read({"last": ("GET", view.keys.report_last(name))}, view.meter)["last"]
     if report is None:
         return Finding(f"last_run_{name}", False, "it has never run")
-    age = age_seconds(report.get("timestamp"), now)
+    age = age_seconds(report.get("timestamp"), view.now)
     fresh = age is not None and age <= 3 * interval + 60
     ended = report.get("status") in ("success", "skipped", "partial")
     return Finding(f"last_run_{name}", fresh and ended, f"{report.get('status')}, {age} s ago")
@@ -240,6 +245,7 @@ def _exchange(view: View, exchange: Mexc) -> Iterator[Finding]:
 
 
 def _asked(name: str, ask: Callable[[], Finding]) -> Finding:
+    """The finding; what the exchange refuses or a key does not hold is one of its own, and no reason to end."""
     try:
         return ask()
     except BotError as error:

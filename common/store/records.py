@@ -10,6 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from common.decimal_json import from_redis
 from common.domain.instrument import Instrument, TradingRules
 from common.domain.ledger.ledger import Ledger
 from common.domain.ledger.position import FifoView, Lot
@@ -33,7 +34,7 @@ RULES_FIELDS = (
 )
 
 
-def _whole(document: Any, names: Iterable[str], key: str) -> Document:
+def whole(document: Any, names: Iterable[str], key: str) -> Document:
     """The document, if it has these fields. Raises StoreCorrupt, naming `key`, also for what is no document."""
     if not isinstance(document, dict):
         raise StoreCorrupt(f"{key} cannot be read: no document")
@@ -43,9 +44,14 @@ def _whole(document: Any, names: Iterable[str], key: str) -> Document:
     return document
 
 
+def document_of(text: str, key: str, *names: str) -> Document:
+    """A document that has these fields, out of its text. Raises StoreCorrupt, naming `key`."""
+    return whole(from_redis(text, key), names, key)
+
+
 def fill_of(document: Any, key: str = "the record") -> Fill:
     """A fill that was stored or journalled. Raises StoreCorrupt, naming `key`."""
-    return from_document(Fill, _whole(document, FILL_FIELDS, key), key)
+    return from_document(Fill, whole(document, FILL_FIELDS, key), key)
 
 
 def entry_document(entry: JournalEntry) -> Document:
@@ -57,17 +63,17 @@ def entry_document(entry: JournalEntry) -> Document:
 
 def entry_of(document: Any, key: str) -> JournalEntry:
     """An order intent that was stored or journalled. Raises StoreCorrupt, naming `key`."""
-    found = _whole(document, ENTRY_FIELDS, key)
+    found = whole(document, ENTRY_FIELDS, key)
     return from_document(JournalEntry, {**found, "intent": found}, key)
 
 
 def ledger_of(document: Any, key: str) -> Ledger:
     """Raises StoreCorrupt, naming `key`."""
-    found = _whole(document, ("tail", "gaps"), key)
+    found = whole(document, ("tail", "gaps"), key)
     ledger = from_document(Ledger, found, key)
-    _whole(found["sealed"], POSITION_FIELDS, key)
+    whole(found["sealed"], POSITION_FIELDS, key)
     for fill in found["tail"]:
-        _whole(fill, FILL_FIELDS, key)
+        whole(fill, FILL_FIELDS, key)
     return ledger
 
 
@@ -103,7 +109,7 @@ def inception_document(inception: Inception, instrument: Instrument) -> Document
 def inception_of(document: Any, instrument: Instrument, key: str) -> Inception:
     """Raises StoreCorrupt, naming `key`."""
     names = _inception_names(instrument)
-    found = _whole(document, names, key)
+    found = whole(document, names, key)
     return from_document(Inception, {name: found[stored] for stored, name in names.items()}, key)
 
 
@@ -123,6 +129,6 @@ def activity_document(journal: Journal, day: Document | None, now: datetime) -> 
 def rules_of(document: Any) -> TradingRules | None:
     """Cached rules; None (a miss) when they are not what this version writes."""
     try:
-        return from_document(TradingRules, _whole(document, RULES_FIELDS, "rules"), "rules")
+        return from_document(TradingRules, whole(document, RULES_FIELDS, "rules"), "rules")
     except StoreCorrupt:
         return None

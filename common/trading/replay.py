@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from common.decimal_json import loads, to_redis
+from common.decimal_json import to_redis
 from common.domain.decision.plan import plan
 from common.domain.instrument import Instrument
 from common.domain.orders.order import is_ours
@@ -20,6 +20,7 @@ from common.mexc.parse import read_account, read_depth, read_orders, read_price
 from common.store.inputs import Answered, Inputs, facts_of, inputs_of
 from common.store.keys import HISTORY_LIMIT, Keys
 from common.store.plans import plan_document
+from common.store.records import document_of, whole
 from common.store.store import Store
 
 ENDPOINTS = ("account_info", "ticker_price", "depth", "open_orders")
@@ -60,18 +61,22 @@ def replay(store: Store, meter: Meter, newest: int = HISTORY_LIMIT) -> Replayed:
     texts = store.texts(keys.plan_history, newest, meter)
     kept = store.texts(keys.plan_inputs, newest, meter)
     raw = {name: store.raw_history(name, 0, 10**15, HISTORY_LIMIT, meter) for name in ENDPOINTS}
-    return compare(texts, kept, {name: _by_run(answers) for name, answers in raw.items()}, keys)
+    return compare(
+        texts, kept, {name: _by_run(answers, keys.raw_history(name)) for name, answers in raw.items()}, keys
+    )
 
 
 def compare(texts: Sequence[str], kept: Sequence[str], answers: Answers, keys: Keys) -> Replayed:
     """The stored plans against those made again, by the time of their making; both lists newest first."""
     documents = defaultdict(list)
-    for document in map(loads, reversed(kept)):
-        documents[document["facts"]["now"]].append(document)
+    for text in reversed(kept):
+        document = document_of(text, keys.plan_inputs, "facts")
+        facts = whole(document["facts"], ("now",), keys.plan_inputs)
+        documents[str(facts["now"])].append(document)
     reproduced, older, different = 0, 0, []
     for text in texts:
-        stored = loads(text)
-        found = documents[stored["timestamp"]]
+        stored = document_of(text, keys.plan_history, "timestamp")
+        found = documents[str(stored["timestamp"])]
         try:
             again = made_again(found.pop(), answers, keys) if found else None
         except Gone:
@@ -81,7 +86,7 @@ def compare(texts: Sequence[str], kept: Sequence[str], answers: Answers, keys: K
         elif again == text:
             reproduced += 1
         else:
-            different.append(stored["slot"])
+            different.append(str(stored.get("slot")))
     return Replayed(reproduced + len(different), reproduced, older, tuple(different))
 
 
@@ -128,12 +133,16 @@ def _answered(inputs: Inputs, answers: Answers, keys: Keys) -> Answered:
     )
 
 
-def _by_run(texts: Sequence[str]) -> Mapping[str, Sequence[Told]]:
-    """Raw answers of one kind by the run that read them."""
+def _by_run(texts: Sequence[str], key: str) -> Mapping[str, Sequence[Told]]:
+    """Raw answers of one kind by the run that read them. Raises StoreCorrupt, naming `key`."""
     found: dict[str, list[Told]] = defaultdict(list)
     for text in texts:
-        document = loads(text)
-        run_id, _, number = str(document["metadata"].get("id", "")).rpartition(".")
+        document = document_of(text, key, "metadata", "datetime", "response")
+        try:
+            run_id, _, number = str(document["metadata"].get("id", "")).rpartition(".")
+            at = datetime.fromisoformat(document["datetime"])
+        except (AttributeError, TypeError, ValueError):
+            raise StoreCorrupt(f"{key} cannot be read: an answer without its time or its run") from None
         if number.isdecimal():
-            found[run_id].append((int(number), datetime.fromisoformat(document["datetime"]), document["response"]))
+            found[run_id].append((int(number), at, document["response"]))
     return {run_id: sorted(told, key=lambda each: each[0]) for run_id, told in found.items()}

@@ -294,3 +294,32 @@ def test_a_redis_that_is_new_says_until_when_it_is_waited_for(live: Live, bare_f
     assert finding["ok"] is None
     until = live.clock.now() + timedelta(seconds=60)
     assert f"no order leaves before {until:%H:%M:%S}" in finding["explanation"]
+
+
+def test_a_key_that_cannot_be_read_is_a_finding_that_names_it_and_the_rest_is_still_told(
+    deployed: Functions, store_client: "redis.Redis"
+) -> None:
+    names = [each["name"] for each in report(deployed)["findings"]]
+    kept = {
+        KEYS.position: "position_fields",
+        KEYS.report_last("balance"): "last_run_balance",
+        KEYS.pause: "kill_switch",
+        KEYS.continuity: "redis_continuity",
+    }
+    for key in kept:
+        store_client.set(key, "[]")
+    for key in (KEYS.plan_history, KEYS.plan_inputs, KEYS.raw_history("account_info")):
+        wrong = bad(deployed)
+        for other, finding in kept.items():
+            assert other in wrong[finding]
+        assert "plans_reproduced" not in wrong
+        if key == KEYS.raw_history("account_info"):
+            store_client.zadd(key, {"[]": milliseconds(NOON)})
+        else:
+            store_client.lpush(key, "[]")
+        assert key in bad(deployed)["plans_reproduced"]
+        page = deployed.client("ops").get("/report", headers={"X-CloudScheduler": "true"})
+        assert page.status_code == 200
+        assert key in page.text
+        store_client.zrem(key, "[]") if key.startswith("mexc") else store_client.lpop(key)
+    assert [each["name"] for each in report(deployed)["findings"]] == names
