@@ -6,12 +6,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from common.clock import Clock, Deadline
 from common.config import Settings
 from common.domain.instrument import Instrument, TradingRules
-from common.domain.orders.journal import Journal, JournalEntry
 from common.domain.slots import Slot
 from common.gcp.journal import Chain
 from common.meter import Meter
@@ -21,9 +20,11 @@ from common.store.batch import Batch
 from common.store.cache import MarketCache
 from common.store.keys import Keys
 from common.store.lease import Lease
-from common.store.records import rules_of
 from common.store.state import State
 from common.store.store import Store
+
+if TYPE_CHECKING:
+    from common.domain.orders.journal import Journal, JournalEntry
 
 NO_KEYS = "API keys not configured"
 NOT_YET = "Nothing stored yet"
@@ -62,9 +63,9 @@ class Run:
     lease: Lease
     state: State
     stages: dict[str, int]
-    in_flight: dict[str, JournalEntry]
+    in_flight: "dict[str, JournalEntry]"
     """Orders that this process has sent, until it reads their end back: they outlive a Redis that forgets."""
-    order_journal: Journal | None = None
+    order_journal: "Journal | None" = None
     """The last two days of orders, once they were asked for (trading/recording.py)."""
     chain: Chain = field(default_factory=Chain)
     """Where the journal outside Redis stands."""
@@ -86,6 +87,10 @@ class Run:
     @cached_property
     def cached_rules(self) -> TradingRules | None:
         """The pair's rules as the market-data cache had them when the run began; None on a miss."""
+        from common.store.records import (
+            rules_of,
+        )  # here only: a job that plans nothing starts without the books' types
+
         return rules_of(self.cache.decode(self.cache.keys.rules(self.instrument.pair), self.state.rules))
 
     def save(self) -> None:

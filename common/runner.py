@@ -7,7 +7,7 @@ import logging
 import random
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Response
 
@@ -15,7 +15,6 @@ from common.answers import Call, bug, envelope, finished
 from common.clock import Clock, Deadline
 from common.config import Settings
 from common.decimal_json import to_answer
-from common.domain.orders.journal import JournalEntry
 from common.domain.slots import Slot
 from common.errors import BotError, LeaseAbandoned, LeaseHeld, StoreError
 from common.gcp import journal, logs
@@ -28,6 +27,9 @@ from common.store.cache import MarketCache
 from common.store.lease import Lease
 from common.store.state import State, containers, reads
 from common.store.store import Begun, Store
+
+if TYPE_CHECKING:
+    from common.domain.orders.journal import JournalEntry
 
 log = logging.getLogger(__name__)
 LEASE_MARGIN_SECONDS = 10
@@ -51,7 +53,7 @@ class Runner:
     pool: Executor
     rng: random.Random
     redact: Redact
-    in_flight: dict[str, JournalEntry] = field(default_factory=dict)
+    in_flight: "dict[str, JournalEntry]" = field(default_factory=dict)
     _policy_checked: bool = False
 
     def run(self, call: Call, slot: Slot) -> Response:

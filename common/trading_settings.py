@@ -18,9 +18,8 @@ from common.domain.decision.notation import (
     style_in,
     threshold_in,
 )
-from common.domain.decision.policy import CostGuard, Destination, Level, Limits, Policy
+from common.domain.decision.policy import CostGuard, Destination, Level, Limits, Policy, Slicing
 from common.domain.orders.order import OrderStyle
-from common.domain.orders.program import Slicing
 from common.domain.performance.shadow_policies import DEFAULT, Shadow, shadows_in
 from common.errors import InvalidAmount
 

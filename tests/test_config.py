@@ -13,10 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.config import GOOGLE_CERTS_URL, Settings, names, nearly_settings
-from common.domain.decision.policy import CostGuard, Destination, Level, Limits, Policy
+from common.domain.decision.policy import CostGuard, Destination, Level, Limits, Policy, Slicing
 from common.domain.instrument import Instrument
 from common.domain.orders.order import OrderStyle
-from common.domain.orders.program import Slicing
 from common.errors import ConfigurationError
 from common.runtime import redis_client
 from tests.builders import PROPERTY, d

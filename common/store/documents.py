@@ -9,19 +9,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from common.decimal_json import from_redis
 from common.decimals import exact, quotient, tidy
 from common.domain.instrument import Instrument
-from common.domain.ledger.quarantine import Quarantine
-from common.domain.ledger.statement import Statement
-from common.domain.orders.journal import JournalEntry
 from common.domain.orders.order import OrderIntent
-from common.domain.performance.attribution import Lines
-from common.domain.performance.benchmark import Comparison, Inception
 from common.domain.portfolio import Account, Balance, Holdings
 from common.store.codec import AMOUNT, Document, from_document
+
+if TYPE_CHECKING:
+    from common.domain.ledger.quarantine import Quarantine
+    from common.domain.ledger.statement import Statement
+    from common.domain.orders.journal import JournalEntry
+    from common.domain.performance.attribution import Lines
+    from common.domain.performance.benchmark import Comparison, Inception
 
 
 def assets(instrument: Instrument) -> tuple[str, str]:
@@ -137,7 +139,7 @@ def intent_document(intent: OrderIntent) -> Document:
     }
 
 
-def order_report(entry: JournalEntry, instrument: Instrument, **more: Any) -> Document:
+def order_report(entry: "JournalEntry", instrument: Instrument, **more: Any) -> Document:
     """The execution report of the answer: what was ordered, and what became of it."""
     filled = entry.filled_quantity
     return {
@@ -160,7 +162,7 @@ def order_report(entry: JournalEntry, instrument: Instrument, **more: Any) -> Do
 
 @exact
 def cost_document(
-    statement: Statement, lines: Lines | None, quarantine: Quarantine, instrument: Instrument
+    statement: "Statement", lines: "Lines | None", quarantine: "Quarantine", instrument: Instrument
 ) -> Document:
     """contract.md §2.3, and what §5 and §13 add. P&L is on the coins of known cost, the others have lines."""
     base, quote = assets(instrument)
@@ -205,14 +207,14 @@ def cost_document(
     }
 
 
-def lines_document(lines: Lines) -> Document:
+def lines_document(lines: "Lines") -> Document:
     """`attribution` under the names of contract.md §13."""
-    values = {name: getattr(lines, name) for name in Lines.__slots__}
+    values = {name: getattr(lines, name) for name in lines.__slots__}
     return {name: tidy(value) if isinstance(value, Decimal) else value for name, value in values.items()}
 
 
-def comparison_document(comparison: Comparison, inception: Inception) -> Document:
-    return {"since": inception.at} | {name: tidy(getattr(comparison, name)) for name in Comparison.__slots__}
+def comparison_document(comparison: "Comparison", inception: "Inception") -> Document:
+    return {"since": inception.at} | {name: tidy(getattr(comparison, name)) for name in comparison.__slots__}
 
 
 TEXTS = frozenset(

@@ -3,30 +3,35 @@
 A job names the parts it needs, and all of them are read and understood in its first trip. One that cannot be
 understood is an error for whoever asks for it, and `fault` for a plan: no order is placed by a run that could not
 keep its books afterwards.
+
+What understands a part is imported where it is read: a job that keeps no books starts without their many types.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 from common.decimal_json import from_redis
-from common.domain.decision.guards import Pause
-from common.domain.decision.live_gate import Confirmation
 from common.domain.instrument import Instrument
-from common.domain.ledger.ledger import Ledger
-from common.domain.ledger.position import FifoView
-from common.domain.ledger.quarantine import Quarantine, Quarantined
-from common.domain.orders.journal import Continuity, DayStart, JournalEntry
-from common.domain.orders.program import Program
-from common.domain.performance.benchmark import Inception
-from common.domain.performance.track import Track
 from common.domain.portfolio import Holdings
 from common.errors import StoreCorrupt
 from common.store.codec import Document, from_document
-from common.store.documents import LastPrice, holdings_of
+from common.store.documents import holdings_of
 from common.store.keys import CacheKeys, Keys
-from common.store.records import entry_of, inception_of, ledger_of, lots_of
 from common.store.store import Read
+
+if TYPE_CHECKING:
+    from common.domain.decision.guards import Pause
+    from common.domain.decision.live_gate import Confirmation
+    from common.domain.ledger.ledger import Ledger
+    from common.domain.ledger.position import FifoView
+    from common.domain.ledger.quarantine import Quarantine
+    from common.domain.orders.journal import Continuity, DayStart, JournalEntry
+    from common.domain.orders.program import Program
+    from common.domain.performance.benchmark import Inception
+    from common.domain.performance.track import Track
+    from common.store.documents import LastPrice
 
 BOOKS = ("holdings", "ledger", "lots", "inception", "track", "quarantine")
 """What the books are brought up to date with."""
@@ -47,28 +52,28 @@ class State:
     """
 
     holdings: Holdings | None
-    ledger: Ledger | None
-    lots: FifoView | None
+    ledger: "Ledger | None"
+    lots: "FifoView | None"
     """The FIFO lots of what the ledger has sealed."""
-    inception: Inception | None
-    track: Track | None
-    quarantine: Quarantine
-    open_intents: tuple[JournalEntry, ...]
-    recent_intents: tuple[JournalEntry, ...]
-    journal: tuple[JournalEntry, ...]
+    inception: "Inception | None"
+    track: "Track | None"
+    quarantine: "Quarantine"
+    open_intents: "tuple[JournalEntry, ...]"
+    recent_intents: "tuple[JournalEntry, ...]"
+    journal: "tuple[JournalEntry, ...]"
     journal_size: int
-    day: DayStart | None
-    continuity: Continuity | None
-    pause: Pause | None
-    program: Program | None
-    last_price: LastPrice | None
+    day: "DayStart | None"
+    continuity: "Continuity | None"
+    pause: "Pause | None"
+    program: "Program | None"
+    last_price: "LastPrice | None"
     earlier: tuple[Document, ...]
     """The two reports before this run's, newest first, as they are stored: amounts are texts."""
     last_plan: str | None
     """As it stands: it is long, and seldom looked into."""
     last_ticker: str | None
     """The exchange's own answer, as it stands."""
-    confirmation: Confirmation | None
+    confirmation: "Confirmation | None"
     trading_cost: str | None
     shadows: str | None
     """As they stand: nothing that is traded rests on them."""
@@ -112,9 +117,9 @@ class Part:
     """Further arguments of the command."""
 
 
-def _document(kind: type[Any], key: Callable[[Keys], str]) -> Part:
-    """A document that is a dataclass as it stands."""
-    return _read(key, lambda found, keys: from_document(kind, found, key(keys)))
+def _document(kind: str, key: Callable[[Keys], str]) -> Part:
+    """A document that is a dataclass as it stands, by the name of that: `module:class`."""
+    return _read(key, lambda found, keys: from_document(resolve_name(kind), found, key(keys)))
 
 
 def _read(key: Callable[[Keys], str], understand: Callable[[Any, Keys], Any]) -> Part:
@@ -124,14 +129,36 @@ def _read(key: Callable[[Keys], str], understand: Callable[[Any, Keys], Any]) ->
 
 
 def _entries(key: Callable[[Keys], str]) -> Part:
-    def understand(found: Mapping[str, str], keys: Keys) -> tuple[JournalEntry, ...]:
+    def understand(found: Mapping[str, str], keys: Keys) -> "tuple[JournalEntry, ...]":
+        from common.store.records import entry_of
+
         name = key(keys)
         return tuple(entry_of(from_redis(text, f"{name}:{field}"), name) for field, text in found.items())
 
     return Part("HGETALL", lambda keys, _: key(keys), understand)
 
 
-def _quarantine(found: Mapping[str, str], keys: Keys) -> Quarantine:
+def _ledger(found: Any, keys: Keys) -> "Ledger":
+    from common.store.records import ledger_of
+
+    return ledger_of(found, keys.ledger)
+
+
+def _lots(found: Any, keys: Keys) -> "FifoView":
+    from common.store.records import lots_of
+
+    return lots_of(found, keys.ledger_lots)
+
+
+def _inception(found: Any, keys: Keys) -> "Inception":
+    from common.store.records import inception_of
+
+    return inception_of(found, _instrument(keys), keys.inception)
+
+
+def _quarantine(found: Mapping[str, str], keys: Keys) -> "Quarantine":
+    from common.domain.ledger.quarantine import Quarantine, Quarantined
+
     name = keys.quarantine
     return Quarantine(
         tuple(
@@ -154,23 +181,20 @@ PARTS: Mapping[str, Part] = {
         lambda keys, _: keys.position,
         lambda found, keys: holdings_of(found, _instrument(keys), keys.position),
     ),
-    "ledger": _read(lambda keys: keys.ledger, lambda found, keys: ledger_of(found, keys.ledger)),
-    "lots": _read(lambda keys: keys.ledger_lots, lambda found, keys: lots_of(found, keys.ledger_lots)),
-    "inception": _read(
-        lambda keys: keys.inception,
-        lambda found, keys: inception_of(found, _instrument(keys), keys.inception),
-    ),
-    "track": _document(Track, lambda keys: keys.attribution),
+    "ledger": _read(lambda keys: keys.ledger, _ledger),
+    "lots": _read(lambda keys: keys.ledger_lots, _lots),
+    "inception": _read(lambda keys: keys.inception, _inception),
+    "track": _document("common.domain.performance.track:Track", lambda keys: keys.attribution),
     "quarantine": Part("HGETALL", lambda keys, _: keys.quarantine, _quarantine),
     "open_intents": _entries(lambda keys: keys.orders_open),
     "recent_intents": _entries(lambda keys: keys.orders_recent),
     "journal": _entries(lambda keys: keys.orders_journal),
     "journal_size": Part("HLEN", lambda keys, _: keys.orders_journal, _as_it_stands),
-    "day": _document(DayStart, lambda keys: keys.activity),
-    "continuity": _document(Continuity, lambda keys: keys.continuity),
-    "pause": _document(Pause, lambda keys: keys.pause),
-    "program": _document(Program, lambda keys: keys.program),
-    "last_price": _document(LastPrice, lambda keys: keys.price_latest),
+    "day": _document("common.domain.orders.journal:DayStart", lambda keys: keys.activity),
+    "continuity": _document("common.domain.orders.journal:Continuity", lambda keys: keys.continuity),
+    "pause": _document("common.domain.decision.guards:Pause", lambda keys: keys.pause),
+    "program": _document("common.domain.orders.program:Program", lambda keys: keys.program),
+    "last_price": _document("common.store.documents:LastPrice", lambda keys: keys.price_latest),
     "earlier": Part(
         "LRANGE",
         lambda keys, _: keys.report_history("fifteen_min_job"),
@@ -179,7 +203,7 @@ PARTS: Mapping[str, Part] = {
     ),
     "last_plan": Part("TEXT", lambda keys, _: keys.plan_last, _as_it_stands),
     "last_ticker": Part("TEXT", lambda keys, _: keys.raw_latest("ticker_24hr"), _as_it_stands),
-    "confirmation": _document(Confirmation, lambda keys: keys.confirmation),
+    "confirmation": _document("common.domain.decision.live_gate:Confirmation", lambda keys: keys.confirmation),
     "trading_cost": Part("TEXT", lambda keys, _: keys.trading_cost, _as_it_stands),
     "shadows": Part("CACHED", lambda keys, _: keys.shadows, _as_it_stands),
     "rules": Part("CACHED", lambda keys, cache: cache.full(cache.rules(_instrument(keys).pair)), _as_it_stands),

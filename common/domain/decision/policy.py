@@ -96,6 +96,14 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
+class Slicing:
+    """The largest slice, in the quote asset, and how long a program may take."""
+
+    notional: Decimal
+    within: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """Fractions, counts, seconds and amounts of the quote asset; None: no such limit.
 

@@ -11,20 +11,22 @@ from decimal import ROUND_CEILING, Decimal
 from common.decimals import ONE, ZERO, exact, quotient
 from common.domain.decision.guards import Facts
 from common.domain.decision.plan import Plan, plan
-from common.domain.decision.policy import BELOW_MINIMUM, Cause, Hold, Level, Limits, Policy, Rebalance, percent
+from common.domain.decision.policy import (
+    BELOW_MINIMUM,
+    Cause,
+    Hold,
+    Level,
+    Limits,
+    Policy,
+    Rebalance,
+    Slicing,
+    percent,
+)
 from common.domain.instrument import Side
 from common.domain.orders.order import OrderStyle
 
 REFUSED_AT_MOST = 3
 """Slots in a row in which a guard may refuse."""
-
-
-@dataclass(frozen=True, slots=True)
-class Slicing:
-    """The largest slice, in the quote asset, and how long a program may take."""
-
-    notional: Decimal
-    within: timedelta
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from common.decimal_json import from_redis, to_redis
 from common.domain.decision.guards import Facts, Pause
-from common.domain.decision.policy import Destination, Hold, Level, Limits, Policy, Rebalance
+from common.domain.decision.policy import Destination, Hold, Level, Limits, Policy, Rebalance, Slicing
 from common.domain.instrument import Side
 from common.domain.orders.journal import Activity
 from common.domain.orders.order import OrderStyle
-from common.domain.orders.program import Program, Slicing, Worked, work
+from common.domain.orders.program import Program, Worked, work
 from common.store.codec import from_document, to_document
 from tests.builders import FACTS, POLICY, PROPERTY, d, holdings, rules
 from tests.fakes import NOON

@@ -10,9 +10,8 @@ from random import Random
 import pytest
 
 from common.decimals import EXACT
-from common.domain.decision.policy import CostGuard, Destination, Level
+from common.domain.decision.policy import CostGuard, Destination, Level, Slicing
 from common.domain.instrument import Side
-from common.domain.orders.program import Slicing
 from local.backtest.costs import Costs
 from local.backtest.market import Market
 from local.backtest.replay import Desk, Event, Start
