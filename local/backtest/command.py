@@ -87,8 +87,11 @@ def main(arguments: argparse.Namespace) -> int:
             setup = _setup(arguments)
         with _progress(notes, replays(setup, grid)) as seen:
             found = study(setup, grid, seen)
-    except (CandleFileError, BotError, ValueError, OSError, argparse.ArgumentTypeError) as error:
-        notes.print(f"[red]{type(error).__name__ if isinstance(error, OSError) else 'Refused'}:[/] {error}")
+    except OSError as error:
+        notes.print(f"[red]Refused:[/] {error.filename} cannot be read or written: {error.strerror}")
+        return 2
+    except (CandleFileError, BotError, ValueError, argparse.ArgumentTypeError) as error:
+        notes.print(f"[red]Refused:[/] {error}")
         return 2
     if grid and found.search is None:
         notes.print("too few candles for a search and a holdout")

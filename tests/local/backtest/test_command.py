@@ -130,7 +130,7 @@ def test_what_makes_no_sense_is_refused_in_words(
     broken.write_text("open_time_ms,open,high,low,close,volume\n0,1,1,1,1,1\n0,1,1,1,1,1\n")
     cases = {
         (broken,): "broken.csv: line 3: the time 0 is a duplicate",
-        (tmp_path / "none.csv",): "none.csv",
+        (tmp_path / "none.csv",): "none.csv cannot be read or written: No such file or directory",
         (file, "--policy", "0.05:sideways"): "LEVELS",
         (file, "--policy", "THRESHOLD_PCT=2 REBALANCE_TO=0.5"): "THRESHOLD_PCT",
         (file, "--policy", "TRESHOLD_PCT=0.05"): "TRESHOLD_PCT is no setting",
