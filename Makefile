@@ -8,10 +8,10 @@ READY = $(VENV)/.ready
 RUNTIME = functions-framework google-cloud-logging redis requests pydantic google-auth
 DEVELOPMENT = rich croniter pytest pytest-xdist fakeredis[lua] hypothesis mypy ruff types-requests
 
-.PHONY: help test pytest run serve backtest bench soak check format settings lock clean
+.PHONY: help test pytest run serve backtest bench soak soak-days soak-faults soak-properties soak-terraform check format settings lock clean
 .DEFAULT_GOAL := help
 help: ## what can be made
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
 $(READY): requirements.txt requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed") if sys.version_info < (3, 11) else None'
@@ -54,10 +54,18 @@ backtest: $(READY) ## replay the rule over candles: CANDLES=file POLICY=0.05:hal
 bench: $(READY) ## measure calls, round trips and time against what cannot be avoided
 	@$(BIN)/python -m bench
 
-soak: $(READY) ## what takes long: every fault at every step, fresh seeded days (SEEDS=20000, FROM=first), every field of every answer and document spoilt, all properties, broken Terraform
+soak: soak-days soak-faults soak-properties soak-terraform ## what takes long, hours of it: the four below
+
+soak-days: $(READY) ## every fault at every step, and fresh seeded days (SEEDS=20000; FROM=first: those days alone)
 	@$(BIN)/python -m tests.simulation --soak $(SEEDS) $(if $(FROM),--start $(FROM))
+
+soak-faults: $(READY) ## every field of every answer and document spoilt, under every job
 	@$(BIN)/python -m tests.faults
+
+soak-properties: $(READY) ## a thousand examples of every property
 	@EXAMPLES=1000 $(BIN)/python -m pytest -n auto -m hypothesis
+
+soak-terraform: $(READY) ## the Terraform broken in seventy ways, each noticed
 	@$(BIN)/python terraform/tests/mutants
 
 settings: $(READY) ## write the names of all settings to terraform/settings.json, which Terraform holds its own against

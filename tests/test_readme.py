@@ -36,8 +36,8 @@ def test_every_setting_has_a_meaning() -> None:
 
 
 def test_every_make_target_the_readme_names_exists() -> None:
-    named = set(re.findall(r"`?make ([a-z]+)", README))
-    targets = set(re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE))
+    named = set(re.findall(r"`?make ([a-z-]+)", README))
+    targets = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
     assert named <= targets
 
 
