@@ -295,6 +295,11 @@ def test_no_module_is_longer_than_can_be_read_at_a_sitting() -> None:
     assert [f"{m.where}: {m.text.count(chr(10))} lines" for m in MODULES if m.text.count("\n") >= 400] == []
 
 
+def test_a_job_reads_at_a_glance() -> None:
+    jobs = [module for module in MODULES if module.room == "jobs"]
+    assert [f"{m.where}: {m.text.count(chr(10))} lines" for m in jobs if m.text.count("\n") >= 120] == []
+
+
 def test_every_module_says_what_it_is_for() -> None:
     assert [module.where for module in MODULES if not ast.get_docstring(module.tree)] == []
 
