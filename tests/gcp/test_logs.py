@@ -359,11 +359,15 @@ def test_a_configuration_that_is_wrong_is_told_as_a_json_line_too() -> None:
     assert "geheim" not in done.stdout
 
 
-def test_nothing_of_google_cloud_is_imported_at_start() -> None:
+def test_nothing_of_google_cloud_and_for_the_price_nothing_of_the_books_is_imported_at_start() -> None:
     """google-cloud-logging alone costs half a second and 40 MB of a cold start (platform.md §7.3)."""
-    modules = run("import common.runtime, sys; print(*sys.modules)").stdout.split()
-    assert "common.runtime" in modules
-    assert [name for name in modules if name.startswith(("google.cloud.", "google.auth", "grpc"))] == []
+    modules = run("import common.jobs.price, common.runtime, sys; print(*sys.modules)").stdout.split()
+    assert {"common.jobs.price", "common.runtime"} <= set(modules)
+    google = ("google.cloud.", "google.auth", "grpc")
+    books = ("common.books", "common.trading.", "common.store.records", "common.domain.ledger.ledger")
+    plans = ("common.domain.decision.guards", "common.domain.orders.journal", "common.domain.performance.track")
+    unneeded = (*google, *books, *plans, "common.domain.performance.shadows", "common.report", "common.ops")
+    assert [name for name in modules if name.startswith(unneeded)] == []
 
 
 # Shipped by the client, off the platform
