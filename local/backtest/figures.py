@@ -137,6 +137,8 @@ class Figures:
 
     def _bets(self, days: Sequence[int]) -> list[float]:
         """Σ weight·Δ ln p between one day's end and the next; an order changes the weight of the step after it."""
+        if len(days) < 2:
+            return []
         returns, inverses = self._market.log_returns, self._market.inverses
         totals = [0.0] * (len(days) - 1)
         for stretch in self.stretches:

@@ -67,6 +67,14 @@ def test_every_bar_prints_the_same_object(file: Path, capsys: pytest.CaptureFixt
     assert first == again
 
 
+def test_a_single_candle_decides_nothing_and_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one = tmp_path / "one.csv"
+    one.write_text("time,open,high,low,close,volume\n1750000500000,1,1,1,1,5000\n")
+    code, out, _ = answer(capsys, one, "--json")
+    told = json.loads(out)
+    assert (code, told["bars"], told["trades"], told["final_value"]) == (0, 1, 0, 1000)
+
+
 def test_five_lines_say_it_first(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = answer(capsys, file, "--policy", "0.05:half", "--policy", "hold")
     lines = out.splitlines()
