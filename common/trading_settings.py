@@ -4,7 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from common.decimals import parse
 from common.domain.decision.band import best_band
@@ -48,6 +48,8 @@ _OF_POLICY = ("rebalance_to", "levels", "cost_fallback", "decide_on", "trend_fil
 
 class TradingSettings(BaseModel):
     """The part of the settings that shapes an order."""
+
+    model_config = ConfigDict(defer_build=True)  # it is never made by itself: only Settings is
 
     target_ratio: Number = Field(
         Decimal("0.5"), gt=0, lt=1, description="Target share of the base asset in the value"
