@@ -10,6 +10,7 @@ the one that was checked is the one believed.
 """
 
 import json
+import re
 from base64 import urlsafe_b64decode
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from common.errors import ExchangeUnavailable, ForbiddenCaller, MissingCredentia
 ISSUERS = ("https://accounts.google.com", "accounts.google.com")
 REMOVED_SIGNATURE = "SIGNATURE_REMOVED_BY_GOOGLE"
 LOOPBACK = ("127.0.0.1", "::1")
+_OWN_HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?")
 FAR_FUTURE = 10**11
 """Seconds since 1970: an expiry beyond the year 5000 is none."""
 SKEW = timedelta(seconds=30)
@@ -81,8 +83,13 @@ class CallerCheck:
         return Caller("OIDC", email)
 
     def browser(self, headers: Headers, remote: str | None) -> bool:
-        """Whether somebody at the laptop itself looks with a browser: that needs no token, and runs nothing."""
-        return self._mode == "header" and remote in LOOPBACK and "text/html" in (headers.get("Accept") or "")
+        """Whether somebody at the laptop itself looks with a browser: that needs no token, and runs nothing.
+
+        Another site's page that has its own name point here asks for that name; and a bad token stays one.
+        """
+        asked_here = _OWN_HOST.fullmatch(headers.get("Host") or "") is not None and remote in LOOPBACK
+        html = "text/html" in (headers.get("Accept") or "")
+        return self._mode == "header" and asked_here and html and self._authorization(headers) is None
 
     def _authorization(self, headers: Headers) -> str | None:
         checked, own = headers.get("X-Serverless-Authorization"), headers.get("Authorization")

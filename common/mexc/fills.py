@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from common.clock import from_milliseconds
 from common.decimal_json import to_answer
-from common.decimals import ZERO, exact
+from common.decimals import ONE, ZERO, exact
 from common.domain.instrument import Side
 from common.domain.ledger.position import UNKNOWN_FEE
 from common.domain.ledger.quarantine import OddFill
@@ -50,9 +50,21 @@ def read_fills(payload: object, symbol: str, seen_at: datetime) -> FillPage:
             left_out.append((from_milliseconds(wire.time), f"myTrades: {wire.id:.40} has quantity 0"))
         elif wire.price == ZERO:
             odd.append(_odd(row, "price: is 0", seen_at))
+        elif _contradicts_itself(wire):
+            odd.append(_odd(row, "quoteQty: is not price times qty", seen_at))
         else:
             fills.append(_fill(wire))
     return FillPage(tuple(fills), tuple(odd), tuple(left_out), len(payload))
+
+
+@exact
+def _contradicts_itself(wire: WireFill) -> bool:
+    """Whether the notional is another than price times quantity: a hundredth and its last digit are rounding."""
+    if not wire.quoteQty:
+        return False
+    expected, exponent = wire.price * wire.qty, wire.quoteQty.as_tuple().exponent
+    last_digit = ONE.scaleb(min(int(exponent), 0))
+    return abs(wire.quoteQty - expected) > expected / 100 + last_digit
 
 
 @exact

@@ -631,4 +631,16 @@ def test_a_laptop_that_is_called_from_elsewhere_lets_nobody_in(remote: str | Non
     check = CallerCheck(Settings.from_env({**ENV, **MODES["header"]}), FakeClock(NOW), new_session())
     with pytest.raises(ForbiddenCaller):
         check.check({"X-CloudScheduler": "true"}, (), remote=remote)
-    assert not check.browser({"Accept": "text/html"}, remote)
+    assert not check.browser(BROWSER, remote)
+
+
+BROWSER = {"Accept": "text/html", "Host": "localhost:8080"}
+
+
+def test_a_browser_looks_without_a_token_at_the_laptops_own_address_only() -> None:
+    check = CallerCheck(Settings.from_env({**ENV, **MODES["header"]}), FakeClock(NOW), new_session())
+    for host in ("localhost", "127.0.0.1:8080", "[::1]:8080"):
+        assert check.browser(BROWSER | {"Host": host}, "127.0.0.1")
+    for host in ("rebound.example", "localhost.example:8080", ""):
+        assert not check.browser(BROWSER | {"Host": host}, "127.0.0.1")
+    assert not check.browser(BROWSER | {"Authorization": "Bearer bad"}, "127.0.0.1")

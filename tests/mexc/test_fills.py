@@ -61,6 +61,11 @@ def test_a_notional_that_was_not_told_is_price_times_quantity_and_says_so(value:
     assert fill.remarks == (NOTIONAL_DERIVED,)
 
 
+@pytest.mark.parametrize("value", ["0.138698", "0.14", "1.4e-1"])
+def test_a_notional_may_be_rounded_to_what_the_exchange_prints(value: str) -> None:
+    assert only(quoteQty=value, price="0.123456789012345678", qty="1.123456789012345678").notional == d(value)
+
+
 def test_a_row_without_a_quantity_is_left_out_and_told() -> None:
     found = page(GOOD, GOOD | {"id": "2X1", "qty": "0"})
     assert [fill.fill_id for fill in found.fills] == ["1X1"]
@@ -72,7 +77,7 @@ ODD: dict[str, list[Any]] = {
     "isBuyer": [None, "perhaps", 7],
     "price": [None, "NaN", "-1", "0", 0.5, "abc", []],
     "qty": [None, "NaN", "-1", "", {}],
-    "quoteQty": ["NaN", "-1", "abc"],
+    "quoteQty": ["NaN", "-1", "abc", "1e30", "0.0003"],
     "commission": ["abc", "NaN", []],
     "time": [None, "noon", -1, 10**15],
     "orderId": [None, ""],
