@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from common.domain.ledger.sequence import RULE
 from common.domain.performance.attribution import SUMMANDS
 from tests.builders import d, exchange_answers, fill_payload, told
 from tests.conftest import Functions, Live
@@ -179,7 +180,7 @@ def test_a_deployment_with_history_is_taken_over_and_says_of_how_many_fills_it_k
     assert lines["value"] == live.desk.market.total("QRL") * d("0.0235") + live.desk.market.total("USDT")
     live.clock.move(200)
     assert cost(live) == lines
-    assert live.stored("ledger")["order_rule"] == 2
+    assert live.stored("ledger")["order_rule"] == RULE
 
 
 # Points

@@ -8,8 +8,8 @@ from itertools import groupby
 from common.domain.instrument import Side
 from common.domain.orders.order import Fill
 
-RULE = 2
-"""The rule below. The first was: by id as text, whatever the side."""
+RULE = 3
+"""The rule below. The first was by id as text, whatever the side; the second let the id decide where orders tie."""
 _PLACED_JUST_THEN = timedelta(seconds=1)
 _DIGITS = re.compile(r"(\d+)", re.ASCII)
 
@@ -17,8 +17,8 @@ _DIGITS = re.compile(r"(\d+)", re.ASCII)
 def in_order(fills: Iterable[Fill]) -> list[Fill]:
     """By second; where both sides meet in one, by the time of their orders, else buys before sales.
 
-    So nothing is sold that was bought in the same second. An order's time tells when it was filled only if it was
-    placed just then: one that had rested for longer puts buys first as well.
+    So nothing is sold that was bought in the same second: orders often carry whole seconds too. An order's
+    time tells when it was filled only if it was placed just then: one that had rested puts buys first as well.
     """
     ordered: list[Fill] = []
     for _, same in groupby(sorted(fills, key=_second), key=_second):
@@ -51,7 +51,7 @@ def _within_a_second(group: list[Fill]) -> list[Fill]:
     if _sides_meet(group):
         placed = {fill.fill_id: fill.ordered_at for fill in group if _placed_just_then(fill)}
         if len(placed) == len(group):
-            group.sort(key=lambda fill: placed[fill.fill_id] or fill.executed_at)
+            group.sort(key=lambda fill: (placed[fill.fill_id] or fill.executed_at, fill.side is Side.SELL))
         else:
             group.sort(key=lambda fill: fill.side is Side.SELL)
     return group

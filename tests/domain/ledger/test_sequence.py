@@ -49,6 +49,15 @@ def test_the_orders_of_a_second_go_by_their_own_time() -> None:
     assert held.fold(in_order(sold_first), QRL).realized_pnl == 15
 
 
+def test_orders_of_one_time_leave_it_to_the_side() -> None:
+    """Orders carry whole seconds as well, often (exchange.md §1.4)."""
+    for fills in permutations(
+        [named("5", BOUGHT, 0), named("40", BOUGHT, 0), named("1", SOLD, 0), named("2", SOLD, 0)]
+    ):
+        position = Position().fold(in_order(fills), QRL)
+        assert (position.quantity, position.realized_pnl, position.unmatched_quantity) == ds(0, 10, 0)
+
+
 def test_an_order_that_had_rested_tells_nothing_of_the_second_it_was_filled_in() -> None:
     rested = [named("f4e1", BOUGHT, placed=600), named("0a3f", SOLD, placed=-86_400_000)]
     assert [each.side for each in in_order(rested)] == [Side.BUY, Side.SELL]
