@@ -100,6 +100,7 @@ class FillReader:
         found = _Found(gaps=[self.gap] if self.gap else [])
         for (start, end), name in zip(self._windows(), self.calls, strict=True):
             self._complete(start, end, wave.get(name), found)
+        self._catch_up(found)
         return History(
             fills=tuple(in_order(found.fills.values())),
             more_replies=tuple(found.replies),
@@ -110,6 +111,13 @@ class FillReader:
             looked_back=self.looked_back,
             anew=self.anew,
         )
+
+    def _catch_up(self, found: _Found) -> None:
+        """Where the exchange has set our clock forward meanwhile, the windows ended before its time: read on."""
+        end, now = self.now + _AHEAD, self.exchange.now()
+        if now > end:
+            for window in windows(end, now + _AHEAD):
+                self._complete(*window, self._page(window, found), found)
 
     def _windows(self) -> list[tuple[datetime, datetime]]:
         return windows(self.start, self.now + _AHEAD)

@@ -67,6 +67,10 @@ class Mexc:
             LOOPBACK if parts.hostname in ("127.0.0.1", "localhost", "::1") else f"{parts.scheme}://{parts.netloc}"
         )
 
+    def now(self) -> datetime:
+        """The exchange's time, as far as it has told."""
+        return self._http.clock.now()
+
     # Public
 
     def ping(self) -> None:

@@ -65,6 +65,23 @@ def test_without_a_ledger_the_exchanges_whole_memory_is_read(
     assert (history.gaps, history.read_until) == ((), NOON)
 
 
+def test_a_clock_that_the_exchange_sets_forward_while_it_is_read_misses_no_fill(
+    mexc: Mexc, exchange: StubExchange, read: Read
+) -> None:
+    """A first ledger would count the coins of such a fill twice, for good."""
+    late = fill_payload("BUY", "25", "2", number=1, at=NOON + timedelta(seconds=30))
+    tells(exchange, [late])
+    page, refused = exchange.answers["myTrades"], (400, {"code": 700003, "msg": "outside of the recvWindow"})
+    exchange.answers["time"] = {"serverTime": milliseconds(NOON + timedelta(seconds=31))}
+
+    def slow(call: Call) -> Any:
+        early = int(call.params["timestamp"]) < milliseconds(NOON + timedelta(seconds=20))
+        return refused if early else page(call)
+
+    exchange.answers["myTrades"] = slow
+    assert [each.quantity for each in read(FillReader.since(None, mexc, NOON)).fills] == [d(25)]
+
+
 def test_with_a_ledger_the_reading_starts_where_its_sealed_part_ends(
     mexc: Mexc, exchange: StubExchange, read: Read
 ) -> None:

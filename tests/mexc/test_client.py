@@ -237,6 +237,7 @@ def test_every_method_that_calls_the_exchange_is_in_the_table_above() -> None:
     called = {name for ask, *_ in ENDPOINTS.values() for name in ask.__code__.co_names}
     public = {name for name in vars(Mexc) if not name.startswith("_")}
     assert public - called == {
+        "now",
         "address",
         "instrument",
         "cached_ticker",
