@@ -4,7 +4,6 @@ import argparse
 import pickle
 import signal
 import sys
-import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,6 +15,8 @@ from local.exchange.amounts import read_plain
 from local.exchange.config import BookShape, CandleReplay, ExchangeConfig, RateLimit
 from local.exchange.exchange import SimulatedExchange
 from local.exchange.server import serve
+
+_ENDS = (signal.SIGINT, signal.SIGTERM)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,16 +30,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             exchange.venue.engine.go_on(kept)
         if options.start is not None:
             exchange.set_clock(options.start, frozen=options.frozen)
+        # Waited for in this thread, blocked in all: a handler may not run at all while a lock is waited for.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
         handle = serve(exchange, options.port)
     except (OSError, ValueError) as error:
         print(f"cannot start: {error}", file=sys.stderr)
         return 2
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
     with handle:
         print(f"listening on {handle.url}{' resumed' if kept else ''}", flush=True)
-        stop.wait()
+        signal.sigwait(_ENDS)
     if options.state:
         _keep(options.state, exchange)
     return 0
