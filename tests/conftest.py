@@ -179,6 +179,7 @@ def any_redis(request: pytest.FixtureRequest) -> Iterator["redis.Redis"]:
     )
     client.flushdb()
     yield client
+    client.flushdb()
     client.close()
 
 

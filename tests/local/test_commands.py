@@ -38,7 +38,11 @@ def test_make_hands_every_variable_on_to_its_command() -> None:
     shared += ["EXCHANGE=https://api.mexc.com", "LIVE_FOR_REAL=1"]
     for name, own in (("run", ["HOURS=2", "VERBOSE=1"]), ("serve", ["PORT=1", "STATE=folder"])):
         told = subprocess.run(
-            ["make", "-n", name, *shared, *own], cwd=ROOT, capture_output=True, text=True, check=True
+            ["make", "-n", "--no-print-directory", name, *shared, *own],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
         ).stdout
         command = shlex.split(told.replace("\\\n", " ").partition(f"-m local {name} ")[2])
         parser = argparse.ArgumentParser()

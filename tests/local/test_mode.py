@@ -87,6 +87,8 @@ def real() -> Iterator[ServerHandle]:
 
 
 def environment(handle: ServerHandle, redis_url: str) -> dict[str, str]:
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushall()  # a lease that another test has left would be waited for
     keys = {"MEXC_API_KEY": handle.exchange.config.api_key, "MEXC_SECRET_KEY": handle.exchange.config.secret_key}
     return {**os.environ, **keys, **LIVE, "REDIS_URL": redis_url, "ORDER_COOLDOWN_SECONDS": "0"}
 
