@@ -34,7 +34,7 @@ class Setup:
 
     desk: Desk
     strategies: tuple[Strategy, ...]
-    seeds_rule: Strategy
+    default_rule: Strategy
     monthly: Strategy
     hold: Strategy
     holdout: Decimal = Decimal("0.3")
@@ -80,8 +80,6 @@ class Search:
     region: tuple[Cell, ...]
     against_formula: Interval | None
     afterwards: Interval | None
-    chosen_afterwards: Figures
-    formula_afterwards: Figures
     overfitting: float | None
     deflated: float
 
@@ -135,7 +133,7 @@ def study(setup: Setup, grid: Grid | None, seen: Callable[[], None] = lambda: No
         return figures
 
     found = [run(each) for each in setup.strategies]
-    benchmarks = [run(each) for each in (setup.seeds_rule, setup.monthly, setup.hold)]
+    benchmarks = [run(each) for each in (setup.default_rule, setup.monthly, setup.hold)]
     rule = benchmarks[0]
     named = {each.name for each in found}
     others = (*found[1:], *(each for each in benchmarks if each.name not in named))
@@ -171,7 +169,7 @@ def _later(setup: Setup, split: int) -> Desk | None:
 
 def _holdout(setup: Setup, desk: Desk, seen: Callable[[], None]) -> Holdout:
     runs = []
-    for each in (setup.strategies[0], setup.seeds_rule):
+    for each in (setup.strategies[0], setup.default_rule):
         runs.append(Figures(desk.market, desk.replay(each, every_bar=setup.every_bar)))
         seen()
     interval = compared(runs[0].neutral_days, runs[1].neutral_days)
@@ -194,8 +192,6 @@ def _search(setup: Setup, grid: Grid, split: int, later: Desk, seen: Callable[[]
         tuple(flat_region(cells)),
         compared(best.days, own.days),
         compared(chosen.neutral_days, formulas.neutral_days),
-        chosen,
-        formulas,
         probability_of_overfitting(days),
         deflated_sharpe(edges[cells.index(best)], [sharpe(edge) for edge in edges]),
     )
@@ -216,7 +212,7 @@ def _by_cost(
     setup: Setup, own: Strategy, search: Search | None, costs: Sequence[Decimal], seen: Callable[[], None]
 ) -> tuple[tuple[Decimal, tuple[Cell, ...]], ...]:
     """The policy, the rule of thumb, the formula and what was found, at several one-way costs, over all candles."""
-    wanted = [own, setup.seeds_rule]
+    wanted = [own, setup.default_rule]
     if search:
         wanted += [search.formula.strategy, search.best.strategy]
     rows = []

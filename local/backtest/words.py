@@ -58,7 +58,7 @@ def _holding(study: Study) -> str:
 
 
 def _rule(study: Study) -> str:
-    rule = study.setup.seeds_rule.name
+    rule = study.setup.default_rule.name
     if study.figures.name == rule:
         return "It is the default rule itself: there is nothing to tell apart."
     return f"Against {rule}, drift-neutral: {difference(study.against_rule[study.figures.name])}."
@@ -117,7 +117,7 @@ def row(figures: Figures, study: Study) -> list[str]:
         money(figures.final_value - figures.held_value, signed=True),
         money(figures.fees + figures.slippage),
         percent(figures.max_drawdown),
-        log_percent(interval) if interval and figures.name != study.setup.seeds_rule.name else "",
+        log_percent(interval) if interval and figures.name != study.setup.default_rule.name else "",
     ]
 
 
