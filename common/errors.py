@@ -13,7 +13,6 @@ BotError
 │   ├── LeaseLost             the run took longer than its lease: nothing stored    HTTP 503
 │   └── LeaseAbandoned        the run that holds the lease died: it ends in seconds HTTP 503
 ├── LeaseHeld                 another run is at it: nothing to do                   HTTP 200
-├── StaleData                 hold: what the decision rests on is too old           HTTP 200
 ├── ClockOff                  hold: our clock is over a minute off, a human sets it HTTP 503
 └── ExchangeError
     ├── ExchangeUnavailable   network, time-out, 5xx on a read: the next run        HTTP 503
@@ -90,11 +89,6 @@ class LeaseAbandoned(StoreError):
 
 class LeaseHeld(BotError):
     code = "lease_held"
-    http_status = 200
-
-
-class StaleData(BotError):
-    code = "stale_data"
     http_status = 200
 
 
