@@ -18,10 +18,11 @@ from common.mexc.client import Mexc
 from common.mexc.wave import Wave
 from common.store.batch import Batch
 from common.store.cache import MarketCache
+from common.store.documents import shown
 from common.store.keys import Keys
 from common.store.lease import Lease
 from common.store.state import State
-from common.store.store import Store
+from common.store.store import Read, Store
 
 if TYPE_CHECKING:
     from common.domain.orders.journal import Journal, JournalEntry
@@ -123,6 +124,17 @@ class View:
     @property
     def keys(self) -> Keys:
         return self.store.keys
+
+    def newest(self, name: str, last: str, history: str, **more: Read) -> Mapping[str, Any] | None:
+        """What stands under `last`, by that name, with what `more` reads; None where nothing is stored yet.
+
+        With a limit the last so many of the list `history` as well, newest first.
+        """
+        reads: dict[str, Read] = {name: ("GET", last), **more}
+        if self.limit is not None:
+            reads["history"] = ("LRANGE", history, "0", str(self.limit - 1))
+        found = self.store.read(reads, self.meter)
+        return None if found[name] is None else {each: shown(value) for each, value in found.items()}
 
 
 @dataclass(frozen=True, slots=True)

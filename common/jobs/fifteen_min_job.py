@@ -8,9 +8,7 @@ from common.books.update import NO_COST, Update
 from common.errors import BotError
 from common.run import NO_KEYS, Job, Outcome, Run, View
 from common.store.codec import Document
-from common.store.documents import shown
 from common.store.state import TRADING
-from common.store.store import Read
 from common.trading import attention, paper, planning, trade
 from common.trading.legs import CostLeg, PlanLeg, cost_leg, execute, gather, plan_leg
 
@@ -78,13 +76,9 @@ def _failed(error: BotError | None) -> Document:
 
 def show(view: View) -> Mapping[str, Any] | None:
     """The report of the last run; with `limit`, the last so many."""
-    wanted: dict[str, Read] = {"last": ("GET", view.keys.report_last("fifteen_min_job"))}
-    if view.limit is not None:
-        wanted["history"] = ("LRANGE", view.keys.report_history("fifteen_min_job"), "0", str(view.limit - 1))
-    found = view.store.read(wanted, view.meter)
-    if found["last"] is None:
-        return None
-    return {"data": shown(found["last"]), **({"history": shown(found["history"])} if "history" in found else {})}
+    return view.newest(
+        "data", view.keys.report_last("fifteen_min_job"), view.keys.report_history("fifteen_min_job")
+    )
 
 
 JOB = Job(

@@ -6,9 +6,7 @@ from typing import Any
 from common.books.update import books_of
 from common.mexc.wave import together
 from common.run import NO_KEYS, Job, Outcome, Run, View, keep_raw, skipped
-from common.store.documents import shown
 from common.store.state import TRADING
-from common.store.store import Read
 from common.trading import resolution
 from common.trading.planning import in_doubt, logged, plan
 from common.trading.snapshot import calls, snapshot
@@ -45,14 +43,8 @@ def run(run: Run) -> Outcome:
 
 def show(view: View) -> Mapping[str, Any] | None:
     """The last plan and the policy it was made by; with `limit`, the last so many plans, newest first."""
-    wanted: dict[str, Read] = {"last": ("GET", view.keys.plan_last), "policy": ("GET", view.keys.policy)}
-    if view.limit is not None:
-        wanted["history"] = ("LRANGE", view.keys.plan_history, "0", str(view.limit - 1))
-    found = view.store.read(wanted, view.meter)
-    if found["last"] is None:
-        return None
-    history = {"history": shown(found["history"])} if "history" in found else {}
-    return {"rebalance": shown(found["last"]), "policy": shown(found["policy"]), **history}
+    keys = view.keys
+    return view.newest("rebalance", keys.plan_last, keys.plan_history, policy=("GET", keys.policy))
 
 
 JOB = Job(
