@@ -83,7 +83,7 @@ class Bot:
             name = request.path.strip("/")
             if name in door.JOBS:
                 return self._show(replace(call, job=door.JOBS[name]), request.args)
-            shown = door.view(name, request.headers.get("Accept"))
+            shown = door.view(name, request.accept_mimetypes)
             if shown is None:
                 raise BadRequest(f"path: one of {', '.join(f'/{path}' for path in (*door.VIEWS, *door.JOBS))}")
             content = shown(self._view(call, None), self.runner.exchange(call, self.runner.deadline()))

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from werkzeug.datastructures import MIMEAccept
+
 from common.errors import BadRequest
 from common.mexc.client import Mexc
 from common.ops import metrics, state, verify
@@ -54,12 +56,14 @@ VIEWS: Mapping[str, Shown] = {
 }
 
 
-def view(path: str, accept: str | None) -> Shown | None:
+def view(path: str, accept: MIMEAccept) -> Shown | None:
     """The view at a path, None where there is none; `accept` is the header of that name.
 
-    A browser that asks for the state gets the page.
+    A browser that asks for the state gets the page: it names HTML, and would not rather have JSON.
     """
-    return VIEWS["report"] if path == "" and "text/html" in (accept or "") else VIEWS.get(path)
+    html, json = accept.quality("text/html"), accept.quality("application/json")
+    page = 0 < html >= json and "text/html" in accept.values()
+    return VIEWS["report"] if path == "" and page else VIEWS.get(path)
 
 
 def _no_run(_: Run) -> Outcome:

@@ -418,6 +418,35 @@ def test_the_report_is_a_page_and_a_browser_that_asks_for_the_state_gets_it(func
     assert look(functions).mimetype == "application/json"
 
 
+ACCEPTED = {
+    "text/html": "page",
+    "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8": "page",
+    "application/json;q=0.5, text/html": "page",
+    "application/json, text/html": "page",
+    "application/json, text/html;q=0.5": "state",
+    "text/html;q=0.5, application/*": "state",
+    "text/html;q=0.5, */*": "state",
+    "text/html;q=0": "state",
+    "application/json, text/plain, */*": "state",
+    "*/*": "state",
+    "": "state",
+    "nonsense;;q=x": "state",
+}
+
+
+def test_the_state_is_a_page_for_whoever_would_rather_have_html_and_json_for_everybody_else(
+    functions: Functions,
+) -> None:
+    functions.post("fifteen_min_job", slot=SLOT)
+    told = {}
+    for accept in ACCEPTED:
+        headers = {"X-CloudScheduler": "true", "Accept": accept}
+        told[accept] = functions.client("ops").get("/", headers=headers).mimetype
+    assert told == {
+        accept: "text/html" if shown == "page" else "application/json" for accept, shown in ACCEPTED.items()
+    }
+
+
 def test_the_status_is_ten_lines_of_text(functions: Functions) -> None:
     functions.post("fifteen_min_job", slot=SLOT)
     told = look(functions, "status")
