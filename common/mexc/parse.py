@@ -240,10 +240,18 @@ def read_deals(payload: object) -> list[Deal]:
 
 
 def read_klines(payload: object) -> list[Candle]:
+    """Oldest first. Raises for a candle that contradicts itself, or two that open at one time."""
     rows = _read("klines", _kline_rows().validate_python, payload)
+    opened_at: set[int] = set()
+    for index, (start, opened, high, low, close, _, end, _) in enumerate(rows):
+        if high < low or ZERO in (opened, low, close):
+            raise UnreadablePayload(f"klines: {index}: a high below the low, or a price of 0")
+        if not start < end or start in opened_at:
+            raise UnreadablePayload(f"klines: {index}: the times contradict each other")
+        opened_at.add(start)
     return [
         Candle(from_milliseconds(start), opened, high, low, close, volume, from_milliseconds(end), quote_volume)
-        for start, opened, high, low, close, volume, end, quote_volume in rows
+        for start, opened, high, low, close, volume, end, quote_volume in sorted(rows)
     ]
 
 

@@ -700,6 +700,10 @@ WRONG_TYPES: list[tuple[Reader, Any, str]] = [
     (wire.read_klines, [[*kline()[0], "9"]], "klines: 0"),
     (wire.read_klines, kline(**{"0": "noon"}), "klines: 0.0"),
     (wire.read_klines, kline(**{"6": None}), "klines: 0.6"),
+    (wire.read_klines, kline(**{"2": "0.9"}), "klines: 0: a high below the low"),
+    *((wire.read_klines, kline(**{column: "0E-8"}), "klines: 0: a high") for column in "1234"),
+    (wire.read_klines, kline(**{"6": milliseconds(NOON)}), "klines: 0: the times"),
+    (wire.read_klines, kline() * 2, "klines: 1: the times"),
     (wire.read_symbols, {"data": "QRLUSDT"}, "symbols: data"),
     (wire.read_symbols, {"data": [None]}, "symbols: data.0"),
     (wire.read_fees, {"data": None}, "tradeFee: data"),
@@ -721,6 +725,11 @@ WRONG_TYPES: list[tuple[Reader, Any, str]] = [
 def test_a_field_of_the_wrong_type_is_refused_by_its_name() -> None:
     told = [(field, refusal(read, payload)) for read, payload, field in WRONG_TYPES]
     assert [(field, text) for field, text in told if not str(text).startswith(field)] == []
+
+
+def test_candles_are_oldest_first_in_whatever_order_they_come() -> None:
+    rows = [kline(**{"0": at, "6": at + 60_000})[0] for at in (120_000, 0, 60_000)]
+    assert [milliseconds(candle.opens_at) for candle in wire.read_klines(rows)] == [0, 60_000, 120_000]
 
 
 def test_several_faults_are_counted_and_the_first_is_named() -> None:
