@@ -62,7 +62,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=_amount,
         help="the same as quote within 1 %% of the price on a side: impact 0.01 / depth / 2",
     )
-    add("--volume-share", type=_amount, default=USUAL.volume_share, help="of a bar, at most (%(default)s)")
+    add("--volume-share", type=_share, default=USUAL.volume_share, help="of a bar, at most (%(default)s)")
     add("--base", type=_amount, help="base asset at the start; without --base and --quote half and half of 1000")
     add("--quote", type=_amount, help="quote asset at the start")
     add("--step", type=_amount, help="of quantities (QUANTITY_INCREMENT, else 0.000001)")
@@ -190,6 +190,13 @@ def _fraction(text: str) -> Decimal:
     number = _amount(text)
     if number >= 1:
         raise argparse.ArgumentTypeError(f"{text} is no fraction below 1 (5 % is 0.05)")
+    return number
+
+
+def _share(text: str) -> Decimal:
+    number = _amount(text)
+    if not 0 < number <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is no share of a bar's volume: above 0, at most 1")
     return number
 
 

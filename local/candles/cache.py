@@ -12,7 +12,7 @@ from local.candles.series import Candles, Column
 
 _LEAST = 50_000
 """Candles below which parsing is quick enough."""
-_VERSION = 1
+_VERSION = 2
 _NUMBERS = ("open", "high", "low", "close", "volume")
 
 

@@ -1,7 +1,8 @@
 """Read a candle file of any format that local/candles/formats.py knows: CSV or JSON, plain, gzip or zip.
 
-Refused, with the line (of JSON: the row) named: times that repeat or go back, what is no finite number, a
-price at or below zero, a high below the low or prices outside of the two, a file without candles.
+Refused, with the line (of JSON: the row) named: times that repeat or go back, or turn to a coarser unit; what is
+no finite number, a price at or below zero, a high below the low or prices outside of the two; a file without
+candles. Blank lines are no rows, as in every CSV: they are passed over, and counted as lines.
 """
 
 import csv
@@ -12,7 +13,7 @@ import zipfile
 from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import chain, islice
+from itertools import chain, islice, pairwise
 from math import inf, isfinite
 from operator import gt, itemgetter, le, lt
 from pathlib import Path
@@ -22,11 +23,13 @@ from local.candles import cache
 from local.candles.formats import (
     CandleFileError,
     Layout,
+    Unit,
     by_header,
     by_width,
     has_header,
-    milliseconds_of,
-    milliseconds_of_all,
+    may_follow,
+    time_of,
+    times_of,
 )
 from local.candles.series import Candles, Column
 
@@ -122,11 +125,12 @@ class _Reader:
         self._lines, self._number = lines, number
         self._pick: Pick = itemgetter(*layout.columns)
         self._times = array("q")
+        self._written_in: list[Unit] = []  # the times of the last row
         self._columns = tuple(Column() for _ in range(5))
 
     def read(self) -> Candles:
         while chunk := list(islice(self._lines, _CHUNK)):
-            last = self._times[-1] if self._times else None
+            last = (self._times[-1], self._written_in[0]) if self._times else None
             filled = [line for line in chunk if not line.isspace()]
             if filled and not self._add(filled):
                 raise CandleFileError(self._fault(chunk, last))
@@ -142,13 +146,18 @@ class _Reader:
         """Append a chunk; False when something in it is wrong."""
         try:
             moments, *texts = self._split(lines)
-            times = array("q", milliseconds_of_all(moments))
+            numbers, units = times_of(moments)
+            times = array("q", numbers)
             for column, numbers in zip(self._columns, texts, strict=True):
                 column.extend(numbers)
         except (ValueError, ArithmeticError, IndexError, OverflowError):
             return False
         before = self._times[-1:] + times
-        ordered = all(map(gt if self._layout.newest_first else lt, before, before[1:]))
+        ordered = all(map(gt if self._layout.newest_first else lt, before, before[1:])) and all(
+            may_follow(unit, earlier, newest_first=self._layout.newest_first)
+            for earlier, unit in pairwise([*self._written_in, *units])
+        )
+        self._written_in = units[-1:]
         self._times += times
         opened, high, low, close, volume = (column.floats[-len(lines) :] for column in self._columns)
         return (
@@ -173,7 +182,7 @@ class _Reader:
             raise ValueError("rows of different widths")
         return self._pick(columns)
 
-    def _fault(self, chunk: Row, last: int | None) -> str:
+    def _fault(self, chunk: Row, last: tuple[int, Unit] | None) -> str:
         """What is wrong with the first bad row of a chunk that `_add` refused."""
         for number, line in enumerate(chunk, self._number):
             if line.isspace():
@@ -181,24 +190,27 @@ class _Reader:
             row = _cells(line)
             if problem := _problem(row, self._pick, self._width, last, self._layout.newest_first):
                 return f"{self._unit} {number}: {problem}"
-            last = milliseconds_of(self._pick(row)[0])
+            last = time_of(self._pick(row)[0])
         raise AssertionError("the chunk was refused for one of its rows")
 
 
-def _problem(row: Row, pick: Pick, width: int, last: int | None, newest_first: bool) -> str | None:
-    """Why a row is no candle that may follow one of `last`; None when it is one."""
+def _problem(row: Row, pick: Pick, width: int, last: tuple[int, Unit] | None, newest_first: bool) -> str | None:
+    """Why a row is no candle that may follow one of `last`, its time and unit; None when it is one."""
     if len(row) != width:
         return f"has {len(row)} columns, not {width}: {','.join(row):.80}"
     try:
         moment, *texts = pick(row)
-        at = milliseconds_of(moment)
+        at, unit = time_of(moment)
         opened, high, low, close, volume = map(float, texts)
     except (ValueError, ArithmeticError, IndexError, OverflowError):
         return f"is no candle: {','.join(row):.80}"
-    if last is not None and at == last:
+    before, unit_before = last or (None, unit)
+    if before is not None and at == before:
         return f"the time {moment} is a duplicate"
-    if last is not None and (at > last if newest_first else at < last):
+    if before is not None and (at > before if newest_first else at < before):
         return f"unsorted: the time {moment} is {'later' if newest_first else 'earlier'} than the one before"
+    if not may_follow(unit, unit_before, newest_first=newest_first):
+        return f"the time {moment} is in {unit.name.lower()}, the one before in {unit_before.name.lower()}"
     if not all(map(isfinite, (opened, high, low, close, volume))):
         return "a number is not finite"
     if high < low:

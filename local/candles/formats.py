@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from enum import IntEnum
+from itertools import groupby
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 OURS = ("open_time_ms", "open", "high", "low", "close", "volume")
@@ -28,8 +30,20 @@ _TIMES = (
     "date",
     "datetime",
 )
-_MILLISECONDS = (10**11, 10**14)
-"""Below are seconds, from the second on micro- and nanoseconds."""
+
+
+class Unit(IntEnum):
+    """What the times of a file are written in, from coarse to fine."""
+
+    DATES = 0
+    SECONDS = 1
+    MILLISECONDS = 2
+    MICROSECONDS = 3
+    NANOSECONDS = 4
+
+
+_BELOW = {Unit.SECONDS: 10**11, Unit.MILLISECONDS: 10**14, Unit.MICROSECONDS: 10**17}
+"""The magnitudes of our age."""
 _BY_WIDTH = {6: "ccxt", 8: "MEXC klines", 12: "Binance Vision"}
 
 
@@ -78,34 +92,55 @@ def has_header(row: list[str]) -> bool:
     return any(cell.strip().lower() in ("open", "close") for cell in row)
 
 
-def milliseconds_of(text: str) -> int:
-    """A time in milliseconds: seconds, milliseconds, micro- or nanoseconds by magnitude, or a date in UTC.
+def may_follow(unit: Unit, before: Unit, *, newest_first: bool) -> bool:
+    """Whether a time in `unit` may stand after one in `before`: exporters turn to finer units, never back.
+
+    CryptoDataDownload went from seconds to milliseconds, Binance from milliseconds to microseconds in 2025.
+    """
+    finer = before - unit if newest_first else unit - before
+    return finer == 0 or (finer > 0 and Unit.DATES not in (unit, before))
+
+
+def time_of(text: str) -> tuple[int, Unit]:
+    """A time in milliseconds, and how it is written: a number by its magnitude, or a date in UTC.
 
     Raises ValueError, ArithmeticError.
     """
     try:
         number = int(text)
     except ValueError:
-        if not any(mark in text for mark in "-/:"):
-            number = int(Decimal(text.strip()))
-        else:
-            return (_date(text.strip()) - EPOCH) // timedelta(milliseconds=1)
-    if number < _MILLISECONDS[0]:
-        return number * 1000
-    if number < _MILLISECONDS[1]:
-        return number
-    return number // (1000 if number < 10**17 else 1_000_000)
+        if any(mark in text for mark in "-/:"):
+            return (_date(text.strip()) - EPOCH) // timedelta(milliseconds=1), Unit.DATES
+        number = int(Decimal(text.strip()))
+    unit = _unit_of(number)
+    return _scaled([number], unit)[0], unit
 
 
-def milliseconds_of_all(texts: Sequence[str]) -> list[int]:
-    """The same for a column, at once where all of it is milliseconds already."""
+def times_of(texts: Sequence[str]) -> tuple[list[int], list[Unit]]:
+    """The same for a column, at once where it has one unit; of rows that share theirs it is told once."""
     try:
         numbers = list(map(int, texts))
     except ValueError:
         numbers = []
-    if numbers and min(numbers) >= _MILLISECONDS[0] and max(numbers) < _MILLISECONDS[1]:
-        return numbers
-    return list(map(milliseconds_of, texts))
+    if numbers and (unit := _unit_of(min(numbers))) is _unit_of(max(numbers)):
+        return _scaled(numbers, unit), [unit]
+    times = [time_of(text) for text in texts]
+    return [at for at, _ in times], [unit for unit, _ in groupby(unit for _, unit in times)]
+
+
+def _unit_of(number: int) -> Unit:
+    return next((unit for unit, end in _BELOW.items() if number < end), Unit.NANOSECONDS)
+
+
+def _scaled(numbers: list[int], unit: Unit) -> list[int]:
+    match unit:
+        case Unit.SECONDS:
+            return [number * 1000 for number in numbers]
+        case Unit.MICROSECONDS:
+            return [number // 1000 for number in numbers]
+        case Unit.NANOSECONDS:
+            return [number // 1_000_000 for number in numbers]
+    return numbers
 
 
 def _date(text: str) -> datetime:

@@ -159,6 +159,17 @@ def test_what_makes_no_sense_is_refused_in_words(
     assert wrong == {}
 
 
+@pytest.mark.parametrize("share", ["2", "0", "-0.1", "1.0001", "nan", "half"])
+def test_an_order_takes_a_share_of_a_bars_volume_and_never_more_than_all_of_it(
+    share: str, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        answer(capsys, file, "--json", f"--volume-share={share}")
+    assert ended.value.code == 2
+    assert f"argument --volume-share: {share} is " in capsys.readouterr().err
+    assert answer(capsys, file, "--json", "--volume-share", "1")[0] == 0
+
+
 def test_spread_and_depth_are_other_words_for_half_spread_and_impact(
     file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -112,6 +112,18 @@ def test_what_is_wrong_is_refused_with_its_line(tmp_path: Path) -> None:
         OURS + first + "what,is,this,to,be,?\n": "line 3: is no candle: what,is,this",
         OURS + first + second.replace(",0\n", "\n"): "line 3: has 5 columns, not 6",
         OURS + first.replace("\n", ",7\n") + second.replace(",0\n", "\n"): "line 2: has 7 columns, not 6",
+        OURS + first + second.replace("000,0.", ",0."): (
+            "line 3: the time 1735689660 is in seconds, the one before in milliseconds"
+        ),
+        OURS + first.replace("000,0.", "000000,0.") + second: (
+            "line 3: the time 1735689660000 is in milliseconds, the one before in microseconds"
+        ),
+        OURS + first + second.replace(str(SECOND), "2025-01-01 00:01"): (
+            "line 3: the time 2025-01-01 00:01 is in dates, the one before in milliseconds"
+        ),
+        "\n".join(["https://x", "Unix,Open,High,Low,Close,Volume", second.replace("000,0.", ",0."), first]): (
+            "line 5: the time 1735689600000 is in milliseconds, the one before in seconds"
+        ),
         OURS: "no candles after line 1",
         "": "no candles: the file is empty",
         "[]": "no candles: the array is empty",
@@ -124,6 +136,28 @@ def test_what_is_wrong_is_refused_with_its_line(tmp_path: Path) -> None:
     }
     told = {content: refused(tmp_path, content) for content in cases}
     assert {content: text for content, text in told.items() if not text.startswith(cases[content])} == {}
+
+
+def test_a_unit_may_become_finer_as_exporters_have_changed_theirs(tmp_path: Path) -> None:
+    def lines(*factors: float) -> str:
+        return "".join(f"{round((FIRST + 60_000 * n) * f)},2,3,1,2,5\n" for n, f in enumerate(factors))
+
+    year = read(written(tmp_path, OURS + lines(1, 1, 1000, 1000)))
+    assert list(year.times) == [FIRST + 60_000 * n for n in range(4)]
+    assert refused(tmp_path, OURS + lines(1, 1000, 1, 1000)).startswith(
+        "line 4: the time 1735689720000 is in milli"
+    )
+    long = [1.0] * 3000
+    assert len(read(written(tmp_path, OURS + lines(*long, 1000)))) == 3001
+    assert refused(tmp_path, OURS + lines(*long, 0.001)).startswith("line 3002: the time 1735869600 is in seconds")
+
+
+@pytest.mark.parametrize("blank", ["\n", "\r\n", "  \t\n"])
+def test_a_blank_line_is_no_row_wherever_it_stands(tmp_path: Path, blank: str) -> None:
+    first, second = ROWS.splitlines(keepends=True)
+    for content in (OURS + first + blank + second, OURS + blank + ROWS + blank, first + blank * 3 + second):
+        assert bars(read(written(tmp_path, content))) == BARS
+    assert refused(tmp_path, OURS + first + blank + first).startswith("line 4: the time")
 
 
 def test_the_line_is_right_far_into_a_long_file(tmp_path: Path) -> None:
