@@ -71,8 +71,9 @@ stage() {
   fi
   files=$(bundle_files "$job") # refuses before anything is written
   while IFS='	' read -r from to; do
-    mkdir -p "$folder/$(dirname "$to")"
-    cat "$here/$from" >"$folder/$to"
+    to=$folder/$to
+    [ -d "${to%/*}" ] || mkdir -p "${to%/*}"
+    cat "$here/$from" >"$to"
   done <<<"$files"
 }
 

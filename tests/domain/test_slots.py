@@ -1,6 +1,6 @@
 """Which scheduled time a delivery belongs to, and when its header is not believed."""
 
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
@@ -11,6 +11,7 @@ from tests.builders import PROPERTY
 from tests.fakes import NOON
 
 BY_HAND = Slot(NOON, scheduled=False)
+OFFSETS = st.timedeltas(timedelta(hours=-23), timedelta(hours=23)).map(timezone)
 
 
 def ago(**distance: float) -> str:
@@ -80,7 +81,7 @@ def test_naive_absurd_and_unreadable_times_are_not_believed(header: str) -> None
 
 
 @PROPERTY
-@given(st.text() | st.datetimes().map(datetime.isoformat) | st.datetimes(timezones=st.timezones()).map(str))
+@given(st.text() | st.datetimes().map(datetime.isoformat) | st.datetimes(timezones=OFFSETS).map(str))
 def test_no_header_whatsoever_ends_a_run_or_names_a_slot_out_of_range(header: str) -> None:
     slot = slot_of(header, NOON)
     assert slot == BY_HAND or timedelta(seconds=-2) <= NOON - slot.at < timedelta(days=1, minutes=1)

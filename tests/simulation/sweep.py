@@ -66,6 +66,8 @@ FAULTS: Sequence[tuple[str, float]] = (
     *(("crash", 0), ("reset", 0), ("timeout", 0), ("busy", 0), ("garbled", 0), ("late", 4), ("away", 30)),
     *(("failover", 3), ("outage", 3), ("stall", 70)),
 )
+LASTING = ("crash", "away", "failover", "outage", "stall")
+"""Those of them that do not end with the step."""
 FORGETTING_LESS: Sequence[tuple[str, float]] = (("failover", 1), ("failover", 2), ("outage", 2))
 
 
@@ -119,13 +121,18 @@ def places(case: Case) -> Iterator[tuple[Step, int, When]]:
         yield step, number, "after"
 
 
+def everywhere(_: Step) -> bool:
+    """Any step."""
+    return True
+
+
 def changes(step: Step) -> bool:
     """Whether a step leaves a mark outside; between two that do, one end of the process is like another."""
     return step.name.startswith(("begin", "commit", "POST", "DELETE"))
 
 
 def sweep(
-    case: Case, kind: str, amount: float = 0, where: Callable[[Step], bool] = lambda step: True
+    case: Case, kind: str, amount: float = 0, where: Callable[[Step], bool] = everywhere
 ) -> Iterator[tuple[Case, str]]:
     """The case with that fault at every place where it can be; those that break an invariant, and how.
 
