@@ -149,9 +149,12 @@ def sweep(
                 yield faulty, f"{step.name}: {problem}"
 
 
-def freezes(case: Case, seconds: float) -> Iterator[tuple[Case, str]]:
-    """The case with the process standing still for so long before each single time that it reads the clock."""
-    for number in range(1, play(case).readings + 1):
+def freezes(case: Case, seconds: float, every: int = 1) -> Iterator[tuple[Case, str]]:
+    """The case with the process standing still for so long before a single time that it reads the clock.
+
+    Before each such time, or before one in so many.
+    """
+    for number in range(1, play(case).readings + 1, every):
         frozen = replace(case, freezes={number: seconds})
         problem = play(frozen).problem
         if problem is not None:
