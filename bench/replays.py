@@ -20,7 +20,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from common.domain.decision.policy import Destination, Level, Limits, Policy
+from common.domain.decision.levels import Destination, Level
+from common.domain.decision.policy import Limits, Policy
 from common.domain.instrument import Instrument
 from local.backtest.costs import Costs
 from local.backtest.figures import Figures

@@ -50,6 +50,7 @@ def settings(redis_url: str, exchange_url: str, **more: str) -> dict[str, str]:
         "PATH": os.environ["PATH"],
         "K_SERVICE": "bench",
         "LOG_EXECUTION_ID": "true",
+        "PYDANTIC_DISABLE_PLUGINS": "__all__",
         "OIDC_AUDIENCE": AUDIENCE,
         "SCHEDULER_SERVICE_ACCOUNT": SCHEDULER,
         "OPERATOR_ACCOUNTS": SCHEDULER,

@@ -10,7 +10,7 @@ import string
 from collections.abc import Mapping
 from datetime import date
 from difflib import get_close_matches
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import (
@@ -24,10 +24,12 @@ from pydantic import (
     model_validator,
 )
 
-from common.domain.decision.live_gate import Shape
 from common.domain.instrument import Instrument
 from common.errors import ConfigurationError
 from common.trading_settings import TIME_TO_SEND_SECONDS, Seconds, TradingSettings
+
+if TYPE_CHECKING:
+    from common.domain.decision.live_gate import Shape
 
 GOOGLE_CERTS_URL = "https://www.googleapis.com/oauth2/v1/certs"
 INVISIBLE = string.whitespace + "\u00a0\u200b\u200c\u200d\u2060\ufeff"
@@ -255,8 +257,10 @@ class Settings(TradingSettings):
         return TIME_TO_SEND_SECONDS + self.exchange_timeout_seconds
 
     @property
-    def shape(self) -> Shape:
+    def shape(self) -> "Shape":
         """All that shapes an order, for the live gate: what is traded, where, and how."""
+        from common.domain.decision.live_gate import Shape  # here only: a plan asks for it, with a live gate
+
         names = {"symbol", "mexc_base_url", *TradingSettings.model_fields} - {"shadow_policies"}
         values = self.model_dump(mode="json", include=names)
         return Shape.of({name.upper(): v if isinstance(v, str) else json.dumps(v) for name, v in values.items()})

@@ -1,13 +1,16 @@
-"""What is kept and how it is traded: the settings of the policy and of the limits (contract.md §4, §6, §11)."""
+"""What is kept and how it is traded: the settings of the policy and of the limits (contract.md §4, §6, §11).
+
+Every function reads the settings, two make a plan: what these make of them is imported where it is made.
+"""
 
 from datetime import timedelta
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from common.decimals import parse
-from common.domain.decision.band import best_band
+from common.domain.decision.levels import Destination, Level
 from common.domain.decision.notation import (
     StatedLevel,
     Style,
@@ -18,10 +21,14 @@ from common.domain.decision.notation import (
     style_in,
     threshold_in,
 )
-from common.domain.decision.policy import CostGuard, Destination, Level, Limits, Policy, Slicing
 from common.domain.orders.order import OrderStyle
-from common.domain.performance.shadow_policies import DEFAULT, Shadow, shadows_in
 from common.errors import InvalidAmount
+
+if TYPE_CHECKING:
+    from common.domain.decision.policy import Limits, Policy, Slicing
+    from common.domain.performance.shadow_policies import Shadow
+
+DEFAULT_SHADOWS = "1 point to target=0.01:target; 5 points half-way=0.05:half; auto; monthly; hold"
 
 
 def _decimal(value: object) -> Decimal:
@@ -32,6 +39,8 @@ def _decimal(value: object) -> Decimal:
 
 
 def stated_shadows(text: str) -> str:
+    from common.domain.performance.shadow_policies import shadows_in
+
     shadows_in(text)
     return text
 
@@ -149,13 +158,15 @@ class TradingSettings(BaseModel):
     )
 
     shadow_policies: Annotated[str, AfterValidator(stated_shadows)] = Field(
-        DEFAULT,
+        DEFAULT_SHADOWS,
         description="Policies that decide on paper beside the real one, for the report: `name=levels`, `auto`, "
         "`monthly`, `hold`, apart by semicolons; `off`: none",
     )
 
     @property
-    def shadows(self) -> tuple[Shadow, ...]:
+    def shadows(self) -> "tuple[Shadow, ...]":
+        from common.domain.performance.shadow_policies import shadows_in
+
         return shadows_in(self.shadow_policies)
 
     def policy_problems(self) -> list[str]:
@@ -176,8 +187,10 @@ class TradingSettings(BaseModel):
         return problems
 
     @property
-    def policy(self) -> Policy:
+    def policy(self) -> "Policy":
         """The policy as it is set; with `THRESHOLD_PCT=auto` at the cost that is assumed until one is measured."""
+        from common.domain.decision.policy import CostGuard, Policy
+
         guard = self.min_sell_margin
         return Policy(
             target_weight=self.target_ratio,
@@ -210,6 +223,8 @@ class TradingSettings(BaseModel):
         if self.levels:
             return tuple(stated.level(self.usual_style) for stated in self.levels)
         if self.auto is not None:
+            from common.domain.decision.band import best_band
+
             band = best_band(self.cost_fallback, self.target_ratio, destination=self.auto)
             return (Level(band.trigger, band.destination, self.usual_style),)
         return (Level(parse(self.threshold_pct), self.rebalance_to, self.usual_style),)
@@ -221,14 +236,18 @@ class TradingSettings(BaseModel):
         return self.auto is not None or any(getattr(self, name) != fields[name].default for name in _OF_POLICY)
 
     @property
-    def slicing(self) -> Slicing | None:
+    def slicing(self) -> "Slicing | None":
         """None where an order is sent whole, and where nothing is sent."""
         if self.slice_notional_usdt is None or self.execution_mode != "live":
             return None
+        from common.domain.decision.policy import Slicing
+
         return Slicing(self.slice_notional_usdt, timedelta(hours=self.slice_hours))
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> "Limits":
+        from common.domain.decision.policy import Limits
+
         return Limits(
             max_price_deviation=self.max_price_deviation,
             max_slippage=self.max_slippage,

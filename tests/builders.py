@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from common.clock import milliseconds
 from common.domain.decision.guards import Facts, Reference
-from common.domain.decision.policy import Level, Limits, Policy
+from common.domain.decision.levels import Level
+from common.domain.decision.policy import Limits, Policy
 from common.domain.instrument import Instrument, Side, TradingRules
 from common.domain.ledger.ledger import MEMORY, Ledger
 from common.domain.ledger.position import Position

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.config import GOOGLE_CERTS_URL, Settings, names, nearly_settings
-from common.domain.decision.policy import CostGuard, Destination, Level, Limits, Policy, Slicing
+from common.domain.decision.levels import Destination, Level
+from common.domain.decision.policy import CostGuard, Limits, Policy, Slicing
 from common.domain.instrument import Instrument
 from common.domain.orders.order import OrderStyle
 from common.errors import ConfigurationError

@@ -7,7 +7,7 @@ kept in Redis are the same answer.
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 from common.clock import Deadline, milliseconds
@@ -19,9 +19,11 @@ from common.domain.portfolio import Account
 from common.errors import ClockRefused, ConfigurationError, OutcomeUnknown, UnknownOrder, UnreadablePayload
 from common.meter import Meter, Reply
 from common.mexc import parse as wire
-from common.mexc.fills import FillPage, read_fills
 from common.mexc.http import MexcHttp, Params
 from common.mexc.market_data import Cache, cached
+
+if TYPE_CHECKING:
+    from common.mexc.fills import FillPage
 
 T = TypeVar("T")
 LOOPBACK = "loopback"
@@ -142,8 +144,10 @@ class Mexc:
 
     def my_trades(
         self, start: datetime, end: datetime, order_id: str | None = None, limit: int = FILLS_PAGE
-    ) -> Answer[FillPage]:
+    ) -> "Answer[FillPage]":
         """One page of fills; the window is at most seven days, and a full page may hide more."""
+        from common.mexc.fills import read_fills  # here only: `price` and `balance` read no fills
+
         params = [*self._symbol(), ("startTime", milliseconds(start)), ("endTime", milliseconds(end))]
         params += [("limit", limit), *([("orderId", order_id)] if order_id else [])]
         reply = self._get("my_trades", "myTrades", params, signed=True)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeGuard
 
-from common.domain.decision.guards import Pause
 from common.domain.decision.live_gate import Confirmation, Shape, differences
+from common.domain.decision.pause import Pause
 from common.errors import BadRequest, StoreCorrupt
 from common.gcp.journal import follow, note
 from common.ops import quarantine, repair, restore, settle

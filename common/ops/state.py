@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from common.domain.decision.guards import Pause
+from common.domain.decision.pause import Pause
 from common.domain.orders.journal import Journal
 from common.errors import StoreCorrupt
 from common.jobs import balance, cost, fifteen_min_job, price, rebalance

@@ -12,7 +12,7 @@ from typing import Any
 from common.config import Settings
 from common.decimals import ZERO, quotient
 from common.domain.chain import Seen, check
-from common.domain.decision.guards import Pause
+from common.domain.decision.pause import Pause
 from common.domain.instrument import Instrument
 from common.domain.orders.journal import Continuity, IntentState
 from common.domain.slots import QUARTER

@@ -5,7 +5,7 @@ from decimal import Decimal
 from common.decimals import ZERO, exact, quotient
 from common.domain.decision.advice import band_of
 from common.domain.decision.band import Band, best_band, orders_a_year, yearly_loss
-from common.domain.decision.policy import Level
+from common.domain.decision.levels import Level
 from common.report.values import Values
 from common.report.words import money, percent
 

@@ -5,8 +5,9 @@ from decimal import Decimal
 
 from common.decimals import ZERO, plain, quotient, tidy
 from common.domain.decision.advice import advice
+from common.domain.decision.levels import Level
 from common.domain.decision.plan import Plan
-from common.domain.decision.policy import Check, Level, Rebalance
+from common.domain.decision.policy import Check, Rebalance
 from common.domain.decision.triggers import Grid, Trigger
 from common.store.codec import Document, to_document
 from common.store.documents import assets, intent_document

@@ -22,8 +22,8 @@ from common.store.keys import CacheKeys, Keys
 from common.store.store import Read
 
 if TYPE_CHECKING:
-    from common.domain.decision.guards import Pause
     from common.domain.decision.live_gate import Confirmation
+    from common.domain.decision.pause import Pause
     from common.domain.ledger.ledger import Ledger
     from common.domain.ledger.position import FifoView
     from common.domain.ledger.quarantine import Quarantine
@@ -130,6 +130,8 @@ def _read(key: Callable[[Keys], str], understand: Callable[[Any, Keys], Any]) ->
 
 def _entries(key: Callable[[Keys], str]) -> Part:
     def understand(found: Mapping[str, str], keys: Keys) -> "tuple[JournalEntry, ...]":
+        if not found:
+            return ()
         from common.store.records import entry_of
 
         name = key(keys)
@@ -192,7 +194,7 @@ PARTS: Mapping[str, Part] = {
     "journal_size": Part("HLEN", lambda keys, _: keys.orders_journal, _as_it_stands),
     "day": _document("common.domain.orders.journal:DayStart", lambda keys: keys.activity),
     "continuity": _document("common.domain.orders.journal:Continuity", lambda keys: keys.continuity),
-    "pause": _document("common.domain.decision.guards:Pause", lambda keys: keys.pause),
+    "pause": _document("common.domain.decision.pause:Pause", lambda keys: keys.pause),
     "program": _document("common.domain.orders.program:Program", lambda keys: keys.program),
     "last_price": _document("common.store.documents:LastPrice", lambda keys: keys.price_latest),
     "earlier": Part(

@@ -22,8 +22,8 @@ from common.domain.decision.cost_of_trading import (
     resting_cost,
     settled,
 )
-from common.domain.decision.policy import Destination, Level, Policy
-from common.domain.decision.trend import Trend, filtered
+from common.domain.decision.levels import Destination, Level
+from common.domain.decision.policy import Policy
 from common.domain.instrument import Instrument, TradingRules
 from common.domain.orders.order import Fill, OrderStyle
 from common.domain.portfolio import Valuation
@@ -170,6 +170,8 @@ def _with_trend(run: Run, policy: Policy, price: Decimal) -> tuple[Policy, str |
     settings = run.settings
     if settings.trend_filter == "off":
         return policy, None
+    from common.domain.decision.trend import Trend, filtered  # here only: the filter is seldom on
+
     try:
         candles = read_klines(run.exchange.cached_candles("1d", settings.trend_slow + 1, run.now))
     except BotError as error:

@@ -14,7 +14,7 @@ from datetime import timedelta
 from functools import partial
 
 from common.decimals import ZERO
-from common.domain.decision.guards import Pause
+from common.domain.decision.pause import Pause
 from common.domain.instrument import Side
 from common.domain.orders.journal import IntentState, JournalEntry
 from common.domain.orders.order import Fill, Order, OrderIntent, OrderStyle, client_order_id

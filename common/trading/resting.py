@@ -2,16 +2,19 @@
 
 A plan asks for it first and cancels what remains (resolution.py): only on what is final is anything planned. In
 between `balance` and `cost` ask for it too, write down what has filled, and cancel it once its time is over.
+
+In most runs no order is open: what deals with one is imported where there is one.
 """
 
 import logging
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
-from common.domain.orders.journal import IntentState, JournalEntry
 from common.errors import ExchangeError
 from common.run import Run
-from common.trading.execution import cancelled, look_up
-from common.trading.recording import record
+
+if TYPE_CHECKING:
+    from common.domain.orders.journal import JournalEntry
 
 log = logging.getLogger(__name__)
 
@@ -24,13 +27,22 @@ def tend(run: Run) -> None:
     if "open_intents" in run.state.faults:
         return  # for a plan to hold on, and for `ops` to repair: balances and cost need no orders
     for entry in run.state.open_intents:
-        if entry.state is IntentState.RESTING:
-            tended = _tended(run, entry)
-            if tended != entry:
-                record(run, tended)
+        _see_to(run, entry)
 
 
-def _tended(run: Run, entry: JournalEntry) -> JournalEntry:
+def _see_to(run: Run, entry: "JournalEntry") -> None:
+    from common.domain.orders.journal import IntentState
+    from common.trading.recording import record
+
+    if entry.state is IntentState.RESTING:
+        tended = _tended(run, entry)
+        if tended != entry:
+            record(run, tended)
+
+
+def _tended(run: Run, entry: "JournalEntry") -> "JournalEntry":
+    from common.trading.execution import cancelled, look_up
+
     now = run.clock.now()
     rest = timedelta(seconds=run.settings.order_rest_seconds)
     over = now - (entry.sent_at or entry.planned_at) >= rest

@@ -19,8 +19,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from common.decimals import parse
+from common.domain.decision.levels import Destination
 from common.domain.decision.notation import destination_in
-from common.domain.decision.policy import Destination
 from common.domain.instrument import Instrument
 from common.errors import BotError
 from local.backtest import export, page, words

@@ -8,7 +8,7 @@ from typing import Any
 
 from common.decimal_json import to_answer
 from common.decimals import plain, tidy
-from common.domain.decision.policy import Level
+from common.domain.decision.levels import Level
 from common.report.statistics import Interval
 from local.backtest.figures import Figures
 from local.backtest.replay import Event

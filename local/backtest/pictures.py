@@ -5,7 +5,7 @@ from decimal import Decimal
 from itertools import accumulate
 
 from common.decimals import ONE, ZERO, quotient
-from common.domain.decision.policy import Destination
+from common.domain.decision.levels import Destination
 from common.domain.instrument import Side
 from common.report import svg
 from common.report.html import Markup, figure, legend, table

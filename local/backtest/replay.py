@@ -15,8 +15,9 @@ from math import inf
 from common.decimals import ONE, ZERO, exact, floor_to, quotient
 from common.domain.decision.cost_of_trading import BandInUse, settled
 from common.domain.decision.guards import Facts, Reference
+from common.domain.decision.levels import Destination
 from common.domain.decision.plan import Plan, plan
-from common.domain.decision.policy import Destination, Hold, Policy, Rebalance
+from common.domain.decision.policy import Hold, Policy, Rebalance
 from common.domain.decision.rule import cost_floor
 from common.domain.decision.sizing import affordable
 from common.domain.decision.trend import Trend, filtered

@@ -18,7 +18,8 @@ from common.config import Settings
 from common.decimals import ZERO, places, plain, quotient
 from common.domain.decision.band import Band, best_band
 from common.domain.decision.cost_of_trading import ROUNDS
-from common.domain.decision.policy import Destination, Level, Limits, Policy, Slicing
+from common.domain.decision.levels import Destination, Level
+from common.domain.decision.policy import Limits, Policy, Slicing
 from common.domain.decision.trend import Trend
 from common.errors import ConfigurationError
 from local.backtest.costs import Costs

@@ -7,7 +7,7 @@ from decimal import Decimal
 from random import Random
 
 from common.decimals import ZERO
-from common.domain.decision.policy import Destination
+from common.domain.decision.levels import Destination
 from common.report.statistics import BLOCK_DAYS, Interval, stationary_bootstrap
 from local.backtest.figures import Figures
 from local.backtest.market import Market

@@ -166,6 +166,7 @@ run "each_function_is_told_what_it_reads" {
       MEXC_BASE_URL             = "https://api.mexc.com"
       MEXC_KEY_CREATED          = "2026-01-31"
       MIN_NOTIONAL_USDT         = "7.5"
+      PYDANTIC_DISABLE_PLUGINS  = "__all__"
       REDIS_CA                  = "CA ONE\nCA TWO"
       REDIS_CACHE_TTL           = "90"
       REDIS_HOST                = "10.1.2.3"
@@ -200,7 +201,7 @@ run "each_function_is_told_what_it_reads" {
     error_message = "ops admits no scheduler."
   }
   assert {
-    condition = setunion(local.reserved_settings, ["LOG_EXECUTION_ID"]) == setunion(setsubtract(toset(flatten([
+    condition = setunion(local.reserved_settings, ["LOG_EXECUTION_ID", "PYDANTIC_DISABLE_PLUGINS"]) == setunion(setsubtract(toset(flatten([
       for function in concat(values(module.job), [module.ops]) : keys(function.function.service_config[0].environment_variables)
     ])), keys(var.settings)), ["K_REVISION", "K_SERVICE"])
     error_message = "reserved_settings has to name exactly what is set here."

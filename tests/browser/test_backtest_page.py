@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from common.domain.decision.policy import Destination
+from common.domain.decision.levels import Destination
 from local.backtest import page
 from local.backtest.costs import Costs
 from local.backtest.strategies import strategy

@@ -359,14 +359,28 @@ def test_a_configuration_that_is_wrong_is_told_as_a_json_line_too() -> None:
     assert "geheim" not in done.stdout
 
 
-def test_nothing_of_google_cloud_and_for_the_price_nothing_of_the_books_is_imported_at_start() -> None:
+ORDERS = ("common.trading.execution", "common.trading.recording", "common.trading.planning")
+PLANS = ("common.domain.decision.policy", "common.domain.decision.guards", "common.domain.orders.program")
+BOOKS = (
+    "common.domain.ledger",
+    "common.domain.performance",
+    "common.domain.orders.journal",
+    "common.store.records",
+)
+NOT_NEEDED = {
+    "price": (*ORDERS, *PLANS, *BOOKS, "common.mexc.fills", "common.books.", "common.trading."),
+    "balance": (*ORDERS, *PLANS, *BOOKS, "common.mexc.fills"),
+    "cost": (*ORDERS, *PLANS),
+    "fifteen_min_job": ("common.domain.decision.trend", "common.trading.replay"),
+}
+
+
+@pytest.mark.parametrize("job", NOT_NEEDED)
+def test_a_job_imports_nothing_at_its_start_that_it_does_without(job: str) -> None:
     """google-cloud-logging alone costs half a second and 40 MB of a cold start (platform.md §7.3)."""
-    modules = run("import common.jobs.price, common.runtime, sys; print(*sys.modules)").stdout.split()
-    assert {"common.jobs.price", "common.runtime"} <= set(modules)
-    google = ("google.cloud.", "google.auth", "grpc")
-    books = ("common.books", "common.trading.", "common.store.records", "common.domain.ledger.ledger")
-    plans = ("common.domain.decision.guards", "common.domain.orders.journal", "common.domain.performance.track")
-    unneeded = (*google, *books, *plans, "common.domain.performance.shadows", "common.report", "common.ops")
+    modules = run(f"import common.jobs.{job}, common.runtime, sys; print(*sys.modules)").stdout.split()
+    assert {f"common.jobs.{job}", "common.runtime"} <= set(modules)
+    unneeded = (*NOT_NEEDED[job], "common.report", "common.ops", "google.cloud.", "google.auth", "grpc")
     assert [name for name in modules if name.startswith(unneeded)] == []
 
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from common.clock import from_milliseconds
 from common.config import Settings
 from common.decimal_json import from_redis
-from common.domain.decision.guards import Pause
+from common.domain.decision.pause import Pause
 from common.domain.instrument import Side
 from common.domain.orders.journal import Continuity, IntentState, JournalEntry
 from common.domain.orders.order import client_order_id, slot_in

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from common.decimal_json import from_redis, to_answer, to_hash, to_redis
-from common.domain.decision.guards import Pause
+from common.domain.decision.pause import Pause
 from common.domain.instrument import Instrument, Side
 from common.domain.ledger.ledger import Gap, Ledger
 from common.domain.ledger.position import FifoView, Lot

@@ -6,7 +6,7 @@ from decimal import ROUND_CEILING, Decimal
 from common.decimals import exact, places, plain
 from common.domain.decision.band import Band, best_band, orders_a_year, yearly_loss
 from common.domain.decision.cost_of_trading import ROUNDS
-from common.domain.decision.policy import Destination, Level
+from common.domain.decision.levels import Destination, Level
 
 _WITHIN = Decimal("0.01")
 """How far from the mid the depth is told."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from common.decimals import EXACT, ONE, ZERO, exact, quotient
-from common.domain.decision.policy import Destination
+from common.domain.decision.levels import Destination
 
 NARROWEST, WIDEST = Decimal("0.02"), Decimal("0.15")
 _THIRD = EXACT.divide(ONE, Decimal(3))

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from common.decimals import ONE, ZERO, exact, plain, quotient, tidy
 from common.domain.decision.band import Band, best_band
-from common.domain.decision.policy import Destination
+from common.domain.decision.levels import Destination
 from common.domain.instrument import Side
 from common.domain.order_book import OrderBook
 

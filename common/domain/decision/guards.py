@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from common.decimals import ONE, ZERO, exact, floor_to, places, plain, quotient
 from common.domain.decision.cost_of_trading import Estimate
+from common.domain.decision.pause import Pause
 from common.domain.decision.policy import Check, Hold, Limits, Policy, Rebalance, percent
 from common.domain.decision.sizing import against_book
 from common.domain.instrument import Instrument, Side, TradingRules
@@ -18,19 +19,6 @@ from common.domain.order_book import OrderBook
 from common.domain.orders.journal import Activity
 from common.domain.orders.order import OrderIntent, OrderStyle, client_order_id
 from common.domain.portfolio import Holdings
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """The kill switch: who set it, why, and until when (None: until it is lifted)."""
-
-    reason: str
-    set_by: str
-    set_at: datetime
-    until: datetime | None = None
-
-    def active(self, now: datetime) -> bool:
-        return self.until is None or now < self.until
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Literal
 
 from common.decimals import parse
-from common.domain.decision.policy import Destination, Level
+from common.domain.decision.levels import Destination, Level
 from common.domain.orders.order import OrderStyle
 from common.errors import InvalidAmount
 

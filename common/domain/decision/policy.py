@@ -10,6 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from common.decimals import ONE, ZERO, places
+from common.domain.decision.levels import HALF, Destination, Level
 from common.domain.instrument import Side
 from common.domain.orders.order import OrderStyle
 
@@ -19,35 +20,6 @@ BELOW_MINIMUM = "Below minimum after rounding"
 BELOW_COST = "Price below cost basis"
 SETTINGS_CHANGED = "Settings changed: confirm them"
 BALANCES_CHANGED = "Balances changed without a fill: looking once more"
-HALF = Decimal("0.5")
-
-
-class Destination(StrEnum):
-    """Where a level goes back to, other than a number of points: half of the drift, or the trigger itself."""
-
-    TARGET = "target"
-    HALF = "half"
-    EDGE = "edge"
-
-
-@dataclass(frozen=True, slots=True)
-class Level:
-    trigger: Decimal
-    destination: Decimal | Destination = Destination.TARGET
-    style: OrderStyle = OrderStyle.IOC
-
-    @property
-    def points(self) -> Decimal:
-        """The destination in points, for a drift that has just reached the trigger."""
-        match self.destination:
-            case Destination.TARGET:
-                return ZERO
-            case Destination.HALF:
-                return self.trigger * HALF
-            case Destination.EDGE:
-                return self.trigger
-            case points:
-                return points
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
 
 from common.decimals import ONE, ZERO, exact, floor_to, places, plain, quotient
+from common.domain.decision.levels import Destination, Level
 from common.domain.decision.policy import (
     BELOW_COST,
     BELOW_MINIMUM,
@@ -11,9 +12,7 @@ from common.domain.decision.policy import (
     WITHIN_THRESHOLD,
     Cause,
     Check,
-    Destination,
     Hold,
-    Level,
     Policy,
     Rebalance,
     percent,

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from common.decimals import ONE, ZERO, ceil_to, exact, floor_to, quotient
-from common.domain.decision.policy import CostGuard, Level, Policy
+from common.domain.decision.levels import Level
+from common.domain.decision.policy import CostGuard, Policy
 from common.domain.instrument import Side, TradingRules
 from common.domain.portfolio import Valuation
 

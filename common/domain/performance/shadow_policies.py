@@ -1,18 +1,17 @@
 """Which other policies are followed on paper, as an owner writes them: SHADOW_POLICIES (contract.md §13).
 
-Apart from what becomes of them (shadows.py): every function reads the settings, and one job needs the rest.
+Apart from what becomes of them (shadows.py): whoever states them is told at the start what is wrong with them.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 
+from common.domain.decision.levels import Level
 from common.domain.decision.notation import levels_in
-from common.domain.decision.policy import Level
 from common.domain.orders.order import OrderStyle
 
 MOST = 20
-DEFAULT = "1 point to target=0.01:target; 5 points half-way=0.05:half; auto; monthly; hold"
 
 
 class Kind(StrEnum):

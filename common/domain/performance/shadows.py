@@ -12,7 +12,8 @@ from decimal import Context, Decimal, localcontext
 
 from common.decimals import ZERO, exact, quotient
 from common.domain.decision.band import best_band
-from common.domain.decision.policy import Level, Policy, Rebalance
+from common.domain.decision.levels import Level
+from common.domain.decision.policy import Policy, Rebalance
 from common.domain.decision.rule import decide
 from common.domain.instrument import Instrument, Side, TradingRules
 from common.domain.performance.attribution import Pair

@@ -45,18 +45,19 @@ locals {
   ]
 
   common_environment = merge(var.settings, {
-    GOOGLE_CLOUD_PROJECT = var.project_id
-    LOG_EXECUTION_ID     = "true" # the platform sets it anyway
-    LOG_LEVEL            = var.log_level
-    MEXC_BASE_URL        = var.mexc_base_url
-    MIN_NOTIONAL_USDT    = tostring(var.trading.min_notional_usdt)
-    REDIS_CA             = var.foundation.redis.ca
-    REDIS_HOST           = var.foundation.redis.host
-    REDIS_KEY_PREFIX     = var.key_prefix
-    REDIS_PORT           = tostring(var.foundation.redis.port)
-    SYMBOL               = var.trading.symbol
-    TARGET_RATIO         = tostring(var.trading.target_ratio)
-    THRESHOLD_PCT        = var.trading.threshold_pct
+    GOOGLE_CLOUD_PROJECT     = var.project_id
+    LOG_EXECUTION_ID         = "true" # the platform sets it anyway
+    LOG_LEVEL                = var.log_level
+    MEXC_BASE_URL            = var.mexc_base_url
+    MIN_NOTIONAL_USDT        = tostring(var.trading.min_notional_usdt)
+    PYDANTIC_DISABLE_PLUGINS = "__all__" # it looks for some in every installed package at each start
+    REDIS_CA                 = var.foundation.redis.ca
+    REDIS_HOST               = var.foundation.redis.host
+    REDIS_KEY_PREFIX         = var.key_prefix
+    REDIS_PORT               = tostring(var.foundation.redis.port)
+    SYMBOL                   = var.trading.symbol
+    TARGET_RATIO             = tostring(var.trading.target_ratio)
+    THRESHOLD_PCT            = var.trading.threshold_pct
   }, var.mexc_key_created == null ? {} : { MEXC_KEY_CREATED = var.mexc_key_created })
 
   environment = {

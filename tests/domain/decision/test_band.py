@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from common.domain.decision.band import Band, best_band, orders_a_year, yearly_loss
-from common.domain.decision.policy import Destination
+from common.domain.decision.levels import Destination
 from tests.builders import d, ds
 
 HALF, TARGET, EDGE = Destination.HALF, Destination.TARGET, Destination.EDGE

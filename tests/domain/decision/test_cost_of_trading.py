@@ -18,7 +18,7 @@ from common.domain.decision.cost_of_trading import (
     resting_cost,
     settled,
 )
-from common.domain.decision.policy import Destination, Level
+from common.domain.decision.levels import Destination, Level
 from common.domain.instrument import Side
 from tests.builders import book, d, ds
 from tests.fakes import NOON

@@ -7,7 +7,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.domain.decision.policy import BELOW_COST, Cause, CostGuard, Destination, Hold, Level, Policy, Rebalance
+from common.domain.decision.levels import Destination, Level
+from common.domain.decision.policy import BELOW_COST, Cause, CostGuard, Hold, Policy, Rebalance
 from common.domain.decision.rule import Decision, decide
 from common.domain.decision.triggers import Grid, next_triggers
 from common.domain.instrument import Side

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from common.domain.decision.levels import Level
 from common.domain.decision.policy import (
     BELOW_MINIMUM,
     INSUFFICIENT,
     WITHIN_THRESHOLD,
     Check,
     Hold,
-    Level,
     Policy,
     Rebalance,
 )

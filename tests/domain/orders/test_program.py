@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.decimal_json import from_redis, to_redis
-from common.domain.decision.guards import Facts, Pause
-from common.domain.decision.policy import Destination, Hold, Level, Limits, Policy, Rebalance, Slicing
+from common.domain.decision.guards import Facts
+from common.domain.decision.levels import Destination, Level
+from common.domain.decision.pause import Pause
+from common.domain.decision.policy import Hold, Limits, Policy, Rebalance, Slicing
 from common.domain.instrument import Side
 from common.domain.orders.journal import Activity
 from common.domain.orders.order import OrderStyle

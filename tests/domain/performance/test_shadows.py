@@ -9,13 +9,15 @@ from time import process_time
 import pytest
 
 from common.domain.decision.band import best_band
-from common.domain.decision.policy import Level, Policy, Rebalance
+from common.domain.decision.levels import Level
+from common.domain.decision.policy import Policy, Rebalance
 from common.domain.decision.rule import decide
 from common.domain.instrument import Side
 from common.domain.performance.attribution import Pair
-from common.domain.performance.shadow_policies import DEFAULT, shadows_in
+from common.domain.performance.shadow_policies import shadows_in
 from common.domain.performance.shadows import Day, Seen, Shadows, advance
 from common.domain.portfolio import Balance, Holdings
+from common.trading_settings import DEFAULT_SHADOWS
 from tests.builders import QRL, d, rules
 from tests.fakes import NOON
 
@@ -150,7 +152,7 @@ def test_what_is_no_shadow_is_refused(text: str, told: str) -> None:
 
 
 def test_twenty_shadows_cost_a_run_at_most_ten_milliseconds() -> None:
-    shadows = shadows_in(DEFAULT + "".join(f"; s{n}=0.0{n + 11}:half" for n in range(15)))
+    shadows = shadows_in(DEFAULT_SHADOWS + "".join(f"; s{n}=0.0{n + 11}:half" for n in range(15)))
     assert len(shadows) == 20
     state, _ = advance(None, shadows, seen(d("0.02"), 0))
     began = process_time()

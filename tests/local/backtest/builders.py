@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
 
-from common.domain.decision.policy import Destination, Level, Limits, Policy
+from common.domain.decision.levels import Destination, Level
+from common.domain.decision.policy import Limits, Policy
 from common.domain.instrument import Instrument
 from local.backtest.costs import Costs
 from local.backtest.market import Market

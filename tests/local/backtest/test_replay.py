@@ -10,7 +10,8 @@ from random import Random
 import pytest
 
 from common.decimals import EXACT
-from common.domain.decision.policy import CostGuard, Destination, Level, Slicing
+from common.domain.decision.levels import Destination, Level
+from common.domain.decision.policy import CostGuard, Slicing
 from common.domain.instrument import Side
 from local.backtest.costs import Costs
 from local.backtest.market import Market
