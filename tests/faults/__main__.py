@@ -23,16 +23,21 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)
-    start = time.monotonic()
+    start = last = time.monotonic()
     cases = [*payload_cases(), *document_cases()][:: options.every]
+    results: list[Result] = []
     with ProcessPoolExecutor(options.processes, mp_context=get_context("spawn")) as pool:
-        results = [result for result in pool.map(play_quietly, cases, chunksize=50) if result is not None]
+        for played, result in enumerate(pool.map(play_quietly, cases, chunksize=50), 1):
+            if result is not None:
+                results.append(result)
+                if result.problems:
+                    print(f"{result.case}: {result.outcome}: {'; '.join(result.problems)}", flush=True)
+            if time.monotonic() - last >= 10:
+                last = time.monotonic()
+                print(f"{played} of {len(cases)} cases, {last - start:.0f} s", flush=True)
     faulty = [result for result in results if result.problems]
-    for result in faulty:
-        print(f"{result.case}: {result.outcome}: {'; '.join(result.problems)}")
-    summary = f"{len(results)} cases, {len(faulty)} with a problem, {time.monotonic() - start:.0f} s"
     print(table(results))
-    print(summary)
+    print(f"{len(results)} cases, {len(faulty)} with a problem, {time.monotonic() - start:.0f} s")
     if options.write:
         _write(results, len(cases) * options.every, options.every)
     return 1 if faulty else 0
