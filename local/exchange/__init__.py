@@ -5,7 +5,6 @@ from local.exchange.client import DirectClient, standing
 from local.exchange.clock import Clock, ManualClock, SystemClock
 from local.exchange.config import (
     BookShape,
-    CandleReplay,
     ExchangeConfig,
     Fees,
     Options,
@@ -17,7 +16,6 @@ from local.exchange.server import ServerHandle, serve
 
 __all__ = [
     "BookShape",
-    "CandleReplay",
     "Clock",
     "ConnectionDropped",
     "DirectClient",

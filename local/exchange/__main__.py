@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from local.exchange.amounts import read_plain
-from local.exchange.config import BookShape, CandleReplay, ExchangeConfig, RateLimit
+from local.exchange.config import BookShape, ExchangeConfig, RateLimit
 from local.exchange.exchange import SimulatedExchange
 from local.exchange.server import serve
 
@@ -64,7 +64,8 @@ def _config(options: argparse.Namespace) -> ExchangeConfig:
         symbol=options.symbol,
         start_ms=options.start,
         start_price=options.price,
-        candles=CandleReplay(options.candles, options.candles_from) if options.candles else None,
+        candles=options.candles,
+        candles_from_ms=options.candles_from,
         balances=dict(options.balance) if options.balance else None,
         rate_limit=RateLimit(weight=options.rate_limit or None),
         book=BookShape(**{name: value for name, value in shape.items() if value is not None}),

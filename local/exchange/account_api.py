@@ -4,7 +4,7 @@ from local.exchange import checks, history
 from local.exchange.answers import number
 from local.exchange.config import MX_SYMBOL, Row
 from local.exchange.endpoints import READ_ACCOUNT, READ_ORDERS, TRADE, Call, endpoint
-from local.exchange.orders import Order
+from local.exchange.orders import ACKNOWLEDGED, BULK_CANCELLED, CANCELLED, Order
 from local.exchange.refusals import No, Refusal
 
 
@@ -60,7 +60,8 @@ def my_trades(call: Call) -> object:
 def new_order(call: Call) -> object:
     wanted = checks.read_form(call.params, call.venue.all_rules(), call.venue.options)
     order = call.venue.engine.place(wanted, call.effects, call.now_ms)
-    return order.acknowledgement(with_client_id=call.venue.options.ack_client_id)
+    echoed = {"clientOrderId": order.client_order_id} if call.venue.options.ack_client_id else {}
+    return order.row(ACKNOWLEDGED) | echoed
 
 
 @endpoint("POST", "order/test", 1, TRADE)
@@ -85,7 +86,7 @@ def cancel_order(call: Call) -> object:
         order = _found(call)
     except Refusal as refusal:
         raise Refusal(No.UNKNOWN_ORDER) if refusal.no is No.ORDER_NOT_FOUND else refusal from None
-    before = order.cancel_row()
+    before = order.row(CANCELLED)
     call.venue.engine.cancel(order, call.now_ms)
     return before
 
@@ -99,7 +100,7 @@ def open_orders(call: Call) -> object:
 @endpoint("DELETE", "openOrders", 1, TRADE)
 def cancel_open_orders(call: Call) -> object:
     orders = _open(call)
-    rows = [order.bulk_cancel_row() for order in orders]
+    rows = [order.row(BULK_CANCELLED) for order in orders]
     for order in orders:
         call.venue.engine.cancel(order, call.now_ms)
     return rows

@@ -4,7 +4,7 @@ import re
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, PlainSerializer
 
 ZERO = Decimal(0)
 ONE = Decimal(1)
@@ -52,6 +52,7 @@ def _read(value: object) -> Decimal:
         raise ValueError("no decimal") from None
 
 
-Number = Annotated[Decimal, BeforeValidator(_read), Field(allow_inf_nan=False)]
+Number = Annotated[Decimal, BeforeValidator(_read), PlainSerializer(plain), Field(allow_inf_nan=False)]
+"""Read from a number or a text, written as plain text."""
 Amount = Annotated[Number, Field(ge=0)]
 Share = Annotated[Number, Field(ge=0, le=1)]

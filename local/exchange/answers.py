@@ -1,7 +1,8 @@
 """Answers of the exchange and what faults do to them on their way out."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -94,34 +95,33 @@ def spoiled(draft: Draft, faults: list[Fault]) -> Response:
     return response
 
 
-def _changed(node: Any, fault: Fault) -> Any:
-    """A copy of the payload with the fault's field changed: at a dotted path, or wherever its name is met."""
-    remove = fault.kind == "remove_field"
-    value = fault.value if fault.literal is None else float(fault.literal)
-
-    def along(node: Any, steps: list[str]) -> Any:
-        """A path that leads nowhere changes nothing."""
-        step, rest = steps[0], steps[1:]
-        keys = (
-            node.keys() if isinstance(node, dict) else map(str, range(len(node))) if isinstance(node, list) else ()
-        )
-        if step not in set(keys):
-            return node
-        copy, key = node.copy(), step if isinstance(node, dict) else int(step)
-        if rest or not remove:
-            copy[key] = along(node[key], rest) if rest else value
+def _changed(payload: Any, fault: Fault) -> Any:
+    """A copy of the payload with the fault's field changed wherever it is met."""
+    copy = deepcopy(payload)
+    for holder, key in list(_places(copy, fault.field)):
+        if fault.kind == "remove_field":
+            del holder[key]
         else:
-            del copy[key]
-        return copy
+            holder[key] = fault.value if fault.literal is None else float(fault.literal)
+    return copy
 
-    def everywhere(node: Any) -> Any:
-        if isinstance(node, list):
-            return [everywhere(item) for item in node]
-        if not isinstance(node, dict):
-            return node
-        kept = {key: everywhere(item) for key, item in node.items() if key != fault.field or not remove}
-        return kept | ({fault.field: value} if fault.field in kept else {})
 
-    if "." in fault.field or fault.field.isdigit():
-        return along(node, fault.field.split("."))
-    return everywhere(node)
+def _places(node: Any, field: str) -> Iterator[tuple[Any, Any]]:
+    """Containers and keys of a field: at a dotted path, if it leads anywhere, or all of that name."""
+    if "." in field or field.isdigit():
+        *way, last = field.split(".")
+        for step in way:
+            node = node[_keys(node)[step]] if step in _keys(node) else None
+        if last in _keys(node):
+            yield node, _keys(node)[last]
+        return
+    for text, key in _keys(node).items():
+        yield from _places(node[key], field)
+        if text == field:
+            yield node, key
+
+
+def _keys(node: Any) -> dict[str, Any]:
+    """Keys of an object and positions of a list, by how a path writes them."""
+    keys = node if isinstance(node, dict) else range(len(node)) if isinstance(node, list) else ()
+    return {str(key): key for key in keys}

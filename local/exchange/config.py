@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from local.exchange.amounts import ONE, Amount, Share, plain
+from local.exchange.amounts import ONE, Amount, Share
 
 API_KEY = "mx0simulated"
 SECRET_KEY = "simulated-secret"
@@ -34,10 +34,6 @@ class Values(BaseModel):
 
     def changed(self, changes: Mapping[str, Any]) -> Self:
         return self.model_validate(self.model_dump(by_alias=True) | dict(changes))
-
-    def written(self) -> Row:
-        """For JSON, amounts as text."""
-        return {name: plain(value) if isinstance(value, Decimal) else value for name, value in self}
 
 
 class Rules(Values):
@@ -168,38 +164,26 @@ class RateLimit(Values):
 
 
 @dataclass(frozen=True, slots=True)
-class CandleReplay:
-    """A candle file as the price path; see candles.py for what happens in its gaps.
-
-    `from_ms` is the time of the candle in which the simulated start lies (None: the first), so what is
-    before it is history for klines.
-    """
-
-    file: Path
-    from_ms: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class ExchangeConfig:
     """Everything a simulated exchange starts with.
 
     `start_ms` is the time at which the price path stands at `start_price` (None: the last UTC midnight).
-    `start_price` None means 0.02 for the random walk, and no scaling for a candle file.
+    `start_price` None means 0.02 for the random walk, and no scaling for a candle file. `candles` is a file to
+    replay instead of the walk; `candles_from_ms` is the time of the candle in which the simulated start lies
+    (None: the first), so what is before it is history for klines.
     """
 
     symbol: str = "QRLUSDT"
     start_ms: int | None = None
     start_price: Decimal | None = None
     daily_volatility: float = 0.05
-    daily_quote_volume: Decimal = Decimal(50_000)
-    candles: CandleReplay | None = None
+    candles: Path | None = None
+    candles_from_ms: int | None = None
     balances: Mapping[str, Decimal] | None = None
     api_key: str = API_KEY
     secret_key: str = SECRET_KEY
     key_permissions: frozenset[str] = frozenset({"SPOT_ACCOUNT_READ", "SPOT_DEAL_READ", "SPOT_DEAL_WRITE"})
-    key_symbols: tuple[str, ...] | None = None
     key_addresses: frozenset[str] | None = None
-    rules: Rules | None = None
     fees: Fees = field(default_factory=Fees)
     book: BookShape = field(default_factory=BookShape)
     options: Options = field(default_factory=Options)
@@ -212,8 +196,6 @@ class ExchangeConfig:
             raise ValueError(f"{MX_SYMBOL} is always there as the second symbol")
         if self.start_price is not None and self.start_price <= 0:
             raise ValueError("start_price must be positive")
-        if self.rules is not None and self.rules.symbol != self.symbol:
-            raise ValueError(f"rules are of {self.rules.symbol}, not of {self.symbol}")
 
     @property
     def base_asset(self) -> str:

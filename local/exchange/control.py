@@ -19,97 +19,23 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError, validate_call
 
 from local.exchange.access import RateLimiter
-from local.exchange.amounts import Amount, Number, plain
+from local.exchange.amounts import ZERO, Amount, Number, plain
 from local.exchange.answers import Draft, Response
 from local.exchange.clock import SimulatedClock
-from local.exchange.config import QUOTE_ASSET, Names, Row, Side
+from local.exchange.config import QUOTE_ASSET, Row, Side
 from local.exchange.endpoints import Venue
 from local.exchange.faults import FaultBook
 from local.exchange.market import Market
 from local.exchange.orders import Fill, whole_second
 from local.exchange.public_api import instrument_row
 
-
-class _Spec(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid")
-
-
-class Nothing(_Spec):
-    pass
-
-
-class ClockSpec(_Spec):
-    now_ms: int | None = None
-    advance_ms: int | None = None
-    frozen: bool | None = None
-
-
-class PriceSpec(_Spec):
-    price: Annotated[Number, Field(gt=0)] | None
-    symbol: str | None = None
-
-
-class AccountSpec(_Spec):
-    balances: dict[str, Amount] = {}
-    replace: bool = False
-    can_trade: bool | None = None
-
-
-class DepositSpec(_Spec):
-    asset: Annotated[str, Field(min_length=1)]
-    amount: Number
-
-
-class FillSpec(_Spec):
-    symbol: str | None = None
-    side: Side
-    price: Number
-    qty: Number
-    time: int
-    id: str | None = None
-    orderId: str | None = None
-    clientOrderId: str | None = None
-    commission: Number = Decimal(0)
-    commissionAsset: str = QUOTE_ASSET
-    isMaker: bool = False
-
-
-class FillsSpec(_Spec):
-    fills: list[FillSpec]
-
-
-class RulesSpec(_Spec):
-    """Every other name is a field of the rules."""
-
-    model_config = ConfigDict(extra="allow")
-
-    symbol: str | None = None
-    fees: Row = {}
-    shown: Row | None = {}
-    filters: list[Row] | None = None
-
-
-class OptionsSpec(_Spec):
-    options: Row = {}
-    book: Row = {}
-    rate_limit: Row = {}
-    key_symbols: Names | None = None
-    key_permissions: Names | None = None
-
-
-class FaultsSpec(_Spec):
-    """A fault itself, or several."""
-
-    model_config = ConfigDict(extra="allow")
-
-    faults: list[Row] | None = None
-
-
-class ClearSpec(_Spec):
-    id: int | None = None
+_CHECKED = validate_call(config=ConfigDict(strict=True))
+_AS_IT_IS: Any = object()
+_NOTHING: Row = {}
+Price = Annotated[Number, Field(gt=0)]
 
 
 class Control:
@@ -130,27 +56,29 @@ class Control:
         self._limiter = limiter
         self._counts = {"requests": requests, "statuses": statuses}
         self._seeded = 0
-        self._routes: dict[tuple[str, str], tuple[type[_Spec], Callable[[Any], Row]]] = {
-            ("GET", "/sim/state"): (Nothing, self._state),
-            ("POST", "/sim/clock"): (ClockSpec, self._set_clock),
-            ("POST", "/sim/price"): (PriceSpec, self._set_price),
-            ("POST", "/sim/account"): (AccountSpec, self._set_account),
-            ("POST", "/sim/deposit"): (DepositSpec, self._deposit),
-            ("POST", "/sim/fills"): (FillsSpec, self._seed_fills),
-            ("POST", "/sim/rules"): (RulesSpec, self._set_rules),
-            ("POST", "/sim/options"): (OptionsSpec, self._set_options),
-            ("GET", "/sim/faults"): (Nothing, lambda _: {"faults": faults.rows()}),
-            ("POST", "/sim/faults"): (FaultsSpec, self._add_faults),
-            ("DELETE", "/sim/faults"): (ClearSpec, lambda spec: {"cleared": faults.clear(spec.id)}),
+        self._routes: dict[tuple[str, str], Callable[..., Row]] = {
+            ("GET", "/sim/state"): self._state,
+            ("POST", "/sim/clock"): self._set_clock,
+            ("POST", "/sim/price"): self._set_price,
+            ("POST", "/sim/account"): self._set_account,
+            ("POST", "/sim/deposit"): self._deposit,
+            ("POST", "/sim/fills"): self._seed_fills,
+            ("POST", "/sim/rules"): self._set_rules,
+            ("POST", "/sim/options"): self._set_options,
+            ("GET", "/sim/faults"): self._show_faults,
+            ("POST", "/sim/faults"): self._add_faults,
+            ("DELETE", "/sim/faults"): self._clear_faults,
         }
 
     def handle(self, method: str, path: str, body: bytes) -> Response:
-        if (method, path) not in self._routes:
+        route = self._routes.get((method, path))
+        if route is None:
             return Draft(404, {"error": f"no {method} {path}"}).written()
-        spec, route = self._routes[method, path]
         try:
-            given = spec.model_validate(json.loads(body, parse_float=Decimal) if body else {})
-            return Draft(200, route(given)).written()
+            given = json.loads(body, parse_float=Decimal) if body else {}
+            if not isinstance(given, dict):
+                raise ValueError("a JSON object is wanted")
+            return Draft(200, route(**given)).written()
         except ValidationError as error:
             wrong = (f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
             return Draft(400, {"error": "; ".join(wrong)}).written()
@@ -173,7 +101,8 @@ class Control:
         for market in self._venue.markets.values():
             market.rewind(now_ms)
 
-    def _state(self, _: Nothing) -> Row:
+    @_CHECKED
+    def _state(self) -> Row:
         venue, engine, now_ms = self._venue, self._venue.engine, self._clock.now_ms()
         engine.advance(now_ms)
         markets = venue.markets.items()
@@ -189,106 +118,153 @@ class Control:
             "fills": [fill.row() for fill in engine.fills],
             **self._counts,
             "faults": self._faults.rows(),
-            "fees": engine.fees.written(),
+            "fees": engine.fees.model_dump(),
             "rules": {symbol: instrument_row(market.rules) for symbol, market in markets},
         }
 
-    def _set_clock(self, spec: ClockSpec) -> Row:
-        now_ms = spec.now_ms
-        if spec.advance_ms is not None:
-            now_ms = self._clock.now_ms() + spec.advance_ms
-        elif "now_ms" not in spec.model_fields_set:
-            now_ms = self._clock.now_ms()
-        self.set_clock(now_ms, frozen=self._clock.frozen if spec.frozen is None else spec.frozen)
+    @_CHECKED
+    def _set_clock(
+        self, *, now_ms: int | None = _AS_IT_IS, advance_ms: int | None = None, frozen: bool | None = None
+    ) -> Row:
+        if now_ms is _AS_IT_IS or advance_ms is not None:
+            now_ms = self._clock.now_ms() + (advance_ms or 0)
+        self.set_clock(now_ms, frozen=self._clock.frozen if frozen is None else frozen)
         return {"now_ms": self._clock.now_ms(), "frozen": self._clock.frozen}
 
-    def _set_price(self, spec: PriceSpec) -> Row:
-        market, now_ms = self._market(spec.symbol), self._clock.now_ms()
+    @_CHECKED
+    def _set_price(self, *, price: Price | None, symbol: str | None = None) -> Row:
+        market, now_ms = self._market(symbol), self._clock.now_ms()
         self._venue.engine.advance(now_ms)
-        market.pin(spec.price, now_ms)
+        market.pin(price, now_ms)
         self._venue.engine.advance(now_ms)
         shown = format(market.mid_price(now_ms), "f")
-        return {"symbol": market.symbol, "price": shown, "pinned": spec.price is not None}
+        return {"symbol": market.symbol, "price": shown, "pinned": price is not None}
 
-    def _set_account(self, spec: AccountSpec) -> Row:
+    @_CHECKED
+    def _set_account(
+        self, *, balances: dict[str, Amount] = _NOTHING, replace: bool = False, can_trade: bool | None = None
+    ) -> Row:
         account = self._venue.engine.account
-        zeros = dict.fromkeys(account.amounts(), Decimal(0)) if spec.replace else {}
-        for asset, amount in (zeros | spec.balances).items():
+        zeros = dict.fromkeys(account.amounts(), ZERO) if replace else {}
+        for asset, amount in (zeros | balances).items():
             account.set(asset, amount)
-        if spec.can_trade is not None:
-            account.can_trade = spec.can_trade
+        if can_trade is not None:
+            account.can_trade = can_trade
         return {"balances": account.rows(), "can_trade": account.can_trade}
 
-    def _deposit(self, spec: DepositSpec) -> Row:
+    @_CHECKED
+    def _deposit(self, *, asset: Annotated[str, Field(min_length=1)], amount: Number) -> Row:
         account = self._venue.engine.account
-        account.credit(spec.asset, spec.amount)
-        return {"asset": spec.asset, **account.amounts()[spec.asset]}
+        account.credit(asset, amount)
+        return {"asset": asset, **account.amounts()[asset]}
 
-    def _seed_fills(self, spec: FillsSpec) -> Row:
-        fills = [self._fill(entry) for entry in spec.fills]
+    @_CHECKED
+    def _seed_fills(self, *, fills: list[Row]) -> Row:
+        seeded = [self._fill(**fill) for fill in fills]
         known = {fill.trade_id for fill in self._venue.engine.fills}
-        if len({fill.trade_id for fill in fills} - known) < len(fills):
+        if len({fill.trade_id for fill in seeded} - known) < len(seeded):
             raise ValueError("fills: a trade id is there twice")
-        for fill in fills:
+        for fill in seeded:
             self._venue.engine.seed_fill(fill)
-        return {"ids": [fill.trade_id for fill in fills]}
+        return {"ids": [fill.trade_id for fill in seeded]}
 
-    def _fill(self, spec: FillSpec) -> Fill:
+    @_CHECKED
+    def _fill(
+        self,
+        *,
+        side: Side,
+        price: Number,
+        qty: Number,
+        time: int,
+        symbol: str | None = None,
+        id: str | None = None,
+        orderId: str | None = None,
+        clientOrderId: str | None = None,
+        commission: Number = ZERO,
+        commissionAsset: str = QUOTE_ASSET,
+        isMaker: bool = False,
+    ) -> Fill:
         self._seeded += 1
         number = 500_000_000_000_000_000 + self._seeded
         return Fill(
-            symbol=self._market(spec.symbol).symbol,
-            trade_id=spec.id or f"{number}X1",
-            order_id=spec.orderId or f"C02__{number}036",
-            client_order_id=spec.clientOrderId,
-            price=spec.price,
-            quantity=spec.qty,
-            quote_quantity=spec.price * spec.qty,
-            commission=spec.commission,
-            commission_asset=spec.commissionAsset,
-            time_ms=whole_second(spec.time),
-            is_buyer=spec.side == "BUY",
-            is_maker=spec.isMaker,
+            symbol=self._market(symbol).symbol,
+            trade_id=id or f"{number}X1",
+            order_id=orderId or f"C02__{number}036",
+            client_order_id=clientOrderId,
+            price=price,
+            quantity=qty,
+            quote_quantity=price * qty,
+            commission=commission,
+            commission_asset=commissionAsset,
+            time_ms=whole_second(time),
+            is_buyer=side == "BUY",
+            is_maker=isMaker,
         )
 
-    def _set_rules(self, spec: RulesSpec) -> Row:
-        """Change rules (enforced and shown), the account's fees, and what exchangeInfo only shows."""
-        market, engine, venue = self._market(spec.symbol), self._venue.engine, self._venue
-        rules = market.rules.changed((spec.model_extra or {}) | _band(spec.filters))
-        if rules.symbol != market.symbol:
+    @_CHECKED
+    def _set_rules(
+        self,
+        *,
+        symbol: str | None = None,
+        fees: Row = _NOTHING,
+        shown: Row | None = _NOTHING,
+        filters: list[Row] | None = None,
+        **rules: Any,
+    ) -> Row:
+        """Change rules (enforced and shown), the account's fees, and what is only shown (None: no more)."""
+        market, engine, venue = self._market(symbol), self._venue.engine, self._venue
+        changed = market.rules.changed(rules | _band(filters))
+        if changed.symbol != market.symbol:
             raise ValueError("baseAsset: cannot be changed")
-        fees = engine.fees.changed(spec.fees)
-        market.rules, engine.fees = rules, fees
-        shown = {} if spec.shown is None else venue.shown.get(market.symbol, {}) | spec.shown
-        venue.shown[market.symbol] = shown
-        return {"rules": instrument_row(rules) | shown, "fees": fees.written()}
-
-    def _set_options(self, spec: OptionsSpec) -> Row:
-        venue, engine = self._venue, self._venue.engine
-        options = engine.options.changed(spec.options)
-        book = venue.markets[venue.config.symbol].shape.changed(spec.book)
-        limit = self._limiter.limit.changed(spec.rate_limit)
-        engine.options = options
-        if spec.key_symbols is not None:
-            engine.key_symbols = frozenset(spec.key_symbols)
-        if spec.key_permissions is not None:
-            venue.key_permissions = frozenset(spec.key_permissions)
-        for market in venue.markets.values():
-            market.shape = book
-        if limit != self._limiter.limit:
-            self._limiter.limit = limit
-            self._limiter.reset()
+        market.rules, engine.fees = changed, engine.fees.changed(fees)
+        venue.shown[market.symbol] = {} if shown is None else venue.shown.get(market.symbol, {}) | shown
         return {
-            "options": options.written(),
-            "book": book.written(),
-            "rate_limit": limit.written(),
+            "rules": instrument_row(changed) | venue.shown[market.symbol],
+            "fees": engine.fees.model_dump(),
+        }
+
+    @_CHECKED
+    def _set_options(
+        self,
+        *,
+        options: Row = _NOTHING,
+        book: Row = _NOTHING,
+        rate_limit: Row = _NOTHING,
+        key_symbols: list[str] | None = None,
+        key_permissions: list[str] | None = None,
+    ) -> Row:
+        venue, engine, limiter = self._venue, self._venue.engine, self._limiter
+        shape = venue.markets[venue.config.symbol].shape.changed(book)
+        limit = limiter.limit.changed(rate_limit)
+        engine.options = engine.options.changed(options)
+        if key_symbols is not None:
+            engine.key_symbols = frozenset(key_symbols)
+        if key_permissions is not None:
+            venue.key_permissions = frozenset(key_permissions)
+        for market in venue.markets.values():
+            market.shape = shape
+        if limit != limiter.limit:
+            limiter.limit = limit
+            limiter.reset()
+        return {
+            "options": engine.options.model_dump(),
+            "book": shape.model_dump(),
+            "rate_limit": limit.model_dump(),
             "key_symbols": sorted(engine.key_symbols),
             "key_permissions": sorted(venue.key_permissions),
         }
 
-    def _add_faults(self, spec: FaultsSpec) -> Row:
-        given = [spec.model_extra or {}] if spec.faults is None else spec.faults
-        return {"faults": [self._faults.add(fault).row() for fault in given]}
+    @_CHECKED
+    def _show_faults(self) -> Row:
+        return {"faults": self._faults.rows()}
+
+    @_CHECKED
+    def _add_faults(self, *, faults: list[Row] | None = None, **fault: Any) -> Row:
+        return {"faults": [self._faults.add(each).row() for each in ([fault] if faults is None else faults)]}
+
+    @_CHECKED
+    def _clear_faults(self, *, id: int | None = None) -> Row:
+        return {"cleared": self._faults.clear(id)}
 
     def _market(self, symbol: str | None) -> Market:
         market = self._venue.markets.get(symbol or self._venue.config.symbol)

@@ -84,7 +84,7 @@ class SimulatedExchange:
             self._pause(met, "before")
             response = instead(met, "before")
             if response is None:
-                draft = self._answer(request, Effects.of(met) if met else NO_EFFECTS)
+                draft = self._answer(request, Effects(met) if met else NO_EFFECTS)
                 response = instead(met, "after") or spoiled(draft, met)
             self._pause(met, "after")
             outcome = str(response.status)
@@ -131,7 +131,7 @@ _NOT_FOUND = {"code": 404, "msg": "Not Found"}
 
 
 def _venue(config: ExchangeConfig, start_ms: int, now_ms: int, seed: int) -> Venue:
-    rules = config.rules or _rules(config.base_asset, config.start_price or _DEFAULT_PRICE)
+    rules = _rules(config.base_asset, config.start_price or _DEFAULT_PRICE)
     mx_rules = Rules(base_asset="MX", quote_precision=4, quote_asset_precision=4, full_name="MX Token")
     mx_path = RandomWalk(seed=seed, name=MX_SYMBOL, start_price=_MX_PRICE, start_ms=start_ms, daily_volatility=0.03)
     markets = {
@@ -141,9 +141,10 @@ def _venue(config: ExchangeConfig, start_ms: int, now_ms: int, seed: int) -> Ven
     balances = config.balances
     if balances is None:
         balances = {config.base_asset: Decimal(1_000), QUOTE_ASSET: Decimal(500)}
-    symbols = (config.symbol,) if config.key_symbols is None else config.key_symbols
     rng = random.Random(f"{seed}|ids")
-    engine = Engine(markets, Account(balances), config.fees, config.options, frozenset(symbols), rng, now_ms)
+    engine = Engine(
+        markets, Account(balances), config.fees, config.options, frozenset({config.symbol}), rng, now_ms
+    )
     data = {symbol: MarketData(market) for symbol, market in markets.items()}
     return Venue(config, markets, data, engine, {}, config.key_permissions)
 
@@ -156,14 +157,13 @@ def _rules(base_asset: str, price: Decimal) -> Rules:
 
 
 def _path(config: ExchangeConfig, start_ms: int, seed: int) -> PricePath:
-    replay = config.candles
-    if replay is None:
+    if config.candles is None:
         return RandomWalk(
             seed=seed,
             name=config.symbol,
             start_price=_DEFAULT_PRICE if config.start_price is None else config.start_price,
             start_ms=start_ms,
             daily_volatility=config.daily_volatility,
-            daily_quote_volume=config.daily_quote_volume,
         )
-    return CandleSeries(replay.file, start_ms=start_ms, from_ms=replay.from_ms, start_price=config.start_price)
+    origin_ms, price = config.candles_from_ms, config.start_price
+    return CandleSeries(config.candles, start_ms=start_ms, from_ms=origin_ms, start_price=price)

@@ -2,37 +2,12 @@
 
 A fault names its `kind` and, optionally: `method` and `path` (which requests; without them every request, or
 POST /api/v3/order for the kinds that are about placing), `times` (how many requests; without it every one),
-`skip` (let so many pass first), `probability` (0 to 1, drawn from the exchange's seed).
-
-Kinds about the answer (`when`: "before" the request is carried out, or "after", when its answer is lost):
-  latency          ms, when                      the path is slow
-  answer           status, body, headers, when   any answer at all; body is text or JSON
-  server_error     status=503, when              with the "Unknown error" body
-  drop             when                          the connection is reset
-  rate_limited     retry_after=10                429
-  html_403                                       the edge's "Access Denied" page, before
-  empty_body       status=200                    after
-  malformed_json, truncated_json                 after
-  null_field       field                         after
-  remove_field     field                         after
-  set_field        field, value | literal        after; literal is NaN, Infinity or -Infinity, unquoted
-Kinds about the exchange's behaviour:
-  clock_skew       ms                            the server's clock runs ahead (negative: behind)
-  symbol_closed    how="orders"                  orders, key, status, offline, spot_flag, buy_only, sell_only,
-                                                 closed
-  hide_order       seconds                       a new order and its fills stay invisible
-  hide_trades      seconds                       only its fills do
-  lag_balances     seconds                       account goes on showing what was before the order
-  partial_fill     fraction                      at once only that share of a new order is filled
-  market_closed                                  MARKET is refused with 30051
-  refuse_duplicates                              a known client order id is refused (an assumption)
-
-`field` is a name, met at any depth, or a dotted path with list positions ("balances.0.free").
+`skip` (let so many pass first), `probability` (0 to 1, drawn from the exchange's seed). `KINDS` below lists the
+kinds, what each does, and its parameters.
 """
 
 import random
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -43,31 +18,34 @@ from local.exchange.config import Row, Rules
 
 ORDER_ENDPOINT = {"method": "POST", "path": "/api/v3/order"}
 REQUIRED = object()
-_WHEN: Row = {"when": "before"}
-_LASTING: Row = {"seconds": REQUIRED}
 
-# The parameters of each kind with their defaults.
+# The parameters of each kind with their defaults. `when` is "before" the request is carried out, or "after" it,
+# when its answer is lost. `field` is a name, met at any depth, or a dotted path with list positions
+# ("balances.0.free").
 KINDS: dict[str, Row] = {
-    "latency": {"ms": REQUIRED, "when": "after"},
-    "answer": {"status": REQUIRED, "body": "", "headers": {}, **_WHEN},
-    "server_error": {"status": 503, **_WHEN},
-    "drop": _WHEN,
-    "rate_limited": {"retry_after": 10},
-    "html_403": {},
-    "empty_body": {"status": 200},
+    # About the answer.
+    "latency": {"ms": REQUIRED, "when": "after"},  # the path is slow
+    "answer": {"status": REQUIRED, "body": "", "headers": {}, "when": "before"},  # any at all; body is text or JSON
+    "server_error": {"status": 503, "when": "before"},  # with the "Unknown error" body
+    "drop": {"when": "before"},  # the connection is reset
+    "rate_limited": {"retry_after": 10},  # 429, before
+    "html_403": {},  # the edge's "Access Denied" page, before
+    "empty_body": {"status": 200},  # after, as all that follow
     "malformed_json": {},
     "truncated_json": {},
     "null_field": {"field": REQUIRED},
     "remove_field": {"field": REQUIRED},
+    # One of the two; literal is NaN, Infinity or -Infinity, unquoted.
     "set_field": {"field": REQUIRED, "value": None, "literal": None},
-    "clock_skew": {"ms": REQUIRED},
-    "symbol_closed": {"how": "orders"},
-    "hide_order": _LASTING,
-    "hide_trades": _LASTING,
-    "lag_balances": _LASTING,
-    "partial_fill": {"fraction": REQUIRED},
-    "market_closed": {},
-    "refuse_duplicates": {},
+    # About the exchange's behaviour.
+    "clock_skew": {"ms": REQUIRED},  # the server's clock runs ahead (negative: behind)
+    "symbol_closed": {"how": "orders"},  # a key of CLOSED_HOW
+    "hide_order": {"seconds": REQUIRED},  # a new order and its fills stay invisible
+    "hide_trades": {"seconds": REQUIRED},  # only its fills do
+    "lag_balances": {"seconds": REQUIRED},  # account goes on showing what was before the order
+    "partial_fill": {"fraction": REQUIRED},  # at once only that share of a new order is filled
+    "market_closed": {},  # MARKET is refused with 30051
+    "refuse_duplicates": {},  # a known client order id is refused (an assumption)
 }
 _PLACING = ("hide_order", "hide_trades", "lag_balances", "partial_fill", "market_closed", "refuse_duplicates")
 _COMMON = {"kind", "method", "path", "times", "skip", "probability"}
@@ -185,48 +163,30 @@ class FaultBook:
         return [fault for fault in self._faults if fault.meets(method, path, self._rng)]
 
 
-@dataclass(frozen=True, slots=True)
 class Effects:
-    """How the exchange behaves during one request; the default changes nothing."""
+    """How the exchange behaves during one request: all that the faults it met change together."""
 
-    skew_ms: int = 0
-    hide_order_ms: int = 0
-    hide_trades_ms: int = 0
-    stale_balances_ms: int = 0
-    fill_fraction: Decimal | None = None
-    market_closed: bool = False
-    closed_how: str | None = None
-    refuse_duplicates: bool = False
-
-    @classmethod
-    def of(cls, faults: list[Fault]) -> "Effects":
-        """All that these faults change together."""
-        met = {fault.kind: fault for fault in faults}
+    def __init__(self, met: Sequence[Fault] = ()) -> None:
+        of_kind = {fault.kind: fault for fault in met}
 
         def lasting_ms(kind: str) -> int:
-            return int(met[kind].seconds * 1_000) if kind in met else 0
+            return int(of_kind[kind].seconds * 1_000) if kind in of_kind else 0
 
-        return cls(
-            skew_ms=sum(fault.ms for fault in faults if fault.kind == "clock_skew"),
-            hide_order_ms=lasting_ms("hide_order"),
-            hide_trades_ms=lasting_ms("hide_trades"),
-            stale_balances_ms=lasting_ms("lag_balances"),
-            fill_fraction=met["partial_fill"].fraction if "partial_fill" in met else None,
-            market_closed="market_closed" in met,
-            closed_how=met["symbol_closed"].how if "symbol_closed" in met else None,
-            refuse_duplicates="refuse_duplicates" in met,
-        )
-
-    @property
-    def key_symbol_closed(self) -> bool:
-        return self.closed_how == "key"
+        self.skew_ms = sum(fault.ms for fault in met if fault.kind == "clock_skew")
+        self.hide_order_ms = lasting_ms("hide_order")
+        self.hide_trades_ms = lasting_ms("hide_trades")
+        self.stale_balances_ms = lasting_ms("lag_balances")
+        self.fill_fraction = of_kind["partial_fill"].fraction if "partial_fill" in of_kind else None
+        self.refuse_duplicates = "refuse_duplicates" in of_kind
+        closed_how = of_kind["symbol_closed"].how if "symbol_closed" in of_kind else None
+        self.key_symbol_closed = closed_how == "key"
+        self._changes = CLOSED_HOW[closed_how] if closed_how else {}
+        if "market_closed" in of_kind:
+            self._changes = self._changes | {"market_orders_open": False}
 
     def rules(self, rules: Rules) -> Rules:
         """Give the rules as they are during this request."""
-        changes = {"market_orders_open": False} if self.market_closed else {}
-        if self.closed_how is not None:
-            changes |= CLOSED_HOW[self.closed_how]
-        return rules.model_copy(update=changes) if changes else rules
+        return rules.model_copy(update=self._changes) if self._changes else rules
 
 
 NO_EFFECTS = Effects()

@@ -3,12 +3,13 @@
 import random
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
+from functools import lru_cache
 from itertools import islice
 
 from local.exchange.amounts import ZERO, fixed, floor_to, plain
 from local.exchange.clock import DAY_MS, MINUTE_MS, SECOND_MS
 from local.exchange.config import Row
-from local.exchange.intervals import next_open, opens_back, opens_from
+from local.exchange.intervals import WIDTHS_MS, bars, open_of
 from local.exchange.market import Level, Market
 from local.exchange.price_path import Bar
 
@@ -26,15 +27,14 @@ class _Deal:
 
 
 class MarketData:
-    """Renders one market; finished bars and deals are made once, until rules or pins change."""
+    """Renders one market; klines and deals are made once, until rules or pins change."""
 
     def __init__(self, market: Market) -> None:
         self._market = market
         self._day_key: tuple[int, int] | None = None
         self._day: Bar | None = None
-        self._past_revision = market.past_revision
-        self._bars: dict[tuple[str, int], list[object] | None] = {}
-        self._deals: dict[int, _Deal | None] = {}
+        self._kline = lru_cache(_KEPT)(self._made_kline)
+        self._deal = lru_cache(_KEPT)(self._made_deal)
 
     def depth(self, now_ms: int, limit: int) -> Row:
         market, book = self._market, self._market.book(now_ms)
@@ -103,14 +103,14 @@ class MarketData:
         A start without an end is ignored and the newest bars come back, as the real exchange does. With both,
         bars that open in [start, end) are given from the oldest on.
         """
-        first_ms = self._market.first_ms
+        first_ms, until_ms = self._market.first_ms, now_ms + 1 if end_ms is None else min(end_ms, now_ms + 1)
         if start_ms is not None and end_ms is not None:
-            opens = list(islice(opens_from(interval, max(start_ms, first_ms), min(end_ms, now_ms + 1)), limit))
+            wanted = list(islice(bars(interval, max(start_ms, first_ms), until_ms), limit))
         else:
-            newest = now_ms if end_ms is None else min(end_ms - 1, now_ms)
-            opens = list(islice(opens_back(interval, newest, first_ms), limit))[::-1]
-        self._forget_if_rewritten()
-        rows = (self._kline(interval, open_ms, now_ms) for open_ms in opens)
+            first_ms = max(first_ms, until_ms - limit * WIDTHS_MS[interval])
+            wanted = list(bars(interval, open_of(interval, first_ms), until_ms))[-limit:]
+        revision = self._market.past_revision
+        rows = (self._kline(opens, closes, min(closes, now_ms + 1), revision) for opens, closes in wanted)
         return [row for row in rows if row is not None]
 
     def trades(self, now_ms: int, limit: int) -> list[Row]:
@@ -129,36 +129,21 @@ class MarketData:
             for deal in self._newest(now_ms, limit)
         ]
 
-    def _kline(self, interval: str, open_ms: int, now_ms: int) -> list[object] | None:
-        close_ms = next_open(interval, open_ms)
-        finished, key = close_ms <= now_ms, (interval, open_ms)
-        if finished and key in self._bars:
-            return self._bars[key]
-        bar = self._market.bar(open_ms, min(close_ms, now_ms + 1))
-        row: list[object] | None = None
-        if bar is not None:
-            prices = map(self._text, (bar.open, bar.high, bar.low, bar.close))
-            row = [open_ms, *prices, plain(bar.volume), close_ms, self._quote_volume(bar)]
-        if finished:
-            self._bars[key] = row
-        return row
+    def _made_kline(self, open_ms: int, close_ms: int, until_ms: int, _revision: int) -> list[object] | None:
+        bar = self._market.bar(open_ms, until_ms)
+        if bar is None:
+            return None
+        prices = map(self._text, (bar.open, bar.high, bar.low, bar.close))
+        return [open_ms, *prices, plain(bar.volume), close_ms, self._quote_volume(bar)]
 
     def _newest(self, now_ms: int, limit: int) -> list[_Deal]:
-        self._forget_if_rewritten()
-        found: list[_Deal] = []
         newest = now_ms // _TRADE_GAP_MS
         # A gap of a candle file has no trades: look back ten times as far at most.
-        for slot in range(newest, newest - 10 * limit - 30, -1):
-            if slot not in self._deals:
-                self._deals[slot] = self._deal(slot)
-            deal = self._deals[slot]
-            if deal is not None and deal.at_ms <= now_ms:
-                found.append(deal)
-            if len(found) == limit:
-                break
-        return found
+        slots = range(newest, newest - 10 * limit - 30, -1)
+        deals = (self._deal(slot, self._market.past_revision) for slot in slots)
+        return list(islice((deal for deal in deals if deal is not None and deal.at_ms <= now_ms), limit))
 
-    def _deal(self, slot: int) -> _Deal | None:
+    def _made_deal(self, slot: int, _revision: int) -> _Deal | None:
         """One of the three deals of a minute: a third of its volume, at the bid or the ask of the time."""
         market = self._market
         at_ms = slot * _TRADE_GAP_MS + slot * 7_919 % _TRADE_GAP_MS
@@ -171,21 +156,11 @@ class MarketData:
         price = market.round_price(market.mid_price(at_ms) * (1 - half if buyer_is_maker else 1 + half))
         return _Deal(at_ms, price, quantity, buyer_is_maker)
 
-    def _forget_if_rewritten(self) -> None:
-        full = len(self._bars) + len(self._deals) > _KEPT
-        if full or self._past_revision != self._market.past_revision:
-            self._past_revision = self._market.past_revision
-            self._bars.clear()
-            self._deals.clear()
-
     def _quote_volume(self, bar: Bar) -> str:
-        return plain((bar.volume * _typical(bar)).quantize(self._market.rules.tick))
+        typical = (bar.open + bar.high + bar.low + bar.close) / 4
+        return plain((bar.volume * typical).quantize(self._market.rules.tick))
 
     def _text(self, price: Decimal) -> str:
         """Pad to the tick; a pinned price is shown exactly as it was given."""
         market = self._market
         return format(price, "f") if price == market.pinned else fixed(price, market.rules.price_decimals)
-
-
-def _typical(bar: Bar) -> Decimal:
-    return (bar.open + bar.high + bar.low + bar.close) / 4

@@ -4,15 +4,31 @@ import random
 from dataclasses import dataclass
 from decimal import Decimal
 
-from local.exchange.amounts import ZERO, plain
+from pydantic import Field
+
+from local.exchange.amounts import ZERO, Number, plain
 from local.exchange.clock import SECOND_MS
-from local.exchange.config import Row, Side
+from local.exchange.config import Row, Side, Values
 
 FINAL = frozenset({"FILLED", "CANCELED", "PARTIALLY_CANCELED"})
 # Steps of the real ids (snowflakes), so that these look and sort alike.
 _FIRST_ID = 593_000_000_000_000_000
 _ID_STEP = 4_194_304
 _ID_SUFFIX = "036"
+
+# The shapes in which an order is shown: that of GET order, openOrders and allOrders as seen live,
+LIVE = (
+    "symbol orderId orderListId clientOrderId price origQty executedQty cummulativeQuoteQty status stpMode"
+    " timeInForce type side stopPrice icebergQty time updateTime isWorking origQuoteOrderQty"
+)
+# the answer to POST order, in which nothing says what became of the order,
+ACKNOWLEDGED = "symbol orderId orderListId price origQty type side stpMode transactTime"
+# the answer to DELETE order, and an entry of that to DELETE openOrders, shorter as seen live.
+CANCELLED = (
+    "symbol origClientOrderId orderId orderListId clientOrderId price origQty executedQty cummulativeQuoteQty"
+    " status timeInForce type side"
+)
+BULK_CANCELLED = "symbol orderId type side price origQty executedQty cummulativeQuoteQty status"
 
 
 def whole_second(at_ms: int) -> int:
@@ -100,104 +116,54 @@ class Order:
     def is_open(self) -> bool:
         return self.status not in FINAL
 
-    def row(self) -> Row:
-        """The order object of GET order, openOrders and allOrders, in its live shape."""
-        return {
+    def row(self, names: str = LIVE) -> Row:
+        """The order as it stands now, in one of the shapes above."""
+        row = {
             "symbol": self.symbol,
             "orderId": self.order_id,
             "orderListId": -1,
             "clientOrderId": self.client_order_id,
-            **self._amounts(),
-            "stpMode": "",
-            "timeInForce": None,
-            "type": self.type,
-            "side": self.side,
-            "stopPrice": None,
-            "icebergQty": None,
-            "time": whole_second(self.created_ms),
-            "updateTime": whole_second(self.updated_ms),
-            # True whatever the status.
-            "isWorking": True,
-            "origQuoteOrderQty": plain(self.price * self.quantity),
-        }
-
-    def acknowledgement(self, *, with_client_id: bool) -> Row:
-        """The answer to POST order: nothing in it says what became of the order."""
-        return {
-            "symbol": self.symbol,
-            "orderId": self.order_id,
-            "orderListId": -1,
-            **({"clientOrderId": self.client_order_id} if with_client_id else {}),
-            "price": plain(self.price),
-            "origQty": plain(self.quantity),
-            "type": self.type,
-            "side": self.side,
-            "stpMode": "",
-            "transactTime": self.created_ms,
-        }
-
-    def cancel_row(self) -> Row:
-        """The answer to DELETE order, to be taken before the cancel: it shows the state of that time."""
-        return {
-            "symbol": self.symbol,
             "origClientOrderId": self.client_order_id,
-            "orderId": self.order_id,
-            "orderListId": -1,
-            "clientOrderId": self.client_order_id,
-            **self._amounts(),
-            "timeInForce": None,
-            "type": self.type,
-            "side": self.side,
-        }
-
-    def bulk_cancel_row(self) -> Row:
-        """One entry of the answer to DELETE openOrders, the shorter live shape."""
-        head = {"symbol": self.symbol, "orderId": self.order_id, "type": self.type, "side": self.side}
-        return head | self._amounts()
-
-    def _amounts(self) -> Row:
-        return {
             "price": plain(self.price),
             "origQty": plain(self.quantity),
             "executedQty": plain(self.executed),
             "cummulativeQuoteQty": plain(self.executed_quote),
+            "origQuoteOrderQty": plain(self.price * self.quantity),
             "status": self.status,
+            "type": self.type,
+            "side": self.side,
+            "stpMode": "",
+            "timeInForce": None,
+            "stopPrice": None,
+            "icebergQty": None,
+            "time": whole_second(self.created_ms),
+            "updateTime": whole_second(self.updated_ms),
+            "transactTime": self.created_ms,
+            # True whatever the status.
+            "isWorking": True,
         }
+        return {name: row[name] for name in names.split()}
 
 
-@dataclass(frozen=True, slots=True)
-class Fill:
-    """One execution; `visible_ms` is when myTrades begins to show it."""
+class Fill(Values):
+    """One execution, written as an entry of myTrades; `visible_ms` is when that begins to show it."""
 
     symbol: str
-    trade_id: str
-    order_id: str
-    client_order_id: str | None
-    price: Decimal
-    quantity: Decimal
-    quote_quantity: Decimal
-    commission: Decimal
-    commission_asset: str
-    time_ms: int
-    is_buyer: bool
-    is_maker: bool
-    visible_ms: int = 0
+    trade_id: str = Field(serialization_alias="id")
+    order_id: str = Field(serialization_alias="orderId")
+    order_list_id: int = Field(default=-1, serialization_alias="orderListId")
+    price: Number
+    quantity: Number = Field(serialization_alias="qty")
+    quote_quantity: Number = Field(serialization_alias="quoteQty")
+    commission: Number
+    commission_asset: str = Field(serialization_alias="commissionAsset")
+    time_ms: int = Field(serialization_alias="time")
+    is_buyer: bool = Field(serialization_alias="isBuyer")
+    is_maker: bool = Field(serialization_alias="isMaker")
+    is_best_match: bool = Field(default=True, serialization_alias="isBestMatch")
+    is_self_trade: bool = Field(default=False, serialization_alias="isSelfTrade")
+    client_order_id: str | None = Field(serialization_alias="clientOrderId")
+    visible_ms: int = Field(default=0, exclude=True)
 
     def row(self) -> Row:
-        return {
-            "symbol": self.symbol,
-            "id": self.trade_id,
-            "orderId": self.order_id,
-            "orderListId": -1,
-            "price": plain(self.price),
-            "qty": plain(self.quantity),
-            "quoteQty": plain(self.quote_quantity),
-            "commission": plain(self.commission),
-            "commissionAsset": self.commission_asset,
-            "time": self.time_ms,
-            "isBuyer": self.is_buyer,
-            "isMaker": self.is_maker,
-            "isBestMatch": True,
-            "isSelfTrade": False,
-            "clientOrderId": self.client_order_id,
-        }
+        return self.model_dump(by_alias=True)

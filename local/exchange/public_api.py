@@ -2,15 +2,15 @@
 
 from collections.abc import Callable
 
-from local.exchange.amounts import plain
 from local.exchange.config import MX_SYMBOL, QUOTE_ASSET, Row, Rules
 from local.exchange.endpoints import Call, endpoint
-from local.exchange.intervals import INTERVALS
+from local.exchange.intervals import WIDTHS_MS
 from local.exchange.market_data import MarketData
 from local.exchange.refusals import No, Refusal
 
 # Documented maximum 1000; in practice 500 rows come back.
 _MAX_KLINES = 500
+_NOT_SHOWN = {"true_quantity_scale", "market_orders_open", "api_open"}
 
 
 @endpoint("GET", "ping", 1)
@@ -85,7 +85,7 @@ def trades(call: Call) -> object:
 @endpoint("GET", "klines", 1)
 def klines(call: Call) -> object:
     data, interval = call.data(), call.required("interval")
-    if interval not in INTERVALS:
+    if interval not in WIDTHS_MS:
         raise Refusal(No.INVALID_INTERVAL)
     start, end, limit = call.time("startTime"), call.time("endTime"), call.limit(500, _MAX_KLINES)
     return data.klines(interval, call.now_ms, start, end, limit)
@@ -99,41 +99,19 @@ def _one_or_all(call: Call, make: Callable[[MarketData, int], Row]) -> object:
 
 def instrument_row(rules: Rules) -> Row:
     """The rules of a symbol under the exchange's names."""
-    shown = {
-        name: plain(value)
-        for name, value in (
-            ("quoteAmountPrecision", rules.quote_amount_precision),
-            ("baseSizePrecision", rules.base_size_precision),
-            ("maxQuoteAmount", rules.max_quote_amount),
-            ("makerCommission", rules.maker_commission),
-            ("takerCommission", rules.taker_commission),
-            ("quoteAmountPrecisionMarket", rules.quote_amount_precision_market),
-            ("maxQuoteAmountMarket", rules.max_quote_amount_market),
-        )
-    }
-    up, down = rules.bid_multiplier_up, rules.ask_multiplier_down
-    band = {"filterType": "PERCENT_PRICE_BY_SIDE"}
-    if up is not None and down is not None:
-        band |= {"bidMultiplierUp": plain(up), "askMultiplierDown": plain(down)}
+    shown = rules.model_dump(by_alias=True, exclude=_NOT_SHOWN)
+    band = {name: shown.pop(name) for name in ("bidMultiplierUp", "askMultiplierDown")}
     return {
         "symbol": rules.symbol,
-        "status": rules.status,
-        "baseAsset": rules.base_asset,
-        "baseAssetPrecision": rules.base_asset_precision,
+        **shown,
+        "orderTypes": list(rules.order_types),
+        "permissions": list(rules.permissions),
+        "fullName": rules.full_name or rules.base_asset,
         "quoteAsset": QUOTE_ASSET,
-        "quotePrecision": rules.quote_precision,
-        "quoteAssetPrecision": rules.quote_asset_precision,
         "baseCommissionPrecision": rules.base_asset_precision,
         "quoteCommissionPrecision": rules.quote_asset_precision,
-        "orderTypes": list(rules.order_types),
-        "isSpotTradingAllowed": rules.is_spot_trading_allowed,
         "isMarginTradingAllowed": False,
-        "permissions": list(rules.permissions),
-        "filters": [band] if len(band) > 1 else [],
-        **shown,
-        "fullName": rules.full_name or rules.base_asset,
-        "tradeSideType": rules.trade_side_type,
+        "filters": [] if None in band.values() else [{"filterType": "PERCENT_PRICE_BY_SIDE", **band}],
         "contractAddress": "",
         "conceptPlateIds": [],
-        "st": rules.st,
     }

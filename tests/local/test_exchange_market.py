@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from local.candles.formats import CandleFileError
-from local.exchange import BookShape, CandleReplay, DirectClient, Options, standing
+from local.exchange import BookShape, DirectClient, Options, standing
 from local.exchange.candles import CandleSeries
 from local.exchange.price_path import RandomWalk
 
@@ -88,7 +88,7 @@ def test_a_candle_path_visits_open_low_high_and_close_of_a_rising_candle(tmp_pat
 def test_in_a_gap_the_last_price_stays_the_book_thins_and_no_kline_is_made(tmp_path: Path) -> None:
     before, after = ("0,1,1,1,1,90", "60000,1,1.5,1,1.5,90"), ("240000,2,2,2,2,90", "300000,2,2,2,2,9")
     file = candle_file(tmp_path, *before, *after)
-    client, clock = standing(MIDNIGHT + MINUTE, candles=CandleReplay(file))
+    client, clock = standing(MIDNIGHT + MINUTE, candles=file)
     busy = client.exchange.venue.markets["QRLUSDT"].book(clock.now_ms())
     clock.set(MIDNIGHT + 3 * MINUTE)
     assert price_of(client) == "1.500000"
@@ -103,7 +103,7 @@ def test_in_a_gap_the_last_price_stays_the_book_thins_and_no_kline_is_made(tmp_p
 
 def test_after_the_last_candle_the_price_stays(tmp_path: Path) -> None:
     file = candle_file(tmp_path, "0,1,1,1,1,1", "60000,1,3,1,3,1")
-    client, _ = standing(MIDNIGHT + DAY - 1, candles=CandleReplay(file))
+    client, _ = standing(MIDNIGHT + DAY - 1, candles=file)
     assert price_of(client) == "3.000000"
 
 
@@ -119,7 +119,7 @@ def test_a_candle_series_scaled_to_a_start_price_keeps_returns_and_traded_value(
 
 def test_a_candle_series_can_start_in_its_middle_so_that_the_rest_is_history(tmp_path: Path) -> None:
     file = candle_file(tmp_path, "0,1,1,1,1,1", "60000,2,2,2,2,1", "120000,3,3,3,3,1")
-    client, _ = standing(MIDNIGHT, candles=CandleReplay(file, from_ms=ORIGIN + 120_000))
+    client, _ = standing(MIDNIGHT, candles=file, candles_from_ms=ORIGIN + 120_000)
     rows: Any = client.public("klines", symbol="QRLUSDT", interval="1m").json()
     assert [(row[0] - MIDNIGHT, row[1]) for row in rows] == [
         (-2 * MINUTE, "1.000000"),
@@ -361,6 +361,6 @@ def test_exchange_info_lists_all_one_or_several_symbols() -> None:
 
 def test_a_start_between_two_candles_leaves_them_on_the_grid_of_klines(tmp_path: Path) -> None:
     file = candle_file(tmp_path, "0,1,1,1,1,1", "60000,2,2,2,2,1")
-    client, _ = standing(MIDNIGHT + 30_500, start_ms=MIDNIGHT + 30_500, candles=CandleReplay(file))
+    client, _ = standing(MIDNIGHT + 30_500, start_ms=MIDNIGHT + 30_500, candles=file)
     rows: Any = client.public("klines", symbol="QRLUSDT", interval="1m").json()
     assert [(row[0] - MIDNIGHT, row[1]) for row in rows] == [(0, "1.000000")]

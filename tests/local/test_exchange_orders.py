@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from local.exchange import BookShape, CandleReplay, DirectClient, Fees, ManualClock, Options, standing
+from local.exchange import BookShape, DirectClient, Fees, ManualClock, Options, standing
 
 NOON = 1_772_366_400_000
 MINUTE = 60_000
@@ -239,7 +239,7 @@ def test_a_resting_order_is_reached_by_the_wick_of_a_candle(tmp_path: Path) -> N
         "open_time_ms,open,high,low,close,volume\n"
         "1640995200000,0.02,0.02,0.02,0.02,9\n1640995260000,0.02,0.0201,0.019,0.0201,9\n"
     )
-    client, clock = standing(NOON, start_ms=NOON, candles=CandleReplay(file), book=DEEP)
+    client, clock = standing(NOON, start_ms=NOON, candles=file, book=DEEP)
     acks = [place(client, "BUY", "LIMIT", "100", price) for price in ("0.0192", "0.019")]
     clock.advance(MINUTE - 1)
     assert [order(client, ack)["status"] for ack in acks] == ["NEW", "NEW"]

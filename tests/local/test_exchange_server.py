@@ -22,7 +22,6 @@ from local.exchange import (
     ManualClock,
     RateLimit,
     Response,
-    Rules,
     SimulatedExchange,
     serve,
     standing,
@@ -378,7 +377,6 @@ def test_another_symbol_can_be_traded_in_place_of_qrl() -> None:
         ({"symbol": "QRLBTC"}, "only pairs against USDT"),
         ({"symbol": "MXUSDT"}, "always there"),
         ({"start_price": Decimal(0)}, "must be positive"),
-        ({"rules": Rules(base_asset="BTC")}, "rules are of BTCUSDT"),
     ],
 )
 def test_a_configuration_that_contradicts_itself_is_refused(config: dict[str, Any], reason: str) -> None:

@@ -13,7 +13,7 @@ from local.candles import command, download
 from local.candles.files import read
 from local.candles.formats import CandleFileError
 from local.clock import SimulatedClock
-from local.exchange import CandleReplay, ExchangeConfig, ManualClock, RateLimit, SimulatedExchange, serve
+from local.exchange import ExchangeConfig, ManualClock, RateLimit, SimulatedExchange, serve
 
 NOW = datetime(2026, 3, 1, 12, 7, tzinfo=UTC)
 QUARTER = timedelta(minutes=15)
@@ -88,8 +88,7 @@ def test_gaps_of_the_exchange_stay_gaps_and_no_page_is_asked_before_the_listing(
     minutes = [n for n in range(0, 4320, 15) if not 600 <= n < 900]
     rows = "".join(f"{begin + n * 60_000},0.02,0.02,0.02,0.02,5\n" for n in minutes)
     source.write_text("open_time_ms,open,high,low,close,volume\n" + rows)
-    replay = CandleReplay(source, begin)
-    with exchange(candles=replay, start_ms=begin) as (url, clock):
+    with exchange(candles=source, candles_from_ms=begin, start_ms=begin) as (url, clock):
         assert fetched(url, path, clock) == 1
     candles = read(path)
     assert (len(candles), candles.gaps, candles.missing) == (len(minutes), 1, 20)
