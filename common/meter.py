@@ -4,11 +4,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """An answer: parsed (fractions as Decimal), and its own text to be kept unaltered."""
 
     endpoint: str

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from common.clock import Clock, Deadline
 from common.config import Settings
@@ -29,16 +30,16 @@ if TYPE_CHECKING:
 
 NO_KEYS = "API keys not configured"
 NOT_YET = "Nothing stored yet"
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How a run ended: `body` goes into the answer beside the envelope, `logged` into job.finished."""
 
     status: str = "success"
-    body: Mapping[str, Any] = field(default_factory=dict)
+    body: Mapping[str, Any] = NOTHING
     reason: str | None = None
-    logged: Mapping[str, Any] = field(default_factory=dict)
+    logged: Mapping[str, Any] = NOTHING
     http_status: int = 200
 
 
@@ -110,8 +111,7 @@ class Run:
             self.stages[name] = round((self.clock.monotonic() - start) * 1000)
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(NamedTuple):
     """A GET: what may be read, and the query."""
 
     settings: Settings
@@ -137,8 +137,7 @@ class View:
         return None if found[name] is None else {each: shown(value) for each, value in found.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """A job's name and task, the scope its lease covers, what it runs and shows.
 
     `reads` are the parts of the state it reads first, `writes` the containers it writes to (store/state.py).

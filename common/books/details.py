@@ -3,10 +3,10 @@
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from common.decimals import exact
 from common.domain.instrument import Instrument
@@ -27,8 +27,7 @@ NOT_YET_TOLD = timedelta(minutes=5)
 """How long the candle of a minute may be missing before there is none."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Stretch:
+class _Stretch(NamedTuple):
     """Minutes of one asset's price, from the first to the last."""
 
     asset: str
@@ -75,7 +74,7 @@ def _stretches(fills: Iterable[Fill]) -> list[_Stretch]:
     for asset, minute in sorted({(fill.fee_asset, _minute(fill)) for fill in fills}):
         last = stretches[-1] if stretches else None
         if last and last.asset == asset and minute - last.first < STRETCH * MINUTE:
-            stretches[-1] = replace(last, last=minute)
+            stretches[-1] = last._replace(last=minute)
         else:
             stretches.append(_Stretch(asset, minute, minute))
     return sorted(stretches, key=lambda stretch: stretch.first)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import NamedTuple
 
 from common.decimals import ZERO, exact, quotient
 from common.domain.ledger.ledger import MEMORY, WINDOW, Gap, Ledger, windows
@@ -24,8 +25,7 @@ _SECOND, _MILLISECOND = timedelta(seconds=1), timedelta(milliseconds=1)
 Page = Answer[FillPage]
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+class History(NamedTuple):
     """What was read: fills, odd rows, rows left out, the replies beyond the wave, and stretches that are lost.
 
     `looked_back` says that the last two days were read again; `anew` that the ledger's place lies in the future.
@@ -58,8 +58,7 @@ class _Found:
         self.left_out += page.left_out
 
 
-@dataclass(frozen=True, slots=True)
-class FillReader:
+class FillReader(NamedTuple):
     """Asks for all fills since the ledger's place: its calls go out in the run's wave."""
 
     exchange: Mexc
@@ -149,7 +148,7 @@ class FillReader:
         if second in found.crowded:
             return
         found.crowded.add(second)
-        found.add(replace(page, fills=()))
+        found.add(page._replace(fills=()))
         start, end = max(second - WINDOW + timedelta(days=1), self.now - WINDOW), second + _SECOND
         orders: dict[str, Order] = {}
         if start < end:

@@ -1,9 +1,10 @@
 """The books as values, and what news makes of them: no I/O, the same for every job that reads fills."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 from common.decimals import ZERO, exact
 from common.domain.instrument import Instrument
@@ -19,8 +20,7 @@ from common.domain.performance.track import Track, without
 from common.domain.portfolio import Holdings
 
 
-@dataclass(frozen=True, slots=True)
-class Books:
+class Books(NamedTuple):
     """The ledger, the lots of what it has sealed, the inception, the attribution's track, and odd fills.
 
     Nothing but the last before the first run.
@@ -30,7 +30,7 @@ class Books:
     lots: FifoView | None = None
     inception: Inception | None = None
     track: Track | None = None
-    quarantine: Quarantine = field(default_factory=Quarantine)
+    quarantine: Quarantine = Quarantine()
 
     @property
     def tail(self) -> tuple[Fill, ...]:
@@ -38,8 +38,7 @@ class Books:
         return self.ledger.tail if self.ledger else ()
 
 
-@dataclass(frozen=True, slots=True)
-class News:
+class News(NamedTuple):
     """What was read: `fills` are new, or told better than in the tail; `odd` rows cannot be booked.
 
     `known` are all fills that are stored and `flows` all flows, read where something has to be folded anew.
@@ -55,8 +54,7 @@ class News:
     flows: tuple[Flow, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Sight:
+class Sight(NamedTuple):
     """The account and the price that the books are held against; `mid_price` is the last price without a book."""
 
     holdings: Holdings
@@ -69,8 +67,7 @@ class Sight:
         return cls(holdings, mark_price, book.mid_price if book and sound else mark_price)
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(NamedTuple):
     """Whose books they are: the pair, the exchange's address, and the target weight."""
 
     instrument: Instrument
@@ -78,8 +75,7 @@ class Terms:
     weight: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class Folded:
+class Folded(NamedTuple):
     """The books after the news, and what of it is to be recorded.
 
     `sight` has its balances stamped by `decided`; `settled` says that lots were sealed. `confirmed` is a flow that
@@ -121,7 +117,7 @@ def fold(books: Books, news: News, sight: Sight, terms: Terms) -> Folded:
     ledger = absorbed.ledger
     if books.ledger is not None:
         holdings = decided(holdings, ledger, ledger.tail, instrument)
-    sight = replace(sight, holdings=holdings)
+    sight = sight._replace(holdings=holdings)
     lots = FifoView() if absorbed.anew or books.lots is None else books.lots
     lots = lots.fold(absorbed.settled, instrument)
     inception = books.inception

@@ -1,8 +1,8 @@
 """Bringing the books up to date: gather, fold, queue (contract.md §2.3, §5, §13)."""
 
 import logging
-from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from common.books.fills import History
 from common.books.fold import Books, Folded, News, Sight, Terms, fold, is_whole
@@ -25,8 +25,7 @@ log = logging.getLogger(__name__)
 NO_COST = "No position or cost data"
 
 
-@dataclass(frozen=True, slots=True)
-class Update:
+class Update(NamedTuple):
     """The books after an update, what they were held against and say, new fills, and the cost answer's data.
 
     `data` is None where nothing was ever traded and nothing was held when the ledger began.

@@ -13,10 +13,9 @@ import json
 import re
 from base64 import urlsafe_b64decode
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from threading import Lock
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import requests
 
@@ -46,8 +45,7 @@ class Headers(Protocol):
     def get(self, name: str, /) -> str | None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """`auth` is OIDC or X-CloudScheduler; `email` is None for a caller known by the header alone."""
 
     auth: str

@@ -4,10 +4,9 @@ Reads answer the exchange's reply together with its domain value, so that what i
 kept in Redis are the same answer.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from common.clock import Deadline, milliseconds
@@ -31,8 +30,7 @@ FILLS_PAGE = 100
 """Most fills in one answer of myTrades."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer(Generic[T]):
+class Answer(NamedTuple, Generic[T]):
     value: T
     reply: Reply
 

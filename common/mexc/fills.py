@@ -6,9 +6,8 @@ such a row is told apart, as it came.
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -23,8 +22,7 @@ from common.errors import UnreadablePayload
 from common.mexc.payloads import WireFill
 
 
-@dataclass(frozen=True, slots=True)
-class FillPage:
+class FillPage(NamedTuple):
     """One answer: its fills, the rows that cannot be booked, why others were left out, and how many rows it had."""
 
     fills: tuple[Fill, ...]

@@ -9,11 +9,10 @@ else) is left out and named in the log when it cannot be read.
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -123,8 +122,7 @@ def _same_symbol(endpoint: str, asked: str, answered: str) -> None:
         raise UnreadablePayload(f"{endpoint}: asked for {asked}, answered for {answered:.20}")
 
 
-@dataclass(frozen=True, slots=True)
-class Ticker:
+class Ticker(NamedTuple):
     """The 24 h statistics; `change_fraction` is what MEXC calls percent. What it did not send is None."""
 
     last_price: Decimal
@@ -140,8 +138,7 @@ class Ticker:
     ask_price: Decimal | None
 
 
-@dataclass(frozen=True, slots=True)
-class Deal:
+class Deal(NamedTuple):
     """A public trade."""
 
     price: Decimal
@@ -150,8 +147,7 @@ class Deal:
     buyer_is_maker: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Candle:
+class Candle(NamedTuple):
     """`closes_at` is `opens_at` + interval exactly; the last row of an answer is still open."""
 
     opens_at: datetime

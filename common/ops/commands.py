@@ -6,9 +6,8 @@ account's lease (`restore`).
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 from common.domain.decision.live_gate import Confirmation, Shape, differences
 from common.domain.decision.pause import Pause
@@ -24,8 +23,7 @@ TEXT_LIMIT = 500
 """Characters of a reason that are kept."""
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """`act` raises BadRequest before it queues anything; `told` are the fields that the journal keeps."""
 
     act: Callable[[Given], Mapping[str, Any] | Job]

@@ -2,12 +2,11 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from common.config import Settings
 from common.decimals import ZERO, quotient
@@ -41,8 +40,7 @@ LIMITS = ("CORE_HOLDING", "ORDER_COOLDOWN_SECONDS", "USDT_RESERVE")
 """What limits orders beside MAX_* and MIN_*."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """One thing looked at; `ok` is None where only a person can tell."""
 
     name: str

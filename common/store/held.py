@@ -1,12 +1,10 @@
 """What stands under a key as it stands, piece by piece, whatever it is."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """`name` is the field of a hash, else a number; `score` a sorted set's."""
 
     name: str
@@ -14,8 +12,7 @@ class Piece:
     score: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(NamedTuple):
     """What stands under a key: its Redis type, and its pieces."""
 
     key: str

@@ -4,11 +4,10 @@ A string is one piece, a hash has one for each field, a list or sorted set one f
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from common.decimal_json import from_redis, written
 from common.errors import StoreCorrupt
@@ -22,8 +21,7 @@ SHOWN = 20
 """Pieces that are shown, at most, and so many hundred characters of each."""
 
 
-@dataclass(frozen=True, slots=True)
-class Damage:
+class Damage(NamedTuple):
     """What cannot be read: some pieces by their fault, or with `whole` the key as it is."""
 
     held: Held

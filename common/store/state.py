@@ -10,7 +10,7 @@ What understands a part is imported where it is read: a job that keeps no books 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from common.decimal_json import from_redis
 from common.domain.instrument import Instrument
@@ -106,8 +106,7 @@ class State:
             raise self.faults.get(name) or AttributeError(f"this job does not read {name}")
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """One part of the state: the command and key that read it, and what makes a value of the answer."""
 
     command: str

@@ -7,9 +7,8 @@ three round trips, whatever is stored.
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import redis
 
@@ -34,8 +33,7 @@ A GET answers a document, a list or range of documents; a hash its fields as tex
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(NamedTuple):
     """What the first trip found: `answer` is that of a finished run of the same slot.
 
     `token` is that of the run that holds the lease. `expires` is when it runs out, by the monotonic clock, if this

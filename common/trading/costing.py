@@ -2,9 +2,10 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import NamedTuple
 
 from common.clock import milliseconds
 from common.decimal_json import from_redis
@@ -44,8 +45,7 @@ FRESH = timedelta(days=2)
 """How long ago the last day may have closed for its trend to count."""
 
 
-@dataclass(frozen=True, slots=True)
-class InForce:
+class InForce(NamedTuple):
     """The policy to plan by, what trading costs, and the trend in words (None: the filter is off)."""
 
     policy: Policy

@@ -7,8 +7,9 @@ the exchange is asked for all of them, and those that the journal does not know 
 """
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
+from typing import NamedTuple
 
 from common.domain.orders.journal import Continuity
 from common.domain.orders.order import Order, is_ours
@@ -21,8 +22,7 @@ LOOKED_BACK = timedelta(days=6)
 _AHEAD = timedelta(seconds=15)
 
 
-@dataclass(frozen=True, slots=True)
-class Aftermath:
+class Aftermath(NamedTuple):
     """`doubt` is why nothing may be sent yet, None otherwise; `orders` are all of ours, once they can be told.
 
     `searched` is to be stored with what was made of them: an order that was told and not taken back is lost.

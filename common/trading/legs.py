@@ -5,8 +5,7 @@ A leg that fails is dropped with all it queued, and the other goes on (contract.
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from common.books import update
 from common.books.fills import FillReader
@@ -25,8 +24,7 @@ log = logging.getLogger(__name__)
 COST_FAILED = Hold("Stale data: the cost update of this run failed", Cause.STALE)
 
 
-@dataclass(frozen=True, slots=True)
-class Leg(Generic[T]):
+class Leg(NamedTuple, Generic[T]):
     """One leg: what it made, or the error that ended it; and how long it took."""
 
     result: T | None
@@ -34,8 +32,7 @@ class Leg(Generic[T]):
     duration_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Inputs:
+class Inputs(NamedTuple):
     """What both legs share: one snapshot of the exchange, and what earlier runs left."""
 
     books: Books

@@ -2,8 +2,9 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
+from typing import NamedTuple
 
 from common.decimals import ZERO, tidy
 from common.domain.decision.guards import Facts
@@ -28,8 +29,7 @@ from common.trading.snapshot import Decided, Snapshot
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
+class Planned(NamedTuple):
     """The plan, and the document of it that is stored and answered."""
 
     plan: Plan

@@ -6,9 +6,8 @@ each kind the newest thousand raw answers are kept: older plans cannot be made a
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from common.decimal_json import to_redis
 from common.domain.decision.plan import plan
@@ -30,8 +29,7 @@ Answers = Mapping[str, Mapping[str, Sequence[Told]]]
 """By endpoint and run, in the order of their numbers."""
 
 
-@dataclass(frozen=True, slots=True)
-class Replayed:
+class Replayed(NamedTuple):
     """`compared` plans were made again, `reproduced` of them to the byte; `different` are the slots of the others.
 
     `older` plans have no inputs or raw answers any more.

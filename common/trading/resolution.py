@@ -6,10 +6,10 @@ unresolved nothing is sent. Orders of ours that Redis forgot show in their fills
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
+from typing import NamedTuple
 
 from common.decimals import ZERO
 from common.domain.orders.journal import IntentState, JournalEntry
@@ -37,8 +37,7 @@ TOLD_FOR = timedelta(days=6)
 """The exchange tells orders of the last seven days: of what is older, not being known says nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
+class Resolved(NamedTuple):
     """The open intents after asking the exchange; `unresolved` is why nothing may be sent, None if all are."""
 
     entries: tuple[JournalEntry, ...]

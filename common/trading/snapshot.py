@@ -2,10 +2,10 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from common.domain.instrument import TradingRules
 from common.domain.order_book import OrderBook
@@ -20,8 +20,7 @@ from common.store.codec import to_document
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """What one plan rests on, all read in one wave; `book` and `open_orders` are None when unreadable."""
 
     holdings: Holdings
@@ -41,8 +40,7 @@ class Snapshot:
         return Decided(book.mid_price, self.mark_price, min(self.price_as_of, self.book_as_of or self.price_as_of))
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
+class Decided(NamedTuple):
     """`last_price` is None where it is the price itself; with two prices `as_of` is the older one's."""
 
     mark_price: Decimal

@@ -1,7 +1,8 @@
 """A plan carried out, as the mode allows; then its fills into the books and the balances read again."""
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from common.books.account import store_account
 from common.books.fold import Books, Sight
@@ -23,8 +24,7 @@ from common.trading.snapshot import Snapshot
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Traded:
+class Traded(NamedTuple):
     """The report of the order, None when there was none; and the books after its fills, None when it had none."""
 
     report: Document | None = None

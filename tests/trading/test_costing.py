@@ -1,7 +1,6 @@
 """The policy in force, over the rebalance job: what is measured, derived, filtered and told (contract.md §11)."""
 
 import json
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -191,7 +190,7 @@ def test_the_age_limit_holds_for_both_prices() -> None:
     seen = Snapshot(holdings("1000", "2000"), True, d("2.05"), NOON, rules(), deep, (), old)
     assert seen.decided_on(mid=True) == Decided(d(2), d("2.05"), old)
     assert seen.decided_on(mid=False) == Decided(d("2.05"), None, NOON)
-    assert replace(seen, price_as_of=old, book_as_of=NOON).decided_on(mid=True).as_of == old
+    assert seen._replace(price_as_of=old, book_as_of=NOON).decided_on(mid=True).as_of == old
 
 
 def test_where_no_mid_can_be_read_the_last_price_decides(bench: Desk) -> None:
@@ -248,7 +247,7 @@ def test_an_open_candle_that_counted_would_be_noticed(bench: Desk) -> None:
     """Planted: every candle passes for closed."""
 
     def closed(payload: Any) -> list[Any]:
-        return [replace(candle, closes_at=min(candle.closes_at, NOON)) for candle in read_klines(payload)]
+        return [candle._replace(closes_at=min(candle.closes_at, NOON)) for candle in read_klines(payload)]
 
     with patch.object(costing, "read_klines", closed), pytest.raises(AssertionError):
         test_a_candle_that_is_still_open_never_counts(bench)
