@@ -5,7 +5,7 @@ import sys
 import threading
 from decimal import Decimal
 
-from local.exchange import ExchangeConfig, RateLimit, Rules, SimulatedExchange, serve
+from local.exchange import ExchangeConfig, ExchangeServer, RateLimit, Rules, SimulatedExchange
 from local.exchange.clock import DAY_MS
 from local.exchange.market import Market
 from local.exchange.market_data import MarketData
@@ -29,7 +29,7 @@ def with_symbols(symbols: list[str]) -> SimulatedExchange:
 def main() -> None:
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    with serve(with_symbols(sys.argv[1:])) as handle:
+    with ExchangeServer(with_symbols(sys.argv[1:])) as handle:
         print(f"listening on {handle.url}", flush=True)
         stop.wait()
 

@@ -15,14 +15,8 @@ import requests
 from requests.adapters import BaseAdapter
 from urllib3 import HTTPResponse
 
-from local.exchange import (
-    ConnectionDropped,
-    DirectClient,
-    ExchangeConfig,
-    RateLimit,
-    SimulatedExchange,
-    serve,
-)
+from local.exchange import ConnectionDropped, ExchangeConfig, ExchangeServer, RateLimit, SimulatedExchange
+from tests.exchange_client import DirectClient
 
 NOON = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
 
@@ -141,10 +135,10 @@ class Market:
         self._clock = clock
         limit = RateLimit(weight=None)
         self.exchange = SimulatedExchange(
-            ExchangeConfig(rate_limit=limit, **config), clock=self, sleep=lambda ms: clock.move(ms / 1000)
+            ExchangeConfig(rate_limit=limit, **config), clock=self.now_ms, sleep=lambda ms: clock.move(ms / 1000)
         )
         self._client = DirectClient(self.exchange)
-        self._server = serve(self.exchange)
+        self._server = ExchangeServer(self.exchange)
         self.env = {
             "MEXC_BASE_URL": self._server.url,
             "MEXC_API_KEY": self._client.api_key,

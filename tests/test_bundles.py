@@ -17,7 +17,7 @@ import pytest
 import redis
 import requests
 
-from local.exchange import ExchangeConfig, RateLimit, ServerHandle, SimulatedExchange, serve
+from local.exchange import ExchangeConfig, ExchangeServer, RateLimit, SimulatedExchange
 from local.redis_server import redis_for_run
 from tests.conftest import FUNCTIONS, ROOT
 
@@ -85,10 +85,10 @@ def stage(job: str, folder: Path) -> "subprocess.CompletedProcess[str]":
 
 
 @pytest.fixture(scope="module")
-def exchange() -> Iterator[ServerHandle]:
+def exchange() -> Iterator[ExchangeServer]:
     """The simulated exchange in real time, and fast enough for anybody."""
     config = ExchangeConfig(rate_limit=RateLimit(weight=None))
-    with serve(SimulatedExchange(config)) as handle:
+    with ExchangeServer(SimulatedExchange(config)) as handle:
         yield handle
 
 
@@ -99,7 +99,7 @@ def redis_url() -> Iterator[str]:
 
 
 @pytest.fixture
-def env(exchange: ServerHandle, redis_url: str) -> dict[str, str]:
+def env(exchange: ExchangeServer, redis_url: str) -> dict[str, str]:
     """What every function needs to know; its Redis is empty."""
     with redis.Redis.from_url(redis_url) as client:
         client.flushall()

@@ -14,7 +14,7 @@ from typing import Any
 from local.exchange.amounts import read_plain
 from local.exchange.config import BookShape, ExchangeConfig, RateLimit
 from local.exchange.exchange import SimulatedExchange
-from local.exchange.server import serve
+from local.exchange.server import ExchangeServer
 
 _ENDS = (signal.SIGINT, signal.SIGTERM)
 
@@ -32,12 +32,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             exchange.set_clock(options.start, frozen=options.frozen)
         # Waited for in this thread, blocked in all: a handler may not run at all while a lock is waited for.
         signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
-        handle = serve(exchange, options.port)
+        server = ExchangeServer(exchange, options.port)
     except (OSError, ValueError) as error:
         print(f"cannot start: {error}", file=sys.stderr)
         return 2
-    with handle:
-        print(f"listening on {handle.url}{' resumed' if kept else ''}", flush=True)
+    with server:
+        print(f"listening on {server.url}{' resumed' if kept else ''}", flush=True)
         signal.sigwait(_ENDS)
     if options.state:
         _keep(options.state, exchange)

@@ -5,10 +5,9 @@ The order in which the real exchange checks these is unknown; this one goes from
 
 import hashlib
 import hmac
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import quote, unquote_plus
+from urllib.parse import parse_qsl, quote, unquote_plus
 
 from local.exchange.clock import SECOND_MS
 from local.exchange.config import ExchangeConfig, RateLimit
@@ -33,11 +32,8 @@ class Request:
 
     def params(self) -> dict[str, str]:
         """The parameters; the first of a repeated name counts, and the query beats the body."""
-        params: dict[str, str] = {}
-        for part in (self.query, self.body):
-            for name, value in _pairs(part):
-                params.setdefault(unquote_plus(name), unquote_plus(value))
-        return params
+        pairs = [parse_qsl(part.decode("latin-1"), keep_blank_values=True) for part in (self.query, self.body)]
+        return dict(reversed(pairs[0] + pairs[1]))
 
 
 def sign(secret: str, query: bytes, body: bytes = b"") -> str:
@@ -46,14 +42,9 @@ def sign(secret: str, query: bytes, body: bytes = b"") -> str:
 
 
 def check(
-    config: ExchangeConfig,
-    granted: frozenset[str],
-    permission: str,
-    request: Request,
-    params: Mapping[str, str],
-    now_ms: int,
+    config: ExchangeConfig, request: Request, params: Mapping[str, str], now_ms: int, *, permitted: bool
 ) -> None:
-    """Check a signed request; `granted` are the key's permissions. Raises Refusal."""
+    """Check a signed request; `permitted` tells whether the key has the permission for it. Raises Refusal."""
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type != "application/json":
         raise Refusal(No.BAD_CONTENT_TYPE)
@@ -66,9 +57,8 @@ def check(
     timestamp = _integer(params, "timestamp")
     if timestamp is None:
         raise Refusal(No.MISSING, "timestamp")
-    window = _integer(params, "recvWindow")
-    if window is None:
-        window = DEFAULT_WINDOW_MS
+    asked = _integer(params, "recvWindow")
+    window = DEFAULT_WINDOW_MS if asked is None else asked
     if key != config.api_key:
         raise Refusal(No.API_KEY_INVALID)
     if config.key_addresses is not None and request.client not in config.key_addresses:
@@ -84,7 +74,7 @@ def check(
         raise Refusal(No.BAD_SIGNATURE)
     if not (timestamp < now_ms + MAX_AHEAD_MS and now_ms - timestamp <= window):
         raise Refusal(No.OUTSIDE_WINDOW)
-    if permission not in granted:
+    if not permitted:
         raise Refusal(No.NO_PERMISSION)
 
 
@@ -97,28 +87,20 @@ def _integer(params: Mapping[str, str], name: str) -> int | None:
     return int(text)
 
 
-def _pairs(part: bytes) -> list[tuple[str, str]]:
-    pairs = (item.partition("=") for item in part.decode("latin-1").split("&"))
-    return [(name, value) for name, _, value in pairs if name]
-
-
 def _without_signature(part: bytes) -> bytes:
-    if b"signature=" not in part:
-        return part
     return b"&".join(item for item in part.split(b"&") if not item.startswith(b"signature="))
 
 
 def _is_canonical(part: bytes) -> bool:
-    return all(quote(unquote_plus(value), safe="-_.~") == value for _, value in _pairs(part))
+    values = (item.partition("=")[2] for item in part.decode("latin-1").split("&"))
+    return all(quote(unquote_plus(value), safe="-_.~") == value for value in values)
 
 
 @dataclass(slots=True)
 class _Usage:
-    spent: deque[tuple[int, int]] = field(default_factory=deque)
-    weight: int = 0
+    spent: list[tuple[int, int]] = field(default_factory=list)  # when, and the weight
     blocked_until_ms: int = 0
     refused: int = 0
-    banned: bool = False
 
 
 class RateLimiter:
@@ -141,22 +123,15 @@ class RateLimiter:
         if limit.weight is None:
             return
         usage = self._usage.setdefault((client, endpoint if limit.per_endpoint else ""), _Usage())
-        if now_ms < usage.blocked_until_ms:
-            self._insist(usage, now_ms)
-        usage.banned, usage.refused = False, 0
-        while usage.spent and usage.spent[0][0] <= now_ms - limit.window_ms:
-            usage.weight -= usage.spent.popleft()[1]
-        if usage.weight + weight > limit.weight:
+        if now_ms >= usage.blocked_until_ms:
+            usage.refused = 0
+            usage.spent = [(at_ms, spent) for at_ms, spent in usage.spent if at_ms > now_ms - limit.window_ms]
+            if sum(spent for _, spent in usage.spent) + weight <= limit.weight:
+                usage.spent.append((now_ms, weight))
+                return
             usage.blocked_until_ms = now_ms + limit.retry_after_s * SECOND_MS
-            usage.refused = 1
-            raise TooManyRequests(limit.retry_after_s, banned=False)
-        usage.spent.append((now_ms, weight))
-        usage.weight += weight
-
-    def _insist(self, usage: _Usage, now_ms: int) -> None:
         usage.refused += 1
-        if not usage.banned and usage.refused > self.limit.patience:
-            usage.banned = True
-            usage.blocked_until_ms = now_ms + self.limit.ban_s * SECOND_MS
+        if usage.refused == limit.patience + 1:
+            usage.blocked_until_ms = now_ms + limit.ban_s * SECOND_MS
         seconds = -(-(usage.blocked_until_ms - now_ms) // SECOND_MS)
-        raise TooManyRequests(seconds, banned=usage.banned)
+        raise TooManyRequests(seconds, banned=usage.refused > limit.patience)

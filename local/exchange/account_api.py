@@ -1,11 +1,18 @@
-"""The signed endpoints: account, fees, orders and history."""
+"""The signed endpoints: account, fees, orders and history, with the exchange's short memory and odd windows."""
 
-from local.exchange import checks, history
+import random
+
+from local.exchange import checks
 from local.exchange.answers import number
+from local.exchange.clock import DAY_MS
 from local.exchange.config import MX_SYMBOL, Row
 from local.exchange.endpoints import READ_ACCOUNT, READ_ORDERS, TRADE, Call, endpoint
 from local.exchange.orders import ACKNOWLEDGED, BULK_CANCELLED, CANCELLED, Order
 from local.exchange.refusals import No, Refusal
+
+_WEEK_MS = 7 * DAY_MS
+_MONTH_MS = 30 * DAY_MS
+_MAX_TRADES = 100
 
 
 @endpoint("GET", "account", 10, READ_ACCOUNT)
@@ -20,7 +27,7 @@ def account(call: Call) -> object:
         "absent": {},
     }
     return {
-        **styles[call.venue.options.commission_fields],
+        **styles[engine.options.commission_fields],
         "canTrade": engine.account.can_trade,
         "canWithdraw": True,
         "canDeposit": True,
@@ -49,43 +56,63 @@ def self_symbols(call: Call) -> object:
 
 @endpoint("GET", "myTrades", 10, READ_ACCOUNT)
 def my_trades(call: Call) -> object:
-    symbol, order_id, start, end = call.symbol(), call.text("orderId"), call.time("startTime"), call.time("endTime")
-    limit, ordering = call.limit(history.MAX_TRADES, history.MAX_TRADES), call.venue.options.trades_order
-    fills = call.venue.engine.fills
-    found = history.my_trades(fills, symbol, order_id, start, end, limit, call.now_ms, ordering)
+    """Fills in a window, at most 100.
+
+    The memory is a month. A window that begins more than seven days ago and is longer than seven days gives
+    nothing at all. Without a start the last seven days before the end are meant. More than the limit: the
+    newest are kept, or the oldest when these come first. A larger limit is cut without a word.
+    """
+    symbol, order_id, now_ms = call.symbol(), call.text("orderId"), call.now_ms
+    start, end = call.window(_WEEK_MS)
+    limit, ordering = call.limit(_MAX_TRADES, _MAX_TRADES), call.venue.engine.options.trades_order
+    if start < now_ms - _WEEK_MS and end - start > _WEEK_MS:
+        return []
+    found = [
+        fill
+        for fill in call.venue.engine.fills
+        if fill.symbol == symbol
+        and max(start, now_ms - _MONTH_MS) <= fill.time_ms <= end
+        and now_ms >= fill.visible_ms
+        and order_id in (None, fill.order_id)
+    ]
+    # Stable, so that fills of one second keep the order in which they happened (or its mirror image).
+    found.sort(key=lambda fill: fill.time_ms)
+    if ordering != "oldest":
+        found.reverse()
+    found = found[:limit]
+    if ordering == "shuffled":
+        random.Random(len(found)).shuffle(found)
     return [fill.row() for fill in found]
 
 
 @endpoint("POST", "order", 1, TRADE)
 def new_order(call: Call) -> object:
-    wanted = checks.read_form(call.params, call.venue.all_rules(), call.venue.options)
-    order = call.venue.engine.place(wanted, call.effects, call.now_ms)
-    echoed = {"clientOrderId": order.client_order_id} if call.venue.options.ack_client_id else {}
+    engine = call.venue.engine
+    order = engine.place(checks.read_form(call.params, engine.markets, engine.options), call.effects, call.now_ms)
+    echoed = {"clientOrderId": order.client_order_id} if engine.options.ack_client_id else {}
     return order.row(ACKNOWLEDGED) | echoed
 
 
 @endpoint("POST", "order/test", 1, TRADE)
 def test_order(call: Call) -> object:
     """Check an order and forget it; how much the real one checks is unknown, so form alone by default."""
-    wanted = checks.read_form(call.params, call.venue.all_rules(), call.venue.options)
-    if call.venue.options.order_test_checks == "all":
-        call.venue.engine.check(wanted, call.effects, call.now_ms)
-        call.venue.engine.check_funds(wanted, call.now_ms)
+    engine = call.venue.engine
+    wanted = checks.read_form(call.params, engine.markets, engine.options)
+    if engine.options.order_test_checks == "all":
+        engine.check(wanted, call.effects, call.now_ms)
+        engine.check_funds(wanted, call.now_ms)
     return {}
 
 
 @endpoint("GET", "order", 2, READ_ORDERS)
 def query_order(call: Call) -> object:
-    return _found(call).row()
+    return _found(call, No.ORDER_NOT_FOUND).row()
 
 
 @endpoint("DELETE", "order", 1, TRADE)
 def cancel_order(call: Call) -> object:
     """Cancel; the answer shows the order as it was before."""
-    try:
-        order = _found(call)
-    except Refusal as refusal:
-        raise Refusal(No.UNKNOWN_ORDER) if refusal.no is No.ORDER_NOT_FOUND else refusal from None
+    order = _found(call, No.UNKNOWN_ORDER)
     before = order.row(CANCELLED)
     call.venue.engine.cancel(order, call.now_ms)
     return before
@@ -108,14 +135,34 @@ def cancel_open_orders(call: Call) -> object:
 
 @endpoint("GET", "allOrders", 10, READ_ORDERS)
 def all_orders(call: Call) -> object:
-    symbol, start, end, limit = call.symbol(), call.time("startTime"), call.time("endTime"), call.limit(500, 1_000)
-    orders = call.venue.engine.orders.values()
-    return [order.row() for order in history.all_orders(orders, symbol, start, end, limit, call.now_ms)]
+    """Orders of the last 24 h, or of a window within the last seven days; newest first."""
+    symbol, (start, end), limit = call.symbol(), call.window(DAY_MS), call.limit(500, 1_000)
+    if call.text("startTime") and call.text("endTime") and end - start > _WEEK_MS:
+        raise Refusal(No.INVALID_COMBINATION)
+    found = [order for order in _remembered(call, symbol) if start <= order.created_ms <= end]
+    return [order.row() for order in sorted(found, key=lambda order: order.created_ms)[::-1][:limit]]
 
 
-def _found(call: Call) -> Order:
-    symbol, orders = call.symbol(), call.venue.engine.orders.values()
-    return history.find(orders, symbol, call.text("orderId"), call.text("origClientOrderId"), call.now_ms)
+def _found(call: Call, unknown: No) -> Order:
+    """Find an order of the last seven days; of several with one client id, the newest.
+
+    Raises Refusal: no id was given, or `unknown`: there is none, or it is too old, or not visible yet.
+    """
+    symbol, order_id, client_id = call.symbol(), call.text("orderId"), call.text("origClientOrderId")
+    if not order_id and not client_id:
+        raise Refusal(No.NO_ORDER_ID)
+    for order in reversed(_remembered(call, symbol)):
+        if order.order_id == order_id if order_id else order.client_order_id == client_id:
+            return order
+    raise Refusal(unknown)
+
+
+def _remembered(call: Call, symbol: str) -> list[Order]:
+    return [
+        order
+        for order in call.venue.engine.orders.values()
+        if order.symbol == symbol and call.now_ms >= order.visible_ms and order.created_ms >= call.now_ms - _WEEK_MS
+    ]
 
 
 def _open(call: Call) -> list[Order]:

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from local.exchange.amounts import ONE, ZERO, floor_to, plain, read_plain, scale_of
 from local.exchange.config import QUOTE_ASSET, Options, Rules, Side
+from local.exchange.market import Market
 from local.exchange.orders import NewOrder
 from local.exchange.refusals import No, Refusal
 
@@ -16,15 +17,15 @@ _UNLISTED_TYPES = frozenset({"IMMEDIATE_OR_CANCEL", "FILL_OR_KILL"})
 _SIDE_TYPES: dict[int, tuple[Side, ...]] = {1: ("BUY", "SELL"), 2: ("BUY",), 3: ("SELL",), 4: ()}
 
 
-def read_form(params: Mapping[str, str], rules_of: Mapping[str, Rules], options: Options) -> NewOrder:
+def read_form(params: Mapping[str, str], markets: Mapping[str, Market], options: Options) -> NewOrder:
     """Read the parameters of POST order and order/test: presence, charset, decimals. Raises Refusal."""
     for name in ("symbol", "side", "type"):
         if not params.get(name):
             raise Refusal(No.MISSING, name)
     symbol, side, order_type = params["symbol"], params["side"], params["type"]
-    rules = rules_of.get(symbol)
-    if rules is None:
+    if symbol not in markets:
         raise Refusal(No.BAD_SYMBOL)
+    rules = markets[symbol].rules
     if side not in ("BUY", "SELL"):
         raise Refusal(No.PARAMETER_ERROR, "side")
     if order_type not in TYPES:

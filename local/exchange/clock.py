@@ -1,47 +1,22 @@
 """Time of the simulated exchange, in whole milliseconds since the epoch."""
 
 import time
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Callable, Iterator
 
 SECOND_MS = 1_000
 MINUTE_MS = 60_000
 DAY_MS = 86_400_000
 
 
-class Clock(Protocol):
-    """Whatever tells the time."""
-
-    def now_ms(self) -> int: ...
-
-
-class SystemClock:
+def system_ms() -> int:
     """The machine's own time."""
-
-    def now_ms(self) -> int:
-        return time.time_ns() // 1_000_000
-
-
-class ManualClock:
-    """Time that stands until a test moves it."""
-
-    def __init__(self, now_ms: int) -> None:
-        self._now_ms = now_ms
-
-    def now_ms(self) -> int:
-        return self._now_ms
-
-    def set(self, now_ms: int) -> None:
-        self._now_ms = now_ms
-
-    def advance(self, ms: int) -> None:
-        self._now_ms += ms
+    return time.time_ns() // 1_000_000
 
 
 class SimulatedClock:
     """A clock over another one that can be set, then flows on at the other's rate, or stands still."""
 
-    def __init__(self, base: Clock) -> None:
+    def __init__(self, base: Callable[[], int]) -> None:
         self._base = base
         self._offset_ms = 0
         self._frozen_ms: int | None = None
@@ -51,15 +26,12 @@ class SimulatedClock:
         return self._frozen_ms is not None
 
     def now_ms(self) -> int:
-        return self._base.now_ms() + self._offset_ms if self._frozen_ms is None else self._frozen_ms
+        return self._base() + self._offset_ms if self._frozen_ms is None else self._frozen_ms
 
-    def set(self, now_ms: int, *, frozen: bool = False) -> None:
-        self._offset_ms = now_ms - self._base.now_ms()
+    def set(self, now_ms: int | None, *, frozen: bool = False) -> None:
+        """Go on from that time, or stand there; None follows the underlying clock again."""
+        self._offset_ms = 0 if now_ms is None else now_ms - self._base()
         self._frozen_ms = now_ms if frozen else None
-
-    def reset(self) -> None:
-        """Follow the underlying clock again."""
-        self._offset_ms, self._frozen_ms = 0, None
 
 
 def pieces(since_ms: int, until_ms: int, width_ms: int) -> Iterator[tuple[int, int]]:

@@ -88,10 +88,7 @@ class Control:
     def set_clock(self, now_ms: int | None, *, frozen: bool) -> None:
         """Set the time (None: the machine's own) and let the market live through what is skipped."""
         before = self._clock.now_ms()
-        if now_ms is None:
-            self._clock.reset()
-        else:
-            self._clock.set(now_ms, frozen=frozen)
+        self._clock.set(now_ms, frozen=frozen)
         now_ms = self._clock.now_ms()
         if now_ms >= before:
             self._venue.engine.advance(now_ms)

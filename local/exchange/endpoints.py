@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from local.exchange.config import MX_SYMBOL, ExchangeConfig, Options, Row, Rules
+from local.exchange.config import MX_SYMBOL, ExchangeConfig, Row, Rules
 from local.exchange.engine import Engine
 from local.exchange.faults import Effects
 from local.exchange.market import Market
@@ -26,13 +26,6 @@ class Venue:
     # exchangeInfo fields that are shown as given here and not enforced, by symbol.
     shown: dict[str, Row]
     key_permissions: frozenset[str]
-
-    @property
-    def options(self) -> Options:
-        return self.engine.options
-
-    def all_rules(self) -> dict[str, Rules]:
-        return {symbol: market.rules for symbol, market in self.markets.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +52,12 @@ class Call:
         if value is not None and not (value.isascii() and value.isdigit()):
             raise Refusal(No.PARAMETER_ERROR, name)
         return None if value is None else int(value)
+
+    def window(self, length_ms: int) -> tuple[int, int]:
+        """Read `startTime` and `endTime`: without an end until now, without a start so long before the end."""
+        start, end = self.time("startTime"), self.time("endTime")
+        end = self.now_ms if end is None else end
+        return end - length_ms if start is None else start, end
 
     def limit(self, default: int, most: int) -> int:
         """Read `limit`; more than the maximum is cut without a word, as far as is known."""
@@ -96,9 +95,8 @@ class Call:
 
     def enveloped_list(self, data: object) -> Row:
         """Wrap as selfSymbols and defaultSymbols do: live (code 0) or as documented (code 200)."""
-        return (
-            {"code": 200, "data": data, "msg": None} if self.venue.options.envelope_code else self.enveloped(data)
-        )
+        documented = self.venue.engine.options.envelope_code == 200
+        return {"code": 200, "data": data, "msg": None} if documented else self.enveloped(data)
 
 
 Handler = Callable[[Call], object]

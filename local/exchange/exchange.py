@@ -12,7 +12,7 @@ from local.exchange.access import RateLimiter, Request
 from local.exchange.account import Account
 from local.exchange.answers import Draft, Response, instead, latency_ms, spoiled
 from local.exchange.candles import CandleSeries
-from local.exchange.clock import DAY_MS, Clock, SimulatedClock, SystemClock
+from local.exchange.clock import DAY_MS, SimulatedClock, system_ms
 from local.exchange.config import MX_SYMBOL, QUOTE_ASSET, ExchangeConfig, Rules
 from local.exchange.control import Control
 from local.exchange.endpoints import ENDPOINTS, Call, Venue
@@ -40,12 +40,12 @@ class SimulatedExchange:
         self,
         config: ExchangeConfig | None = None,
         *,
-        clock: Clock | None = None,
+        clock: Callable[[], int] = system_ms,
         seed: int = 0,
         sleep: Callable[[int], None] = lambda ms: time.sleep(ms / 1_000),
     ) -> None:
         self.config = config or ExchangeConfig()
-        self.clock = SimulatedClock(clock or SystemClock())
+        self.clock = SimulatedClock(clock)
         self.requests: Counter[str] = Counter()
         self.statuses: Counter[str] = Counter()
         self.faults = FaultBook(random.Random(f"{seed}|faults"))
@@ -116,8 +116,8 @@ class SimulatedExchange:
                 name, weight = f"{request.method} {request.path}", endpoint.weight_for(params)
                 self.limiter.spend(request.client, name, weight, now_ms)
                 if endpoint.permission is not None:
-                    granted = self.venue.key_permissions
-                    access.check(self.config, granted, endpoint.permission, request, params, now_ms)
+                    permitted = endpoint.permission in self.venue.key_permissions
+                    access.check(self.config, request, params, now_ms, permitted=permitted)
                 return Draft(200, endpoint.handler(Call(self.venue, params, now_ms, effects)))
             except Refusal as refusal:
                 return Draft(refusal.status, refusal.body, dict(refusal.headers))

@@ -27,8 +27,8 @@ def server_time(call: Call) -> object:
 def default_symbols(call: Call) -> object:
     """The symbols open to the API."""
     hidden = call.effects.key_symbol_closed
-    is_open = {name: rules.api_open for name, rules in call.venue.all_rules().items()}
-    return call.enveloped_list([name for name in is_open if is_open[name] and not (hidden and name != MX_SYMBOL)])
+    names = [name for name, market in call.venue.markets.items() if market.rules.api_open]
+    return call.enveloped_list([name for name in names if name == MX_SYMBOL or not hidden])
 
 
 @endpoint("GET", "symbol/offline", 10)
@@ -43,7 +43,7 @@ def exchange_info(call: Call) -> object:
     wanted = call.text("symbols") or call.text("symbol")
     names = list(call.venue.markets) if wanted is None else wanted.split(",")
     known = [name for name in names if name in call.venue.markets]
-    if known != names and call.venue.options.unknown_symbol_info == "error":
+    if known != names and call.venue.engine.options.unknown_symbol_info == "error":
         raise Refusal(No.INVALID_SYMBOL)
     return {
         "timezone": "CST",
@@ -59,7 +59,7 @@ def exchange_info(call: Call) -> object:
 def ticker_24hr(call: Call) -> object:
     if call.text("symbol") is None:
         return [data.ticker(call.now_ms, bare=True) for data in call.venue.data.values()]
-    return call.data().ticker(call.now_ms, bare=call.venue.options.bare_ticker)
+    return call.data().ticker(call.now_ms, bare=call.venue.engine.options.bare_ticker)
 
 
 @endpoint("GET", "ticker/price", 10)

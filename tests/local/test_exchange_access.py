@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from local.exchange import DirectClient, Response, standing
+from local.exchange import Response
 from local.exchange.access import sign
+from tests.exchange_client import DirectClient, standing
 
 NOON = 1_772_366_400_000
 VECTORS = Path(__file__).parents[3] / "shared/reference/mexc-fixtures/signature_vectors.json"

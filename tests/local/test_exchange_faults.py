@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from local.exchange import BookShape, ConnectionDropped, DirectClient, ManualClock, standing
+from local.exchange import BookShape, ConnectionDropped
 from local.exchange.faults import KINDS
+from tests.exchange_client import DirectClient, ManualClock, standing
 
 NOON = 1_772_366_400_000
 ORDER = {"method": "POST", "path": "/api/v3/order"}

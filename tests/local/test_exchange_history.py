@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from local.exchange import BookShape, DirectClient, Options, standing
+from local.exchange import BookShape, Options
+from tests.exchange_client import DirectClient, standing
 
 NOON = 1_772_366_400_000
 SECOND = 1_000

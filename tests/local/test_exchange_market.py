@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from local.candles.formats import CandleFileError
-from local.exchange import BookShape, DirectClient, Options, standing
+from local.exchange import BookShape, Options
 from local.exchange.candles import CandleSeries
 from local.exchange.price_path import RandomWalk
+from tests.exchange_client import DirectClient, standing
 
 MIDNIGHT = 1_772_323_200_000
 NOON = MIDNIGHT + 43_200_000

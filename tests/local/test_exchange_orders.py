@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from local.exchange import BookShape, DirectClient, Fees, ManualClock, Options, standing
+from local.exchange import BookShape, Fees, Options
+from tests.exchange_client import DirectClient, ManualClock, standing
 
 NOON = 1_772_366_400_000
 MINUTE = 60_000

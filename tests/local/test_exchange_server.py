@@ -16,18 +16,9 @@ from typing import Any
 
 import pytest
 
-from local.exchange import (
-    DirectClient,
-    ExchangeConfig,
-    ManualClock,
-    RateLimit,
-    Response,
-    SimulatedExchange,
-    serve,
-    standing,
-)
+from local.exchange import ExchangeConfig, ExchangeServer, RateLimit, Response, SimulatedExchange
 from local.exchange.access import sign
-from local.exchange.server import ServerHandle
+from tests.exchange_client import DirectClient, ManualClock, standing
 
 NOON = 1_772_366_400_000
 MINUTE = 60_000
@@ -36,8 +27,8 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def server() -> Iterator[ServerHandle]:
-    with serve(SimulatedExchange(clock=ManualClock(NOON))) as handle:
+def server() -> Iterator[ExchangeServer]:
+    with ExchangeServer(SimulatedExchange(clock=ManualClock(NOON).now_ms)) as handle:
         yield handle
 
 
@@ -47,17 +38,18 @@ def ask(connection: http.client.HTTPConnection, target: str, **headers: str) -> 
     return answer.status, json.loads(answer.read())
 
 
-def test_one_connection_carries_many_requests(server: ServerHandle) -> None:
+def test_one_connection_carries_many_requests(server: ExchangeServer) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
     assert ask(connection, "/api/v3/time") == (200, {"serverTime": NOON})
     sock = connection.sock
+    assert sock is not None
     status, body = ask(connection, "/api/v3/ticker/price?symbol=QRLUSDT")
     assert (status, body["symbol"]) == (200, "QRLUSDT")
     assert connection.sock is sock
     connection.close()
 
 
-def test_the_query_reaches_the_signature_check_byte_by_byte(server: ServerHandle) -> None:
+def test_the_query_reaches_the_signature_check_byte_by_byte(server: ExchangeServer) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
     headers = {"X-MEXC-APIKEY": "mx0simulated", "Content-Type": "application/json"}
     query = f"symbol=QRLUSDT%2CMXUSDT&timestamp={NOON}"
@@ -68,7 +60,7 @@ def test_the_query_reaches_the_signature_check_byte_by_byte(server: ServerHandle
     connection.close()
 
 
-def test_a_dropped_connection_is_reset_and_the_next_one_works(server: ServerHandle) -> None:
+def test_a_dropped_connection_is_reset_and_the_next_one_works(server: ExchangeServer) -> None:
     DirectClient(server.exchange).sim("POST", "faults", kind="drop", times=1)
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
     with pytest.raises(ConnectionError):
@@ -78,7 +70,7 @@ def test_a_dropped_connection_is_reset_and_the_next_one_works(server: ServerHand
     connection.close()
 
 
-def test_bytes_that_are_no_request_are_answered_400_and_the_connection_ends(server: ServerHandle) -> None:
+def test_bytes_that_are_no_request_are_answered_400_and_the_connection_ends(server: ExchangeServer) -> None:
     for sent in (b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\nno colon here\r\n\r\n"):
         with socket.create_connection(("127.0.0.1", server.port), timeout=5) as raw:
             raw.sendall(sent)
@@ -86,11 +78,11 @@ def test_bytes_that_are_no_request_are_answered_400_and_the_connection_ends(serv
             assert raw.recv(4096) == b""
 
 
-def test_only_loopback_is_listened_on(server: ServerHandle) -> None:
+def test_only_loopback_is_listened_on(server: ExchangeServer) -> None:
     assert server.url == f"http://127.0.0.1:{server.port}"
 
 
-def test_requests_of_many_threads_are_all_counted(server: ServerHandle) -> None:
+def test_requests_of_many_threads_are_all_counted(server: ExchangeServer) -> None:
     def run() -> None:
         connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
         for _ in range(20):
@@ -107,7 +99,7 @@ def test_requests_of_many_threads_are_all_counted(server: ServerHandle) -> None:
 
 
 def test_closing_the_server_ends_connections_that_stay_open() -> None:
-    handle = serve(SimulatedExchange(clock=ManualClock(NOON)))
+    handle = ExchangeServer(SimulatedExchange(clock=ManualClock(NOON).now_ms))
     connection = http.client.HTTPConnection("127.0.0.1", handle.port, timeout=5)
     ask(connection, "/api/v3/ping")
     handle.close()
@@ -366,7 +358,7 @@ def test_with_the_same_seed_clock_and_requests_everything_is_the_same() -> None:
 
 
 def test_another_symbol_can_be_traded_in_place_of_qrl() -> None:
-    exchange = SimulatedExchange(ExchangeConfig(symbol="BTCUSDT"), clock=ManualClock(NOON))
+    exchange = SimulatedExchange(ExchangeConfig(symbol="BTCUSDT"), clock=ManualClock(NOON).now_ms)
     info: Any = DirectClient(exchange).public("exchangeInfo", symbol="BTCUSDT").json()
     assert info["symbols"][0]["baseAsset"] == "BTC"
 
@@ -385,7 +377,7 @@ def test_a_configuration_that_contradicts_itself_is_refused(config: dict[str, An
 
 
 def test_the_simulated_exchange_imports_nothing_of_the_bot() -> None:
-    others = ("local.exchange", "local.candles.", "werkzeug", "pydantic")
+    others = ("local.exchange", "local.candles.", "pydantic")
     for file in (ROOT / "local/exchange").glob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []

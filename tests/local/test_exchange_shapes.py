@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from local.exchange import BookShape, DirectClient, Options, Response, standing
+from local.exchange import BookShape, Options, Response
+from tests.exchange_client import DirectClient, standing
 
 NOON = 1_772_366_400_000
 FIXTURES = Path(__file__).parents[3] / "shared/reference/mexc-fixtures"

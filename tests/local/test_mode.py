@@ -15,7 +15,7 @@ import redis
 import requests
 
 from local.__main__ import main
-from local.exchange import ServerHandle, SimulatedExchange, serve
+from local.exchange import ExchangeServer, SimulatedExchange
 from local.mode import execution_mode
 from local.refused import Refused
 from local.simulation import begin_anew, settings_of_keys
@@ -72,9 +72,9 @@ def test_each_kind_of_order_has_its_own_option() -> None:
 
 
 @pytest.fixture
-def real() -> Iterator[ServerHandle]:
+def real() -> Iterator[ExchangeServer]:
     """An exchange that the commands do not know for a simulated one, with a mix that wants an order."""
-    with serve(SimulatedExchange()) as handle:
+    with ExchangeServer(SimulatedExchange()) as handle:
         now_ms = round(datetime.now(UTC).timestamp() * 1000) - 86_400_000
         fill = {"side": "BUY", "price": "0.02", "qty": "26000", "time": now_ms}
         session = requests.Session()
@@ -86,19 +86,19 @@ def real() -> Iterator[ServerHandle]:
         yield handle
 
 
-def environment(handle: ServerHandle, redis_url: str) -> dict[str, str]:
+def environment(handle: ExchangeServer, redis_url: str) -> dict[str, str]:
     with redis.Redis.from_url(redis_url) as client:
         client.flushall()  # a lease that another test has left would be waited for
     keys = {"MEXC_API_KEY": handle.exchange.config.api_key, "MEXC_SECRET_KEY": handle.exchange.config.secret_key}
     return {**os.environ, **keys, **LIVE, "REDIS_URL": redis_url, "ORDER_COOLDOWN_SECONDS": "0"}
 
 
-def orders(handle: ServerHandle) -> dict[str, int]:
+def orders(handle: ExchangeServer) -> dict[str, int]:
     return {name: count for name, count in handle.exchange.requests.items() if not name.startswith("GET ")}
 
 
 def test_with_live_in_the_environment_run_and_serve_place_nothing_on_an_exchange(
-    real: ServerHandle, redis_server: str
+    real: ExchangeServer, redis_server: str
 ) -> None:
     env = environment(real, redis_server)
     command = [sys.executable, "-m", "local", "run", "--exchange", real.url]
@@ -124,7 +124,7 @@ def test_with_live_in_the_environment_run_and_serve_place_nothing_on_an_exchange
 
 
 def test_without_a_terminal_nobody_can_confirm(
-    real: ServerHandle, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    real: ExchangeServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
     for name in ("run", "serve"):

@@ -12,7 +12,6 @@ import requests
 from requests.adapters import BaseAdapter
 
 from local.exchange.answers import Response
-from local.exchange.clock import Clock
 from local.exchange.config import ExchangeConfig
 from local.exchange.exchange import SimulatedExchange
 from local.exchange.orders import Order
@@ -46,7 +45,7 @@ class StillPath:
         return False
 
 
-def still_exchange(config: ExchangeConfig, clock: Clock, seed: int) -> SimulatedExchange:
+def still_exchange(config: ExchangeConfig, clock: Callable[[], int], seed: int) -> SimulatedExchange:
     """An exchange whose prices stand where they are set."""
     with patch("local.exchange.exchange.RandomWalk", StillPath):
         return SimulatedExchange(config, clock=clock, seed=seed)

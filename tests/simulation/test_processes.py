@@ -28,7 +28,7 @@ from common.domain.instrument import Instrument
 from common.domain.orders.journal import IntentState, JournalEntry
 from common.store.keys import Keys
 from common.store.records import entry_of, ledger_of
-from local.exchange import ExchangeConfig, RateLimit, ServerHandle, SimulatedExchange, serve
+from local.exchange import ExchangeConfig, ExchangeServer, RateLimit, SimulatedExchange
 from tests.conftest import ROOT
 
 FRAMEWORK = str(Path(sys.executable).with_name("functions-framework"))
@@ -44,11 +44,11 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def exchange() -> Iterator[ServerHandle]:
+def exchange() -> Iterator[ExchangeServer]:
     config = ExchangeConfig(
         balances={"QRL": Decimal(25000), "USDT": Decimal(500)}, rate_limit=RateLimit(weight=None)
     )
-    with serve(SimulatedExchange(config)) as handle:
+    with ExchangeServer(SimulatedExchange(config)) as handle:
         _price(handle, "0.02")
         yield handle
 
@@ -98,7 +98,7 @@ class Function:
 
 
 @pytest.fixture
-def function(bundle: Path, exchange: ServerHandle, redis_server: str) -> Iterator[Function]:
+def function(bundle: Path, exchange: ExchangeServer, redis_server: str) -> Iterator[Function]:
     env = {
         "REDIS_URL": redis_server,
         "MEXC_BASE_URL": exchange.url,
@@ -151,7 +151,7 @@ def _polling(_: "redis.Redis", exchange: SimulatedExchange) -> bool:
 )
 def test_a_killed_run_is_followed_by_one_that_finds_its_order(
     function: Function,
-    exchange: ServerHandle,
+    exchange: ExchangeServer,
     store: "redis.Redis",
     come_so_far: Callable[["redis.Redis", SimulatedExchange], bool],
     slow: dict[str, Any],
@@ -238,6 +238,6 @@ def _known_for_long(store: "redis.Redis") -> None:
     store.set(KEYS.continuity, to_redis(from_redis(text, KEYS.continuity) | {"since": since}))
 
 
-def _price(exchange: ServerHandle, price: str) -> None:
+def _price(exchange: ExchangeServer, price: str) -> None:
     market = exchange.exchange.venue.markets["QRLUSDT"]
     market.pin(Decimal(price), exchange.exchange.clock.now_ms())

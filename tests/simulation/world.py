@@ -20,7 +20,6 @@ from common.jobs import balance, cost, fifteen_min_job, price, rebalance
 from common.mexc.http import new_session
 from common.run import Job
 from common.service import Bot
-from local.exchange.clock import ManualClock
 from local.exchange.config import API_KEY, SECRET_KEY, ExchangeConfig
 from local.exchange.orders import Order
 from tests.simulation.exchange_side import Desk, Line, still_exchange
@@ -80,15 +79,9 @@ class Answered:
         return self.status is not None and 200 <= self.status < 300
 
 
-class _ExchangeClock(ManualClock):
-    """The exchange's time is the timeline's."""
-
-    def __init__(self, timeline: Timeline) -> None:
-        self._timeline = timeline
-
-    def now_ms(self) -> int:
-        delta = self._timeline.now - datetime(1970, 1, 1, tzinfo=UTC)
-        return delta.days * 86_400_000 + delta.seconds * 1000 + delta.microseconds // 1000
+def _milliseconds(moment: datetime) -> int:
+    delta = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    return delta.days * 86_400_000 + delta.seconds * 1000 + delta.microseconds // 1000
 
 
 @dataclass
@@ -126,8 +119,7 @@ class World:
         self.steps = 0
         self.faults_met = 0
         self.processes: dict[str, Process] = {}
-        clock = _ExchangeClock(self.timeline)
-        self.exchange = still_exchange(self.exchange_config, clock, self.seed)
+        self.exchange = still_exchange(self.exchange_config, lambda: _milliseconds(self.timeline.now), self.seed)
         self.watch = Watch(self.settings, self.exchange, lambda: self.timeline.now)
         self.redis = RedisServer(self.timeline, self.watch.stored, self._undone)
         self.watch.redis = self.redis

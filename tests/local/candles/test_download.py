@@ -13,7 +13,8 @@ from local.candles import command, download
 from local.candles.files import read
 from local.candles.formats import CandleFileError
 from local.clock import SimulatedClock
-from local.exchange import ExchangeConfig, ManualClock, RateLimit, SimulatedExchange, serve
+from local.exchange import ExchangeConfig, ExchangeServer, RateLimit, SimulatedExchange
+from tests.exchange_client import ManualClock
 
 NOW = datetime(2026, 3, 1, 12, 7, tzinfo=UTC)
 QUARTER = timedelta(minutes=15)
@@ -25,7 +26,7 @@ def exchange(now: datetime = NOW, **config: object) -> Iterator[tuple[str, Simul
     """A simulated exchange on the download's own clock: nobody waits, and pauses count."""
     manual = ManualClock(milliseconds(now))
     start = {"start_ms": milliseconds(NOW - timedelta(days=2))}
-    with serve(SimulatedExchange(ExchangeConfig(**(start | config)), clock=manual)) as handle:  # type: ignore[arg-type]
+    with ExchangeServer(SimulatedExchange(ExchangeConfig(**(start | config)), clock=manual.now_ms)) as handle:  # type: ignore[arg-type]
         yield (
             f"http://127.0.0.1:{handle.port}",
             SimulatedClock(now, lambda moment: manual.set(milliseconds(moment))),

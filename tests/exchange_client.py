@@ -1,4 +1,4 @@
-"""A signing client of the simulated exchange, for tests: calls `handle` directly, no socket.
+"""A signing client of the simulated exchange that calls `handle` directly, and a clock that stands until moved.
 
 It shares nothing with the bot's client; its own signatures are checked against published vectors.
 """
@@ -7,11 +7,24 @@ import json
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from local.exchange import ExchangeConfig, Response, SimulatedExchange
 from local.exchange.access import sign
-from local.exchange.answers import Response
-from local.exchange.clock import ManualClock
-from local.exchange.config import ExchangeConfig
-from local.exchange.exchange import SimulatedExchange
+
+
+class ManualClock:
+    """Time in milliseconds that stands until a test moves it."""
+
+    def __init__(self, now_ms: int) -> None:
+        self._now_ms = now_ms
+
+    def now_ms(self) -> int:
+        return self._now_ms
+
+    def set(self, now_ms: int) -> None:
+        self._now_ms = now_ms
+
+    def advance(self, ms: int) -> None:
+        self._now_ms += ms
 
 
 class DirectClient:
@@ -58,5 +71,5 @@ def standing(now_ms: int, *, seed: int = 0, **config: Any) -> tuple[DirectClient
     Latency faults move that clock too, so nothing ever sleeps.
     """
     clock = ManualClock(now_ms)
-    exchange = SimulatedExchange(ExchangeConfig(**config), clock=clock, seed=seed, sleep=clock.advance)
+    exchange = SimulatedExchange(ExchangeConfig(**config), clock=clock.now_ms, seed=seed, sleep=clock.advance)
     return DirectClient(exchange), clock
