@@ -30,17 +30,18 @@ def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def loads(text: str | bytes, *, unique_keys: bool = False) -> Any:
+def loads(text: str | bytes, *, unique_keys: bool = False, raw: bool = False) -> Any:
     """Parse JSON; fractions become Decimal. Raises ValueError, also for NaN, Infinity and what is beyond reason.
 
-    A lone surrogate is refused as well: it could not be written again. With `unique_keys` a name that stands twice
-    in an object is refused too.
+    A lone surrogate is refused as well: it is no text. With `raw`, for an answer of the exchange, it is read, and
+    the one field that holds it is refused by who reads the field. With `unique_keys` a name that stands twice in an
+    object is refused too.
     """
     hook = _refuse_duplicates if unique_keys else None
     try:
         text = text.decode() if isinstance(text, bytes) else written(text)
         value = json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=hook)
-        if _SURROGATE.search(text):
+        if not raw and _SURROGATE.search(text):
             written(json.dumps(value, ensure_ascii=False, default=str))
     except (ArithmeticError, RecursionError):
         raise ValueError("an exponent or a nesting beyond reason") from None
@@ -57,15 +58,23 @@ def written(text: str) -> str:
     return text
 
 
+def spelt_out(text: str) -> str:
+    """The text with what UTF-8 cannot hold spelt out (\\ud800): JSON text stays the same JSON."""
+    return text if text.isascii() else text.encode(errors="backslashreplace").decode()
+
+
 def to_answer(value: Any) -> str:
-    """JSON text whose amounts are numbers, to the last digit (json.dumps would need a binary float)."""
+    """JSON text whose amounts are numbers, to the last digit (json.dumps would need a binary float).
+
+    It can always be written: a lone surrogate stays an escape.
+    """
     match value:
         case None:
             return "null"
         case bool():
             return "true" if value else "false"
         case str():
-            return quote_text(value)
+            return _quoted(value)
         case int():
             return int.__repr__(value)
         case Decimal():
@@ -73,12 +82,16 @@ def to_answer(value: Any) -> str:
         case float():
             return json.dumps(value, allow_nan=False)
         case datetime():
-            return quote_text(value.isoformat())
+            return _quoted(value.isoformat())
         case dict() | Mapping():
-            return "{" + ",".join(f"{quote_text(str(k))}:{to_answer(v)}" for k, v in value.items()) + "}"
+            return "{" + ",".join(f"{_quoted(str(k))}:{to_answer(v)}" for k, v in value.items()) + "}"
         case list() | tuple():
             return "[" + ",".join(map(to_answer, value)) + "]"
     raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def _quoted(text: str) -> str:
+    return spelt_out(quote_text(text))
 
 
 def _plain_text(value: Any) -> str:
@@ -99,13 +112,13 @@ def to_redis(value: Any) -> str:
     return written(text)
 
 
-def from_redis(text: str, key: str) -> Any:
+def from_redis(text: str, key: str, *, raw: bool = False) -> Any:
     """Read such text back; amounts stay the text they are, for who knows their type to read (store/codec.py).
 
-    Raises StoreCorrupt, naming `key`, when the text is no JSON.
+    With `raw` it holds an answer of the exchange. Raises StoreCorrupt, naming `key`, when the text is no JSON.
     """
     try:
-        return loads(text)
+        return loads(text, raw=raw)
     except ValueError:
         raise StoreCorrupt(f"{key} does not hold valid JSON") from None
 

@@ -184,6 +184,14 @@ def test_a_pair_of_surrogates_is_one_sign_and_is_read() -> None:
     assert loads('"\\ud83d\\ude00"') == "\U0001f600"
 
 
+def test_a_lone_surrogate_of_the_exchange_is_read_and_answered_as_its_escape() -> None:
+    text = '{"asset":"\\ud800","ü":["\\udfffx"]}'
+    assert to_answer(loads(text, raw=True)) == text
+    assert from_redis(text, "key", raw=True) == {"asset": "\ud800", "ü": ["\udfffx"]}
+    with pytest.raises(ValueError, match="a lone surrogate is no text"):
+        loads(text)
+
+
 def test_a_lone_surrogate_is_never_written() -> None:
     for turn in (to_redis, to_hash):
         with pytest.raises(ValueError, match="a lone surrogate is no text"):

@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any, TextIO
 
 from common.config import Settings
-from common.decimal_json import loads, to_answer
+from common.decimal_json import loads, spelt_out, to_answer
 from common.redact import UNSIGNED, Redact, redactor
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -87,7 +87,7 @@ class TextFormatter(logging.Formatter):
         shown = {k: v for k, v in fields.items() if k != "event" and isinstance(v, str | int | Decimal)}
         told = " ".join(f"{k}={to_answer(v)}" for k, v in shown.items())
         time = self.formatTime(record, "%H:%M:%S")
-        return self._redact(f"{time} {record.levelname} {_message(record)} {told}".rstrip())
+        return self._redact(spelt_out(f"{time} {record.levelname} {_message(record)} {told}".rstrip()))
 
 
 class StdoutHandler(logging.StreamHandler[TextIO]):

@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from common.clock import from_milliseconds
-from common.decimal_json import to_answer
-from common.decimals import ONE, ZERO, exact
-from common.domain.instrument import Side
+from common.decimal_json import spelt_out, to_answer
+from common.decimals import ONE, ZERO, exact, plain
+from common.domain.instrument import Instrument, Side
 from common.domain.ledger.position import UNKNOWN_FEE
 from common.domain.ledger.quarantine import OddFill
 from common.domain.orders.order import FEE_UNKNOWN, NOTIONAL_DERIVED, Fill
 from common.errors import UnreadablePayload
-from common.mexc.payloads import WireFill
+from common.mexc.payloads import WireFill, asset_code
 
 
 class FillPage(NamedTuple):
@@ -35,6 +35,7 @@ def read_fills(payload: object, symbol: str, seen_at: datetime) -> FillPage:
     """Raises UnreadablePayload when the answer is no list at all."""
     if not isinstance(payload, list):
         raise UnreadablePayload("myTrades: the answer is no list")
+    instrument = Instrument.from_symbol(symbol)
     fills, odd, left_out = [], [], []
     for row in payload:
         try:
@@ -50,6 +51,8 @@ def read_fills(payload: object, symbol: str, seen_at: datetime) -> FillPage:
             odd.append(_odd(row, "price: is 0", seen_at))
         elif _contradicts_itself(wire):
             odd.append(_odd(row, "quoteQty: is not price times qty", seen_at))
+        elif problem := _fee_problem(wire, instrument):
+            odd.append(_odd(row, problem, seen_at))
         else:
             fills.append(_fill(wire))
     return FillPage(tuple(fills), tuple(odd), tuple(left_out), len(payload))
@@ -63,6 +66,20 @@ def _contradicts_itself(wire: WireFill) -> bool:
     expected, exponent = wire.price * wire.qty, wire.quoteQty.as_tuple().exponent
     last_digit = ONE.scaleb(min(int(exponent), 0))
     return abs(wire.quoteQty - expected) > expected / 100 + last_digit
+
+
+@exact
+def _fee_problem(wire: WireFill, instrument: Instrument) -> str | None:
+    """Why a commission cannot be one: all or more of what was traded, where it is in one of the two assets."""
+    asset = wire.commissionAsset
+    if not wire.commission or asset is None:
+        return None
+    traded = {instrument.base: wire.qty, instrument.quote: wire.quoteQty or wire.price * wire.qty}
+    if asset not in traded and (code := asset_code(asset)) in traded:
+        return f"commissionAsset: {asset:.20} is {code} in another spelling"
+    if asset in traded and abs(wire.commission) >= traded[asset]:
+        return f"commission: {plain(wire.commission)} {asset} of {plain(traded[asset])} that were traded"
+    return None
 
 
 @exact
@@ -96,7 +113,8 @@ def _odd(row: Any, reason: str, seen_at: datetime) -> OddFill:
     except (TypeError, ValueError):  # no JSON has such a value; a name it gets all the same
         text = repr(row)
     fill_id = row.get("id") if isinstance(row, dict) else None
-    name = str(fill_id) if isinstance(fill_id, (str, int)) and str(fill_id) else ""
+    name = str(fill_id) if isinstance(fill_id, (str, int)) else ""
+    name = name if name == spelt_out(name) else ""
     name = name or f"row-{hashlib.sha256(text.encode(errors='replace')).hexdigest()[:16]}"
     return OddFill(name[:80], reason, text[:4000], seen_at)
 

@@ -21,7 +21,7 @@ from urllib3.exceptions import HTTPError, NewConnectionError
 from urllib3.util import Timeout
 
 from common.clock import Clock, Deadline, milliseconds
-from common.decimal_json import loads
+from common.decimal_json import loads, spelt_out
 from common.errors import (
     BotError,
     ClockRefused,
@@ -241,18 +241,19 @@ class MexcHttp:
         return error_for(status, payload, write=write, retry_after=retry_after, where=endpoint)
 
     def _scrubbed(self, value: Any) -> Any:
-        """A field of an error without our key, secret and signed URL, should the exchange tell them back."""
+        """A field of an error, without our key, secret and signed URL, should the exchange tell them back."""
         if not isinstance(value, str):
             return value
+        value = spelt_out(value)
         for secret in filter(None, (self._api_key, self._secret_key)):
             value = value.replace(secret.get_secret_value(), "***")
         return _SIGNED.sub("***", value)
 
 
 def _parse(body: bytes) -> tuple[Any, str | None]:
-    """The parsed body, or what is wrong with it."""
+    """The parsed body, or what is wrong with it. A lone surrogate is left to who reads its field."""
     try:
-        return loads(body.decode()), None
+        return loads(body.decode(), raw=True), None
     except ValueError:
         kind = "is empty" if not body.strip() else "is HTML" if body.lstrip()[:1] == b"<" else "is not JSON"
         return None, f"the answer {kind}"

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from common.clock import from_milliseconds
+from common.decimal_json import spelt_out
 from common.decimals import ONE, ZERO, plain
 from common.domain.instrument import Instrument, Side, TradingRules
 from common.domain.order_book import Level, OrderBook
@@ -43,6 +44,7 @@ from common.mexc.payloads import (
     WireTicker,
     WireTime,
     WireTradeFee,
+    asset_code,
 )
 
 T = TypeVar("T")
@@ -161,18 +163,28 @@ class Candle(NamedTuple):
 
 
 def read_account(payload: object, instrument: Instrument) -> Account:
-    """Raises when an asset is listed twice, in whatever spelling: nobody can say which row is true."""
+    """Raises when an asset is listed twice, in whatever spelling: nobody can say which row is true.
+
+    Nor can anybody say what a traded asset in another spelling is: it is taken neither for it nor for another.
+    """
     wire = _read("account", WireAccount.model_validate, payload)
     traded = {instrument.base, instrument.quote}
 
-    def another(row: Any, _: int) -> str | None:
+    def another(row: Any, index: int) -> str | None:
         name = _name_in(row, "asset")
-        return None if name is None or name.strip().upper() in traded else f"the balance of {name:.20}"
+        if name is None or name != spelt_out(name):  # that of a traded asset, unless other rows are
+            both_told = traded <= {_name_in(each, "asset") for each in wire.balances}
+            return f"balance {index}" if both_told else None
+        return None if asset_code(name) in traded else f"the balance of {name:.20}"
 
     balances = _rows("account", ("balances",), _list_of(WireBalance), wire.balances, another)
-    listed = Counter(balance.asset.strip().upper() for balance in balances)
+    codes = [asset_code(balance.asset) for balance in balances]
+    listed = Counter(codes)
     if twice := [asset for asset, rows in listed.items() if rows > 1]:
         raise UnreadablePayload(f"account: balances: {twice[0]:.20} is listed {listed[twice[0]]} times")
+    for balance, code in zip(balances, codes, strict=True):
+        if code in traded and balance.asset != code:
+            raise UnreadablePayload(f"account: balances: {balance.asset:.20} is {code} in another spelling")
     return Account(
         {b.asset: Balance(b.free, b.locked) for b in balances},
         wire.canTrade,
@@ -257,7 +269,7 @@ def read_rules(payload: object, instrument: Instrument) -> TradingRules:
 
     def another(row: Any, _: int) -> str | None:
         name = _name_in(row, "symbol")
-        return None if name in (None, instrument.symbol) else f"the symbol {name:.20}"
+        return None if name is None or name == instrument.symbol else f"the symbol {spelt_out(name):.20}"
 
     symbols = _rows("exchangeInfo", ("symbols",), _list_of(WireSymbol), wire.symbols, another)
     symbol = next((s for s in symbols if s.symbol == instrument.symbol), None)
@@ -326,7 +338,7 @@ def read_orders(payload: object, symbol: str) -> list[Order]:
 
     def somebody_elses(row: Any, _: int) -> str | None:
         name = _name_in(row, "clientOrderId")
-        return None if name is None or is_ours(name) else f"the order {name:.40} of somebody else"
+        return None if name is None or is_ours(name) else f"the order {spelt_out(name):.40} of somebody else"
 
     rows = _read("openOrders", _rows_alone().validate_python, payload)
     wires = _rows("openOrders", (), _list_of(WireOrder), rows, somebody_elses)

@@ -6,9 +6,11 @@ Money is a string of a decimal on the wire: a binary float, NaN or an empty text
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Annotated, Any
+from unicodedata import normalize
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
 
+from common.decimal_json import written
 from common.decimals import non_negative, parse
 from common.domain.instrument import Side
 from common.errors import BotError
@@ -39,12 +41,23 @@ def _text(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+Text = Annotated[str, AfterValidator(written)]
+"""What can be written again: half of a surrogate pair is no text."""
+
+
+def asset_code(name: str) -> str:
+    """The code that a name of an asset stands for, in whatever spelling: small, spaced or full-width letters."""
+    if name.isascii() and name.isalnum():
+        return name.upper()
+    return "".join(sign for sign in normalize("NFKC", name) if sign.isprintable() and sign != " ").upper()
+
+
 Amount = Annotated[Decimal, PlainValidator(_with(non_negative))]
 Signed = Annotated[Decimal, PlainValidator(_with(parse))]
 MaybeAmount = Annotated[Amount | None, BeforeValidator(_blank_is_none)]
 MaybeSigned = Annotated[Signed | None, BeforeValidator(_blank_is_none)]
-MaybeText = Annotated[str | None, BeforeValidator(_blank_is_none)]
-Id = Annotated[str, BeforeValidator(_text), Field(min_length=1)]
+MaybeText = Annotated[Text | None, BeforeValidator(_blank_is_none)]
+Id = Annotated[Text, BeforeValidator(_text), Field(min_length=1)]
 MOST_MILLIS = 32_503_680_000_000
 """The year 3000."""
 Millis = Annotated[int, Field(ge=0, le=MOST_MILLIS)]
@@ -56,7 +69,7 @@ class Wire(BaseModel):
 
 
 class WireBalance(Wire):
-    asset: str
+    asset: Text
     free: Amount
     locked: Amount
 
@@ -65,16 +78,16 @@ class WireAccount(Wire):
     canTrade: bool
     canWithdraw: bool
     canDeposit: bool
-    accountType: str
+    accountType: Text
     balances: list[Any]
-    permissions: list[str]
+    permissions: list[Text]
     makerCommission: MaybeAmount = None
     takerCommission: MaybeAmount = None
     updateTime: Millis | None = None
 
 
 class WireTicker(Wire):
-    symbol: str
+    symbol: Text
     lastPrice: Amount
     volume: Amount
     highPrice: Amount
@@ -89,12 +102,12 @@ class WireTicker(Wire):
 
 
 class WirePrice(Wire):
-    symbol: str
+    symbol: Text
     price: Amount
 
 
 class WireBookTicker(Wire):
-    symbol: str
+    symbol: Text
     bidPrice: MaybeAmount
     askPrice: MaybeAmount
     bidQty: MaybeAmount = None
@@ -114,14 +127,14 @@ class WireDeal(Wire):
 
 
 class WireFilter(Wire):
-    filterType: str
+    filterType: Text
     bidMultiplierUp: MaybeAmount = None
     askMultiplierDown: MaybeAmount = None
 
 
 class WireSymbol(Wire):
-    symbol: str
-    status: Annotated[str, BeforeValidator(_text)]
+    symbol: Text
+    status: Annotated[Text, BeforeValidator(_text)]
     baseAssetPrecision: Annotated[int, Field(ge=0, le=18)]
     quotePrecision: Annotated[int, Field(ge=0, le=18)]
     quoteAssetPrecision: Annotated[int, Field(ge=0, le=18)]
@@ -132,9 +145,9 @@ class WireSymbol(Wire):
     maxQuoteAmountMarket: MaybeAmount = None
     makerCommission: Amount
     takerCommission: Amount
-    orderTypes: list[str]
+    orderTypes: list[Text]
     isSpotTradingAllowed: bool
-    permissions: list[str]
+    permissions: list[Text]
     tradeSideType: Annotated[int, Field(ge=1, le=4)] = 1
     filters: list[WireFilter] = []
     st: bool = False
@@ -145,7 +158,7 @@ class WireExchangeInfo(Wire):
 
 
 class WireSymbols(Wire):
-    data: list[str]
+    data: list[Text]
 
 
 class WireFee(Wire):
@@ -158,7 +171,7 @@ class WireTradeFee(Wire):
 
 
 class WireFill(Wire):
-    symbol: str
+    symbol: Text
     id: Id
     orderId: Id
     price: Amount
@@ -169,22 +182,22 @@ class WireFill(Wire):
     time: Millis
     isBuyer: bool
     isMaker: bool | None = None
-    clientOrderId: str | None = None
+    clientOrderId: Text | None = None
 
 
 class WireOrder(Wire):
-    symbol: str
+    symbol: Text
     orderId: Id
     side: Side
     price: Amount
-    status: str
+    status: Text
     executedQty: Amount
     cummulativeQuoteQty: Amount
     origQty: Amount | None = None
     Qty: Amount | None = None
-    clientOrderId: str | None = None
-    origClientOrderId: str | None = None
-    type: str | None = None
+    clientOrderId: Text | None = None
+    origClientOrderId: Text | None = None
+    type: Text | None = None
     time: object = None
 
 

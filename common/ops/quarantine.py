@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from common.clock import milliseconds
-from common.decimal_json import from_redis, loads
+from common.decimal_json import from_redis, loads, spelt_out
 from common.decimals import plain
 from common.domain.ledger.quarantine import Quarantined, Ruling
 from common.domain.orders.order import Fill
@@ -30,6 +30,9 @@ _WIRE = {
     "fee_asset": "commissionAsset",
     "order_id": "orderId",
 }
+
+_SPARED: Mapping[str, type] = {"isMaker": bool, "clientOrderId": str}
+"""What a fill can do without: nobody need say it where it cannot be read."""
 
 
 def book(given: Given) -> Mapping[str, Any]:
@@ -62,12 +65,13 @@ def _open(given: Given) -> Quarantined:
 def _said(given: Given, entry: Quarantined) -> Fill:
     """The row with what was said in place of what could not be read. Raises BadRequest, naming what is missing."""
     try:
-        row = loads(entry.odd.row)
+        row = loads(entry.odd.row, raw=True)
     except ValueError:
         row = {}
     instrument = given.settings.instrument
     told: dict[str, Any] = {"quoteQty": None, "commission": None, "commissionAsset": None}
     told |= row if isinstance(row, dict) else {}
+    told |= {name: None for name, kind in _SPARED.items() if not _is(kind, told.get(name))}
     told |= {"symbol": instrument.symbol, "id": entry.odd.fill_id}
     for name, field in _WIRE.items():
         if name in given.body:
@@ -85,6 +89,10 @@ def _said(given: Given, entry: Quarantined) -> Fill:
         why = page.odd[0].reason if page.odd else "quantity: is 0"
         raise BadRequest(f"book-fill: say what the row does not tell ({why})")
     return page.fills[0]
+
+
+def _is(kind: type, value: object) -> bool:
+    return isinstance(value, kind) and not (isinstance(value, str) and value != spelt_out(value))
 
 
 def _text(value: object) -> object:

@@ -17,7 +17,7 @@ import redis
 
 from common.clock import Clock, SystemClock
 from common.config import Settings
-from common.decimal_json import loads, to_answer
+from common.decimal_json import loads, to_answer, written
 from common.errors import BotError
 from common.store.circuit import Circuit
 from common.store.counts import Counts
@@ -100,7 +100,6 @@ class MarketCache:
         """The entry's text (decimals as numbers, datetimes ISO, bytes UTF-8), None for what has no JSON form."""
         try:
             text = to_answer(_encodable(value))
-            text.encode()
         except (TypeError, ValueError, RecursionError):
             return None
         return self.sealed(text)
@@ -235,7 +234,7 @@ def _literal(text: str) -> str:
 
 
 def _encodable(value: Any) -> Any:
-    """The value with bytes as text; raises for what JSON cannot hold (NaN, sets, objects, odd keys)."""
+    """The value with bytes as text; raises for what JSON cannot hold (NaN, sets, objects, odd keys and texts)."""
     match value:
         case bytes():
             return value.decode()
@@ -244,10 +243,12 @@ def _encodable(value: Any) -> Any:
         case Mapping():
             if not all(isinstance(key, str) for key in value):
                 raise TypeError("a key is no text")
-            return {key: _encodable(item) for key, item in value.items()}
+            return {written(key): _encodable(item) for key, item in value.items()}
         case list() | tuple():
             return [_encodable(item) for item in value]
-        case None | bool() | str() | int() | float() | Decimal() | datetime():
+        case str():
+            return written(value)
+        case None | bool() | int() | float() | Decimal() | datetime():
             return value
     json.dumps(value)
     return value

@@ -44,9 +44,9 @@ def whole(document: Any, names: Iterable[str], key: str) -> Document:
     return document
 
 
-def document_of(text: str, key: str, *names: str) -> Document:
-    """A document that has these fields, out of its text. Raises StoreCorrupt, naming `key`."""
-    return whole(from_redis(text, key), names, key)
+def document_of(text: str, key: str, *names: str, raw: bool = False) -> Document:
+    """A document that has these fields, out of its text; `raw` as in `from_redis`. Raises StoreCorrupt."""
+    return whole(from_redis(text, key, raw=raw), names, key)
 
 
 def fill_of(document: Any, key: str = "the record") -> Fill:

@@ -9,7 +9,7 @@ from functools import partial
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from common.decimal_json import from_redis, written
+from common.decimal_json import from_redis, spelt_out, written
 from common.errors import StoreCorrupt
 from common.store.batch import Batch
 from common.store.held import Held, Piece
@@ -43,7 +43,7 @@ class Damage(NamedTuple):
             "unreadable": len(pieces),
             "moves": "the whole key" if self.whole else "what is unreadable, the rest stays",
             "holds": [
-                {"name": _plain(piece.name), "fault": fault, "text": _plain(piece.text[: SHOWN * 100])}
+                {"name": spelt_out(piece.name), "fault": fault, "text": spelt_out(piece.text[: SHOWN * 100])}
                 for piece, fault in pieces[:SHOWN]
             ],
         }
@@ -87,7 +87,7 @@ def _understood(part: Any, value: Any, held: Held, keys: Keys) -> None:
     if part is not None and part.command == "HGETALL":
         part.understand(value, keys)
         return
-    document = from_redis(value, held.key)
+    document = from_redis(value, held.key, raw=_raw(held.key, keys))
     if not isinstance(document, dict):
         raise StoreCorrupt(f"{held.key} cannot be read: no document")
     if part is not None and part.command == "GET":
@@ -106,11 +106,16 @@ def _read(part: Any, piece: Piece, held: Held, keys: Keys) -> None:
         if text[:1] in ("{", "["):
             from_redis(text, f"{held.key}:{piece.name}")
     else:
-        document = from_redis(text, held.key)
+        document = from_redis(text, held.key, raw=_raw(held.key, keys))
         if held.key == keys.ledger_fills:
             fill_of(document, held.key)
         if not isinstance(document, dict):
             raise StoreCorrupt(f"{held.key} cannot be read: no document")
+
+
+def _raw(key: str, keys: Keys) -> bool:
+    """Whether it holds answers of the exchange."""
+    return key.startswith(keys.raw_latest("").partition(":latest")[0])
 
 
 def _text(text: str, key: str) -> None:
@@ -126,8 +131,3 @@ def _fault(read: Callable[[], object]) -> str | None:
     except StoreCorrupt as error:
         return str(error)
     return None
-
-
-def _plain(text: str) -> str:
-    """The text with what UTF-8 cannot hold spelt out."""
-    return text.encode(errors="backslashreplace").decode()

@@ -101,7 +101,7 @@ def _seeded(run: Run, total: Decimal, size: Callable[[Decimal], Decimal], fee: D
     measured = Measured()
     for text in run.store.raw_history("depth", since, until, SEEDED_BOOKS, run.meter):
         try:
-            document = from_redis(text, run.keys.raw_history("depth"))
+            document = from_redis(text, run.keys.raw_history("depth"), raw=True)
             at = datetime.fromtimestamp(int(document["timestamp"]) / 1000, UTC)
             book = read_depth(document["response"])
         except (BotError, KeyError, TypeError, ValueError):

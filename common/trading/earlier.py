@@ -48,7 +48,7 @@ def _ticker(run: Run) -> Ticker | None:
     if text is None:
         return None
     try:
-        document = from_redis(text, run.keys.raw_latest("ticker_24hr"))
+        document = from_redis(text, run.keys.raw_latest("ticker_24hr"), raw=True)
         at = from_milliseconds(document["timestamp"])
         ticker = read_ticker(document["response"], run.instrument.symbol)
     except (BotError, KeyError, TypeError, ValueError) as error:

@@ -135,7 +135,7 @@ def _by_run(texts: Sequence[str], key: str) -> Mapping[str, Sequence[Told]]:
     """Raw answers of one kind by the run that read them. Raises StoreCorrupt, naming `key`."""
     found: dict[str, list[Told]] = defaultdict(list)
     for text in texts:
-        document = document_of(text, key, "metadata", "datetime", "response")
+        document = document_of(text, key, "metadata", "datetime", "response", raw=True)
         try:
             run_id, _, number = str(document["metadata"].get("id", "")).rpartition(".")
             at = datetime.fromisoformat(document["datetime"])

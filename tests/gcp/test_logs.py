@@ -262,6 +262,15 @@ def test_in_a_terminal_a_line_is_plain_text() -> None:
     assert (level, message) == ("INFO", "[Cloud Task] Price updated - Price: 0.020500")
 
 
+@pytest.mark.parametrize("env", [LAPTOP, PLATFORM])
+def test_a_line_of_any_text_can_be_written(env: dict[str, str]) -> None:
+    log = set_up(env)
+    with redirect_stdout(io.StringIO()) as out:
+        log.warning("the balance of %s is left out", "\ud800")
+        logs.event("odd", {"asset": "\udfff"})
+    assert "\\ud800" in out.getvalue().encode().decode()
+
+
 def test_in_a_terminal_an_event_shows_its_short_fields_behind_it() -> None:
     set_up(LAPTOP)
     with redirect_stdout(io.StringIO()) as out:

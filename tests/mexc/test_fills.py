@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from common.decimal_json import to_redis
 from common.domain.instrument import Side
 from common.domain.orders.order import FEE_UNKNOWN, NOTIONAL_DERIVED, Fill
 from common.errors import UnreadablePayload
 from common.mexc.fills import FillPage, read_fills
+from common.store.codec import to_document
 from tests.builders import d, fill_payload
 from tests.fakes import NOON
 from tests.mexc.test_parse import recorded
@@ -66,6 +68,16 @@ def test_a_notional_may_be_rounded_to_what_the_exchange_prints(value: str) -> No
     assert only(quoteQty=value, price="0.123456789012345678", qty="1.123456789012345678").notional == d(value)
 
 
+def test_a_fee_is_held_against_what_was_traded_in_its_own_asset() -> None:
+    """10 QRL for 20 USDT: 19.99 of either is dear, 15 QRL are more than there were, MX cannot be compared."""
+    for fee, asset in (("19.99", "USDT"), ("-19.99", "USDT"), ("9.99", "QRL"), ("500", "MX"), ("0", "usdt")):
+        assert only(commission=fee, commissionAsset=asset).fee == d(fee)
+    (odd,) = page(GOOD | {"commission": "15", "commissionAsset": "QRL"}).odd
+    assert odd.reason == "commission: 15 QRL of 10 that were traded"
+    (derived,) = page(GOOD | {"commission": "20", "quoteQty": None}).odd
+    assert derived.reason == "commission: 20 USDT of 20 that were traded"
+
+
 def test_a_row_without_a_quantity_is_left_out_and_told() -> None:
     found = page(GOOD, GOOD | {"id": "2X1", "qty": "0"})
     assert [fill.fill_id for fill in found.fills] == ["1X1"]
@@ -78,11 +90,13 @@ ODD: dict[str, list[Any]] = {
     "price": [None, "NaN", "-1", "0", 0.5, "abc", []],
     "qty": [None, "NaN", "-1", "", {}],
     "quoteQty": ["NaN", "-1", "abc", "1e30", "0.0003"],
-    "commission": ["abc", "NaN", []],
+    "commission": ["abc", "NaN", [], "20", "20.1", "1000", "-20"],
+    "commissionAsset": ["usdt", " USDT", "\uff35\uff33\uff24\uff34", "qrl", "QRL\u200b", "\ud800", []],
+    "clientOrderId": ["\ud800", 7],
     "time": [None, "noon", -1, 10**15],
-    "orderId": [None, ""],
-    "id": [None, "", []],
-    "symbol": [None, "BTCUSDT"],
+    "orderId": [None, "", "\ud800"],
+    "id": [None, "", [], "2X1\udfff"],
+    "symbol": [None, "BTCUSDT", "QRLUSDT\ud800"],
 }
 
 
@@ -90,9 +104,11 @@ def test_what_money_rests_on_is_not_guessed_and_costs_no_other_row() -> None:
     wrong: list[Any] = []
     for field, values in ODD.items():
         for value in values:
-            found = page(GOOD | {"id": "2X1", field: value}, GOOD)
+            found = page(GOOD | {"id": "2X1", "commission": "0.01", field: value}, GOOD)
             if len(found.odd) != 1 or field not in found.odd[0].reason or len(found.fills) != 1:
                 wrong.append((field, value, found.odd))
+            for odd in found.odd:
+                to_redis(to_document(odd))  # or it raises
             if field != "id" and found.odd and found.odd[0].fill_id != "2X1":
                 wrong.append((field, value, found.odd[0].fill_id))
     assert wrong == []

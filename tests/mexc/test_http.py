@@ -996,6 +996,22 @@ def test_an_answer_that_is_no_utf_8_is_unreadable() -> None:
             http.write("POST", "order", "/api/v3/order", ORDER, deadline, meter)
 
 
+def test_a_lone_surrogate_is_read_and_its_text_kept_unaltered() -> None:
+    body = '{"code":0,"symbol":"\\ud800"}'
+    with server(partial(answer, body=body.encode())) as (url, _):
+        http, deadline, meter = over(url, timeout=5)
+        reply = http.read("time", "/api/v3/time", [], deadline, meter)
+    assert (reply.payload["symbol"], reply.text) == ("\ud800", body)
+
+
+def test_the_words_of_a_refusal_can_always_be_written() -> None:
+    with server(partial(answer, body=b'{"code":10007,"msg":"bad \\ud800 symbol"}')) as (url, _):
+        http, deadline, meter = over(url, timeout=5)
+        with pytest.raises(SymbolHalted, match=r"bad \\ud800 symbol") as refused:
+            http.read("time", "/api/v3/time", [], deadline, meter)
+    str(refused.value).encode()
+
+
 def test_calls_of_many_threads_share_one_line_without_mixing_their_answers() -> None:
     def echo(handler: BaseHTTPRequestHandler) -> None:
         answer(handler, json.dumps({"asked": handler.path}).encode())

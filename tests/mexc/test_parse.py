@@ -817,10 +817,33 @@ def test_no_payload_whatever_is_more_than_unreadable(payload: Any) -> None:
             read(payload)
 
 
-@pytest.mark.parametrize("again", ["QRL", "qrl", " QRL"])
+@pytest.mark.parametrize("again", ["QRL", "qrl", " QRL", "\uff31\uff32\uff2c", "Q\u200bRL"])
 def test_an_asset_that_is_listed_twice_is_no_balance(again: str) -> None:
     with pytest.raises(UnreadablePayload, match="listed 2 times"):
         read_account(account_payload(("QRL", "100", "0"), ("USDT", "1", "0"), (again, "5", "0")))
+
+
+@pytest.mark.parametrize("name", ["usdt", " USDT", "\uff35\uff33\uff24\uff34", "\ufeffUSDT", "USDT\u00a0"])
+def test_a_traded_asset_in_another_spelling_is_neither_it_nor_another(name: str) -> None:
+    """Taken for another, the account would be without USDT, and the plan would sell half of the QRL."""
+    with pytest.raises(UnreadablePayload, match=r"^account: balances: .* is USDT in another spelling$"):
+        read_account(account_payload(("QRL", "100", "0"), (name, "5", "0")))
+
+
+def test_another_asset_keeps_the_name_that_the_exchange_gives_it() -> None:
+    names = {"QRL", "USDT", "\u5e01\u5b89\u4eba\u751f", "\uff2d\uff38", "usde"}
+    assert read_account(account_payload(*((name, "1", "0") for name in names))).balances.keys() == names
+
+
+@pytest.mark.parametrize("name", [None, "", 7, "\ud800", "QR\udfff"])
+def test_a_balance_that_does_not_say_of_what_is_left_out_only_where_other_rows_tell_both_assets(name: Any) -> None:
+    row = {"asset": name, "free": "1" if name else "", "locked": "0"}
+    whole = account_payload(("QRL", "100", "0"), ("USDT", "1", "0"))
+    whole["balances"].append(row)
+    assert read_account(whole).balances.keys() == {"QRL", "USDT"}
+    whole["balances"].pop(0)
+    with pytest.raises(UnreadablePayload, match=r"^account: balances\.1\."):
+        read_account(whole)
 
 
 # What can be done without is left out and named

@@ -1,11 +1,13 @@
 """A row that cannot be booked holds trading until one command of an operator, and costs nothing else."""
 
+import json
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from tests.builders import d, fill_payload, told
+from common.ops.repair import SOUND
+from tests.builders import d, fill_payload, order_payload, told
 from tests.conftest import Functions, Live
 from tests.fakes import NOON, Call
 
@@ -22,12 +24,15 @@ def command(functions: Functions, name: str, **more: Any) -> Any:
 @pytest.fixture
 def odd(live: Live) -> Live:
     """The exchange tells a purchase of 1000 among its fills, and not which side it was."""
+    return telling(live, ODD)
 
+
+def telling(live: Live, odd_row: dict[str, Any]) -> Live:
     def tells(call: Call) -> Any:
         answer = live.desk.carry_out(call)
         rows = told_rows(answer[1])
-        within = int(call.params["startTime"]) <= ODD["time"] <= int(call.params["endTime"])
-        return [*rows, ODD] if within and "orderId" not in call.params else rows
+        within = int(call.params["startTime"]) <= odd_row["time"] <= int(call.params["endTime"])
+        return [*rows, odd_row] if within and "orderId" not in call.params else rows
 
     live.desk.on["GET myTrades"] = tells
     live.clock.move(60)
@@ -35,8 +40,6 @@ def odd(live: Live) -> Live:
 
 
 def told_rows(body: str) -> list[Any]:
-    import json
-
     rows: list[Any] = json.loads(body)
     return rows
 
@@ -135,3 +138,52 @@ def test_what_an_operator_says_of_a_fill_takes_the_place_of_what_the_row_told(
         d("0.5"),
     ]
     assert (fill["side"], fill["fee_asset"]) == ("SELL", "QRL")
+
+
+@pytest.mark.parametrize("field", ["id", "orderId", "commissionAsset", "clientOrderId"])
+def test_a_row_whose_text_is_none_lies_aside_and_its_bytes_are_kept_read_and_shown(
+    field: str, live: Live, bare_functions: Functions
+) -> None:
+    """JSON can spell half of a surrogate pair, UTF-8 cannot: Redis, log and answers carry its escape."""
+    odd = telling(live, fill_payload("BUY", "1000", "0.02", number=77, at=NOON) | {field: "x\ud800"})
+    answer = odd.run(15)
+    assert answer["rebalance"]["reason"].startswith("Fill in quarantine: ")
+    (waiting,) = answer["cost_update"]["quarantine"]
+    assert (waiting["reason"].split(":")[0], answer["cost_update"]["status"], odd.sent) == (field, "success", 0)
+    assert waiting["id"].startswith("row-") if field == "id" else waiting["id"] == "77X1"
+    client, headers = bare_functions.client("ops"), {"X-CloudScheduler": "true"}
+    state = told(client.get("/", headers=headers))["data"]
+    assert '"x\\ud800"' in state["quarantine"][0]["odd"]["row"]
+    shown = bare_functions.client("cost").get("/?raw=my_trades", headers=headers)
+    assert "x\\ud800" in shown.get_data(as_text=True)
+    said = {"side": "BUY", "fee": 0, "fee_asset": "USDT", "order_id": "1", "reason": "seen in the app"}
+    before = odd.ledger_quantity()
+    booked = command(bare_functions, "book-fill", id=waiting["id"], **said)
+    assert booked.status_code == 200, told(booked)
+    answer = odd.run(30)
+    assert answer["order"]["status"] == "FILLED"
+    assert odd.ledger_quantity() == before + 1000 - d(answer["order"]["filled_quantity"])
+
+
+def test_a_balance_or_an_order_whose_text_is_none_is_left_out_and_plans_are_made_again_all_the_same(
+    live: Live, bare_functions: Functions
+) -> None:
+    def with_row(name: str, where: str | None, row: dict[str, Any]) -> None:
+        def tells(call: Call) -> Any:
+            payload = json.loads(live.desk.carry_out(call)[1])
+            (payload if where is None else payload[where]).append(row)
+            return payload
+
+        live.desk.on[f"GET {name}"] = tells
+
+    with_row("account", "balances", {"asset": "\ud800", "free": "1", "locked": "0"})
+    with_row("openOrders", None, order_payload(clientOrderId="\udfff", side="SELL"))
+    answer = live.run(15)
+    assert answer["status"] == "success", answer
+    assert answer["order"]["status"] == "FILLED"
+    headers = {"X-CloudScheduler": "true"}
+    findings = told(bare_functions.client("ops").get("/verify", headers=headers))["data"]["findings"]
+    (replayed,) = [finding for finding in findings if finding["name"] == "plans_reproduced"]
+    assert (replayed["ok"], replayed["explanation"]) == (True, "1 of 1 plans reproduced")
+    sound = command(bare_functions, "repair", key="mexc:raw:account_info:latest")
+    assert (sound.status_code, told(sound)["error"]["message"]) == (400, SOUND)
