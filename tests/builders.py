@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from common.clock import milliseconds
-from common.domain.decision.guards import Facts, Reference
+from common.domain.decision.facts import Facts, Reference
 from common.domain.decision.levels import Level
 from common.domain.decision.policy import Limits, Policy
 from common.domain.instrument import Instrument, Side, TradingRules

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from common.decimal_json import loads, to_redis
-from common.domain.decision.guards import Facts
+from common.domain.decision.facts import Facts
 from common.domain.decision.policy import Limits, Policy
 from common.domain.order_book import OrderBook
 from common.domain.portfolio import Holdings

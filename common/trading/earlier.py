@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from common.clock import from_milliseconds
 from common.decimal_json import from_redis
-from common.domain.decision.guards import Expected, Reference
+from common.domain.decision.facts import Expected, Reference
 from common.domain.ledger.ledger import net_notional, net_quantity
 from common.domain.orders.order import Fill
 from common.errors import BotError

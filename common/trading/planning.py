@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from common.decimals import ZERO, tidy
-from common.domain.decision.guards import Facts
+from common.domain.decision.facts import Facts
 from common.domain.decision.live_gate import differences
 from common.domain.decision.plan import Plan
 from common.domain.decision.plan import plan as plan_on

@@ -14,7 +14,7 @@ from math import inf
 
 from common.decimals import ONE, ZERO, exact, floor_to, quotient
 from common.domain.decision.cost_of_trading import BandInUse, settled
-from common.domain.decision.guards import Facts, Reference
+from common.domain.decision.facts import Facts, Reference
 from common.domain.decision.levels import Destination
 from common.domain.decision.plan import Plan, plan
 from common.domain.decision.policy import Hold, Policy, Rebalance

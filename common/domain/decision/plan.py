@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from common.decimals import exact
-from common.domain.decision.guards import Facts, ages, jump, review
+from common.domain.decision.facts import Facts
+from common.domain.decision.guards import ages, jump, review
 from common.domain.decision.policy import (
     BALANCES_CHANGED,
     SETTINGS_CHANGED,

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
 
 from common.decimals import ONE, ZERO, exact, quotient
-from common.domain.decision.guards import Facts
+from common.domain.decision.facts import Facts
 from common.domain.decision.levels import Level
 from common.domain.decision.plan import Plan, plan
 from common.domain.decision.policy import BELOW_MINIMUM, Cause, Hold, Limits, Policy, Rebalance, Slicing, percent

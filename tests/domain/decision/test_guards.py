@@ -10,7 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from common.decimals import ONE
-from common.domain.decision.guards import Expected, Reference, Review, ages, jump, review
+from common.domain.decision.facts import Expected, Reference
+from common.domain.decision.guards import Review, ages, jump, review
 from common.domain.decision.pause import Pause
 from common.domain.decision.policy import Check, Limits, Policy, Rebalance
 from common.domain.instrument import Side, TradingRules

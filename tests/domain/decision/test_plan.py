@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from common.domain.decision.guards import Expected
+from common.domain.decision.facts import Expected
 from common.domain.decision.plan import Plan
 from common.domain.decision.plan import plan as plan_on
 from common.domain.decision.policy import BALANCES_CHANGED, Cause, Hold, Rebalance

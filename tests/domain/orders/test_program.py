@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.decimal_json import from_redis, to_redis
-from common.domain.decision.guards import Facts
+from common.domain.decision.facts import Facts
 from common.domain.decision.levels import Destination, Level
 from common.domain.decision.pause import Pause
 from common.domain.decision.policy import Hold, Limits, Policy, Rebalance, Slicing
