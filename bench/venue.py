@@ -16,13 +16,13 @@ def with_symbols(symbols: list[str]) -> SimulatedExchange:
     bases = {symbol: symbol.removesuffix("USDT") for symbol in symbols}
     balances = {base: Decimal(1_000) for base in bases.values()} | {"USDT": Decimal(100_000)}
     exchange = SimulatedExchange(ExchangeConfig(balances=balances, rate_limit=RateLimit(weight=None)))
-    venue = exchange.venue
+    engine = exchange.engine
     start = exchange.clock.now_ms() // DAY_MS * DAY_MS
     for seed, (symbol, base) in enumerate(bases.items(), 1):
         path = RandomWalk(seed=seed, name=symbol, start_price=Decimal("0.02"), start_ms=start)
-        venue.markets[symbol] = Market(Rules(base_asset=base), path, venue.config.book, seed)
-        venue.data[symbol] = MarketData(venue.markets[symbol])
-    venue.engine.key_symbols = frozenset(symbols)
+        engine.markets[symbol] = Market(Rules(base_asset=base), path, exchange.config.book, seed)
+        engine.data[symbol] = MarketData(engine.markets[symbol])
+    engine.key_symbols = frozenset(symbols)
     return exchange
 
 

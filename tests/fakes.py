@@ -176,7 +176,7 @@ class Market:
         assert response.status == 200, response.body
 
     def total(self, asset: str) -> Decimal:
-        account = self.exchange.venue.engine.account
+        account = self.exchange.engine.account
         return account.total(asset)
 
     def calls(self, path: str) -> int:

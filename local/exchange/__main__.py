@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             config = replace(config, start_ms=kept["start_ms"])
         exchange = SimulatedExchange(config, seed=options.seed)
         if kept:
-            exchange.venue.engine.go_on(kept)
+            exchange.engine.go_on(kept)
         if options.start is not None:
             exchange.set_clock(options.start, frozen=options.frozen)
         # Waited for in this thread, blocked in all: a handler may not run at all while a lock is waited for.
@@ -55,7 +55,7 @@ def _taken(state: Path | None) -> dict[str, Any]:
 
 def _keep(state: Path, exchange: SimulatedExchange) -> None:
     state.parent.mkdir(parents=True, exist_ok=True)
-    state.write_bytes(pickle.dumps({"start_ms": exchange.start_ms, **exchange.venue.engine.kept()}))
+    state.write_bytes(pickle.dumps({"start_ms": exchange.start_ms, **exchange.engine.kept()}))
 
 
 def _config(options: argparse.Namespace) -> ExchangeConfig:

@@ -17,7 +17,7 @@ _MAX_TRADES = 100
 
 @endpoint("GET", "account", 10, READ_ACCOUNT)
 def account(call: Call) -> object:
-    engine = call.venue.engine
+    engine = call.engine
     names = ("makerCommission", "takerCommission", "buyerCommission", "sellerCommission")
     # The ints of 2022 counted hundredths of a percent: 20 was 0.20 %.
     ints = (int(engine.fees.maker * 10_000), int(engine.fees.taker * 10_000), 0, 0)
@@ -43,14 +43,14 @@ def account(call: Call) -> object:
 def trade_fee(call: Call) -> object:
     """The rates this account pays, as JSON numbers."""
     call.symbol()
-    fees = call.venue.engine.fees
+    fees = call.engine.fees
     return call.enveloped({"makerCommission": number(fees.maker), "takerCommission": number(fees.taker)})
 
 
 @endpoint("GET", "selfSymbols", 1, READ_ACCOUNT)
 def self_symbols(call: Call) -> object:
     """The symbols this key may trade. API trading switched off otherwise does not show here."""
-    names = sorted(call.venue.engine.key_symbols)
+    names = sorted(call.engine.key_symbols)
     return call.enveloped_list([n for n in names if n == MX_SYMBOL or not call.effects.key_symbol_closed])
 
 
@@ -64,12 +64,12 @@ def my_trades(call: Call) -> object:
     """
     symbol, order_id, now_ms = call.symbol(), call.text("orderId"), call.now_ms
     start, end = call.window(_WEEK_MS)
-    limit, ordering = call.limit(_MAX_TRADES, _MAX_TRADES), call.venue.engine.options.trades_order
+    limit, ordering = call.limit(_MAX_TRADES, _MAX_TRADES), call.engine.options.trades_order
     if start < now_ms - _WEEK_MS and end - start > _WEEK_MS:
         return []
     found = [
         fill
-        for fill in call.venue.engine.fills
+        for fill in call.engine.fills
         if fill.symbol == symbol
         and max(start, now_ms - _MONTH_MS) <= fill.time_ms <= end
         and now_ms >= fill.visible_ms
@@ -87,7 +87,7 @@ def my_trades(call: Call) -> object:
 
 @endpoint("POST", "order", 1, TRADE)
 def new_order(call: Call) -> object:
-    engine = call.venue.engine
+    engine = call.engine
     order = engine.place(checks.read_form(call.params, engine.markets, engine.options), call.effects, call.now_ms)
     echoed = {"clientOrderId": order.client_order_id} if engine.options.ack_client_id else {}
     return order.row(ACKNOWLEDGED) | echoed
@@ -96,7 +96,7 @@ def new_order(call: Call) -> object:
 @endpoint("POST", "order/test", 1, TRADE)
 def test_order(call: Call) -> object:
     """Check an order and forget it; how much the real one checks is unknown, so form alone by default."""
-    engine = call.venue.engine
+    engine = call.engine
     wanted = checks.read_form(call.params, engine.markets, engine.options)
     if engine.options.order_test_checks == "all":
         engine.check(wanted, call.effects, call.now_ms)
@@ -114,7 +114,7 @@ def cancel_order(call: Call) -> object:
     """Cancel; the answer shows the order as it was before."""
     order = _found(call, No.UNKNOWN_ORDER)
     before = order.row(CANCELLED)
-    call.venue.engine.cancel(order, call.now_ms)
+    call.engine.cancel(order, call.now_ms)
     return before
 
 
@@ -129,7 +129,7 @@ def cancel_open_orders(call: Call) -> object:
     orders = _open(call)
     rows = [order.row(BULK_CANCELLED) for order in orders]
     for order in orders:
-        call.venue.engine.cancel(order, call.now_ms)
+        call.engine.cancel(order, call.now_ms)
     return rows
 
 
@@ -160,11 +160,11 @@ def _found(call: Call, unknown: No) -> Order:
 def _remembered(call: Call, symbol: str) -> list[Order]:
     return [
         order
-        for order in call.venue.engine.orders.values()
+        for order in call.engine.orders.values()
         if order.symbol == symbol and call.now_ms >= order.visible_ms and order.created_ms >= call.now_ms - _WEEK_MS
     ]
 
 
 def _open(call: Call) -> list[Order]:
     symbols = call.symbols()
-    return [o for o in call.venue.engine.open_orders() if o.symbol in symbols and call.now_ms >= o.visible_ms]
+    return [o for o in call.engine.open_orders() if o.symbol in symbols and call.now_ms >= o.visible_ms]

@@ -170,7 +170,8 @@ class ExchangeConfig:
     `start_ms` is the time at which the price path stands at `start_price` (None: the last UTC midnight).
     `start_price` None means 0.02 for the random walk, and no scaling for a candle file. `candles` is a file to
     replay instead of the walk; `candles_from_ms` is the time of the candle in which the simulated start lies
-    (None: the first), so what is before it is history for klines.
+    (None: the first), so what is before it is history for klines. `balances` None are 1 000 of the base asset
+    and 500 USDT.
     """
 
     symbol: str = "QRLUSDT"

@@ -14,23 +14,21 @@ Answers are JSON; what cannot be done answers 400 {"error": text} and changes no
 """
 
 import json
-from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import ConfigDict, Field, ValidationError, validate_call
 
-from local.exchange.access import RateLimiter
 from local.exchange.amounts import ZERO, Amount, Number, plain
 from local.exchange.answers import Draft, Response
-from local.exchange.clock import SimulatedClock
 from local.exchange.config import QUOTE_ASSET, Row, Side
-from local.exchange.endpoints import Venue
-from local.exchange.faults import FaultBook
 from local.exchange.market import Market
 from local.exchange.orders import Fill, whole_second
 from local.exchange.public_api import instrument_row
+
+if TYPE_CHECKING:
+    from local.exchange.exchange import SimulatedExchange
 
 _CHECKED = validate_call(config=ConfigDict(strict=True))
 _AS_IT_IS: Any = object()
@@ -41,20 +39,12 @@ Price = Annotated[Number, Field(gt=0)]
 class Control:
     """Reads and changes a running simulation; the caller holds the lock."""
 
-    def __init__(
-        self,
-        venue: Venue,
-        clock: SimulatedClock,
-        faults: FaultBook,
-        limiter: RateLimiter,
-        requests: Counter[str],
-        statuses: Counter[str],
-    ) -> None:
-        self._venue = venue
-        self._clock = clock
-        self._faults = faults
-        self._limiter = limiter
-        self._counts = {"requests": requests, "statuses": statuses}
+    def __init__(self, exchange: "SimulatedExchange") -> None:
+        self._exchange = exchange
+        self._engine = exchange.engine
+        self._clock = exchange.clock
+        self._limiter = exchange.limiter
+        self._faults = exchange.faults
         self._seeded = 0
         self._routes: dict[tuple[str, str], Callable[..., Row]] = {
             ("GET", "/sim/state"): self._state,
@@ -91,29 +81,30 @@ class Control:
         self._clock.set(now_ms, frozen=frozen)
         now_ms = self._clock.now_ms()
         if now_ms >= before:
-            self._venue.engine.advance(now_ms)
+            self._engine.advance(now_ms)
             return
-        self._venue.engine.rewind(now_ms)
+        self._engine.rewind(now_ms)
         self._limiter.reset()
-        for market in self._venue.markets.values():
+        for market in self._engine.markets.values():
             market.rewind(now_ms)
 
     @_CHECKED
     def _state(self) -> Row:
-        venue, engine, now_ms = self._venue, self._venue.engine, self._clock.now_ms()
+        engine, now_ms = self._engine, self._clock.now_ms()
         engine.advance(now_ms)
-        markets = venue.markets.items()
+        markets = engine.markets.items()
         return {
             "now_ms": now_ms,
             "frozen": self._clock.frozen,
-            "symbol": venue.config.symbol,
+            "symbol": engine.symbol,
             "prices": {symbol: plain(market.mid_price(now_ms)) for symbol, market in markets},
             "pinned": {symbol: market.pinned and plain(market.pinned) for symbol, market in markets},
             "balances": engine.account.amounts(),
             "can_trade": engine.account.can_trade,
             "orders": [order.row() for order in engine.orders.values()],
             "fills": [fill.row() for fill in engine.fills],
-            **self._counts,
+            "requests": self._exchange.requests,
+            "statuses": self._exchange.statuses,
             "faults": self._faults.rows(),
             "fees": engine.fees.model_dump(),
             "rules": {symbol: instrument_row(market.rules) for symbol, market in markets},
@@ -131,9 +122,9 @@ class Control:
     @_CHECKED
     def _set_price(self, *, price: Price | None, symbol: str | None = None) -> Row:
         market, now_ms = self._market(symbol), self._clock.now_ms()
-        self._venue.engine.advance(now_ms)
+        self._engine.advance(now_ms)
         market.pin(price, now_ms)
-        self._venue.engine.advance(now_ms)
+        self._engine.advance(now_ms)
         shown = format(market.mid_price(now_ms), "f")
         return {"symbol": market.symbol, "price": shown, "pinned": price is not None}
 
@@ -141,7 +132,7 @@ class Control:
     def _set_account(
         self, *, balances: dict[str, Amount] = _NOTHING, replace: bool = False, can_trade: bool | None = None
     ) -> Row:
-        account = self._venue.engine.account
+        account = self._engine.account
         zeros = dict.fromkeys(account.amounts(), ZERO) if replace else {}
         for asset, amount in (zeros | balances).items():
             account.set(asset, amount)
@@ -151,18 +142,18 @@ class Control:
 
     @_CHECKED
     def _deposit(self, *, asset: Annotated[str, Field(min_length=1)], amount: Number) -> Row:
-        account = self._venue.engine.account
+        account = self._engine.account
         account.credit(asset, amount)
         return {"asset": asset, **account.amounts()[asset]}
 
     @_CHECKED
     def _seed_fills(self, *, fills: list[Row]) -> Row:
         seeded = [self._fill(**fill) for fill in fills]
-        known = {fill.trade_id for fill in self._venue.engine.fills}
+        known = {fill.trade_id for fill in self._engine.fills}
         if len({fill.trade_id for fill in seeded} - known) < len(seeded):
             raise ValueError("fills: a trade id is there twice")
         for fill in seeded:
-            self._venue.engine.seed_fill(fill)
+            self._engine.seed_fill(fill)
         return {"ids": [fill.trade_id for fill in seeded]}
 
     @_CHECKED
@@ -209,16 +200,14 @@ class Control:
         **rules: Any,
     ) -> Row:
         """Change rules (enforced and shown), the account's fees, and what is only shown (None: no more)."""
-        market, engine, venue = self._market(symbol), self._venue.engine, self._venue
+        market, engine = self._market(symbol), self._engine
         changed = market.rules.changed(rules | _band(filters))
         if changed.symbol != market.symbol:
             raise ValueError("baseAsset: cannot be changed")
-        market.rules, engine.fees = changed, engine.fees.changed(fees)
-        venue.shown[market.symbol] = {} if shown is None else venue.shown.get(market.symbol, {}) | shown
-        return {
-            "rules": instrument_row(changed) | venue.shown[market.symbol],
-            "fees": engine.fees.model_dump(),
-        }
+        engine.fees = engine.fees.changed(fees)
+        market.change(rules=changed)
+        market.shown = {} if shown is None else market.shown | shown
+        return {"rules": instrument_row(changed) | market.shown, "fees": engine.fees.model_dump()}
 
     @_CHECKED
     def _set_options(
@@ -230,16 +219,16 @@ class Control:
         key_symbols: list[str] | None = None,
         key_permissions: list[str] | None = None,
     ) -> Row:
-        venue, engine, limiter = self._venue, self._venue.engine, self._limiter
-        shape = venue.markets[venue.config.symbol].shape.changed(book)
+        engine, limiter = self._engine, self._limiter
+        shape = engine.markets[engine.symbol].shape.changed(book)
         limit = limiter.limit.changed(rate_limit)
         engine.options = engine.options.changed(options)
         if key_symbols is not None:
             engine.key_symbols = frozenset(key_symbols)
         if key_permissions is not None:
-            venue.key_permissions = frozenset(key_permissions)
-        for market in venue.markets.values():
-            market.shape = shape
+            engine.key_permissions = frozenset(key_permissions)
+        for market in engine.markets.values():
+            market.change(shape=shape)
         if limit != limiter.limit:
             limiter.limit = limit
             limiter.reset()
@@ -248,7 +237,7 @@ class Control:
             "book": shape.model_dump(),
             "rate_limit": limit.model_dump(),
             "key_symbols": sorted(engine.key_symbols),
-            "key_permissions": sorted(venue.key_permissions),
+            "key_permissions": sorted(engine.key_permissions),
         }
 
     @_CHECKED
@@ -264,9 +253,9 @@ class Control:
         return {"cleared": self._faults.clear(id)}
 
     def _market(self, symbol: str | None) -> Market:
-        market = self._venue.markets.get(symbol or self._venue.config.symbol)
+        market = self._engine.markets.get(symbol or self._engine.symbol)
         if market is None:
-            raise ValueError(f"symbol: one of {', '.join(self._venue.markets)}")
+            raise ValueError(f"symbol: one of {', '.join(self._engine.markets)}")
         return market
 
 

@@ -1,12 +1,11 @@
-"""What the endpoint handlers share: the venue's state, one request of it, and how parameters are read."""
+"""What the endpoint handlers share: how they are found, and how one reads its request."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from local.exchange.config import MX_SYMBOL, ExchangeConfig, Row, Rules
+from local.exchange.config import MX_SYMBOL, Row, Rules
 from local.exchange.engine import Engine
 from local.exchange.faults import Effects
-from local.exchange.market import Market
 from local.exchange.market_data import MarketData
 from local.exchange.refusals import No, Refusal
 
@@ -15,24 +14,11 @@ READ_ORDERS = "SPOT_DEAL_READ"
 TRADE = "SPOT_DEAL_WRITE"
 
 
-@dataclass(slots=True)
-class Venue:
-    """The exchange behind the HTTP surface."""
-
-    config: ExchangeConfig
-    markets: dict[str, Market]
-    data: dict[str, MarketData]
-    engine: Engine
-    # exchangeInfo fields that are shown as given here and not enforced, by symbol.
-    shown: dict[str, Row]
-    key_permissions: frozenset[str]
-
-
 @dataclass(frozen=True, slots=True)
 class Call:
     """One request, read and let in."""
 
-    venue: Venue
+    engine: Engine
     params: Mapping[str, str]
     now_ms: int
     effects: Effects
@@ -69,16 +55,16 @@ class Call:
     def symbol(self) -> str:
         """The required `symbol`, a known one."""
         symbol = self.required("symbol")
-        if symbol not in self.venue.markets:
+        if symbol not in self.engine.markets:
             raise Refusal(No.INVALID_SYMBOL)
         return symbol
 
     def data(self) -> MarketData:
-        return self.venue.data[self.symbol()]
+        return self.engine.data[self.symbol()]
 
     def rules(self, symbol: str) -> Rules:
         """Give a symbol's rules as they are during this request; faults leave MX alone."""
-        rules = self.venue.markets[symbol].rules
+        rules = self.engine.markets[symbol].rules
         return rules if symbol == MX_SYMBOL else self.effects.rules(rules)
 
     def symbols(self) -> list[str]:
@@ -86,7 +72,7 @@ class Call:
         names = self.required("symbol").split(",")
         if len(names) > 5:
             raise Refusal(No.PARAMETER_ERROR, "symbol")
-        if any(name not in self.venue.markets for name in names):
+        if any(name not in self.engine.markets for name in names):
             raise Refusal(No.INVALID_SYMBOL)
         return names
 
@@ -95,7 +81,7 @@ class Call:
 
     def enveloped_list(self, data: object) -> Row:
         """Wrap as selfSymbols and defaultSymbols do: live (code 0) or as documented (code 200)."""
-        documented = self.venue.engine.options.envelope_code == 200
+        documented = self.engine.options.envelope_code == 200
         return {"code": 200, "data": data, "msg": None} if documented else self.enveloped(data)
 
 

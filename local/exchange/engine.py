@@ -9,9 +9,10 @@ from local.exchange import checks
 from local.exchange.account import Account
 from local.exchange.amounts import ONE, ZERO, floor_to
 from local.exchange.clock import DAY_MS, MINUTE_MS, pieces
-from local.exchange.config import MX_SYMBOL, QUOTE_ASSET, Fees, Options
+from local.exchange.config import MX_SYMBOL, QUOTE_ASSET, ExchangeConfig
 from local.exchange.faults import NO_EFFECTS, Effects
 from local.exchange.market import Level, Market
+from local.exchange.market_data import MarketData
 from local.exchange.orders import Fill, IdSource, NewOrder, Order, trade_id, whole_second
 from local.exchange.refusals import No, Refusal
 
@@ -24,21 +25,16 @@ _AT_ONCE = frozenset({"MARKET", "IMMEDIATE_OR_CANCEL", "FILL_OR_KILL"})
 class Engine:
     """Takes orders for one account on several markets. What is refused raises Refusal and changes nothing."""
 
-    def __init__(
-        self,
-        markets: Mapping[str, Market],
-        account: Account,
-        fees: Fees,
-        options: Options,
-        key_symbols: frozenset[str],
-        rng: random.Random,
-        now_ms: int,
-    ) -> None:
+    def __init__(self, config: ExchangeConfig, markets: dict[str, Market], rng: random.Random, now_ms: int) -> None:
+        self.symbol = config.symbol
         self.markets = markets
-        self.account = account
-        self.fees = fees
-        self.options = options
-        self.key_symbols = key_symbols
+        self.data = {symbol: MarketData(market) for symbol, market in markets.items()}
+        balances = {config.base_asset: Decimal(1_000), QUOTE_ASSET: Decimal(500)}
+        self.account = Account(balances if config.balances is None else config.balances)
+        self.fees = config.fees
+        self.options = config.options
+        self.key_symbols = frozenset({config.symbol})
+        self.key_permissions = config.key_permissions
         self.orders: dict[str, Order] = {}
         self.fills: list[Fill] = []
         self._ids = IdSource(rng)

@@ -9,17 +9,15 @@ from decimal import Decimal
 
 from local.exchange import access, account_api, public_api  # noqa: F401 - the endpoints register themselves
 from local.exchange.access import RateLimiter, Request
-from local.exchange.account import Account
 from local.exchange.answers import Draft, Response, instead, latency_ms, spoiled
 from local.exchange.candles import CandleSeries
 from local.exchange.clock import DAY_MS, SimulatedClock, system_ms
-from local.exchange.config import MX_SYMBOL, QUOTE_ASSET, ExchangeConfig, Rules
+from local.exchange.config import MX_SYMBOL, ExchangeConfig, Rules
 from local.exchange.control import Control
-from local.exchange.endpoints import ENDPOINTS, Call, Venue
+from local.exchange.endpoints import ENDPOINTS, Call
 from local.exchange.engine import Engine
 from local.exchange.faults import NO_EFFECTS, Effects, Fault, FaultBook
 from local.exchange.market import Market
-from local.exchange.market_data import MarketData
 from local.exchange.price_path import PricePath, RandomWalk
 from local.exchange.refusals import Refusal
 
@@ -52,10 +50,11 @@ class SimulatedExchange:
         self.limiter = RateLimiter(self.config.rate_limit)
         now_ms, start_ms = self.clock.now_ms(), self.config.start_ms
         self.start_ms = now_ms // DAY_MS * DAY_MS if start_ms is None else start_ms
-        self.venue = _venue(self.config, self.start_ms, now_ms, seed)
+        markets, ids = _markets(self.config, self.start_ms, seed), random.Random(f"{seed}|ids")
+        self.engine = Engine(self.config, markets, ids, now_ms)
         self._sleep = sleep
         self._lock = threading.RLock()
-        self._control = Control(self.venue, self.clock, self.faults, self.limiter, self.requests, self.statuses)
+        self._control = Control(self)
 
     def handle(
         self,
@@ -96,7 +95,7 @@ class SimulatedExchange:
     def advance(self) -> None:
         """Let the market act up to the present time; every request does that too."""
         with self._lock:
-            self.venue.engine.advance(self.clock.now_ms())
+            self.engine.advance(self.clock.now_ms())
 
     def set_clock(self, now_ms: int, *, frozen: bool = False) -> None:
         """Set the simulated time; it flows on from there unless frozen."""
@@ -111,14 +110,14 @@ class SimulatedExchange:
         params = request.params()
         with self._lock:
             now_ms = self.clock.now_ms() + effects.skew_ms
-            self.venue.engine.advance(now_ms)
+            self.engine.advance(now_ms)
             try:
                 name, weight = f"{request.method} {request.path}", endpoint.weight_for(params)
                 self.limiter.spend(request.client, name, weight, now_ms)
                 if endpoint.permission is not None:
-                    permitted = endpoint.permission in self.venue.key_permissions
+                    permitted = endpoint.permission in self.engine.key_permissions
                     access.check(self.config, request, params, now_ms, permitted=permitted)
-                return Draft(200, endpoint.handler(Call(self.venue, params, now_ms, effects)))
+                return Draft(200, endpoint.handler(Call(self.engine, params, now_ms, effects)))
             except Refusal as refusal:
                 return Draft(refusal.status, refusal.body, dict(refusal.headers))
 
@@ -130,23 +129,14 @@ class SimulatedExchange:
 _NOT_FOUND = {"code": 404, "msg": "Not Found"}
 
 
-def _venue(config: ExchangeConfig, start_ms: int, now_ms: int, seed: int) -> Venue:
+def _markets(config: ExchangeConfig, start_ms: int, seed: int) -> dict[str, Market]:
     rules = _rules(config.base_asset, config.start_price or _DEFAULT_PRICE)
     mx_rules = Rules(base_asset="MX", quote_precision=4, quote_asset_precision=4, full_name="MX Token")
     mx_path = RandomWalk(seed=seed, name=MX_SYMBOL, start_price=_MX_PRICE, start_ms=start_ms, daily_volatility=0.03)
-    markets = {
+    return {
         config.symbol: Market(rules, _path(config, start_ms, seed), config.book, seed),
         MX_SYMBOL: Market(mx_rules, mx_path, config.book, seed),
     }
-    balances = config.balances
-    if balances is None:
-        balances = {config.base_asset: Decimal(1_000), QUOTE_ASSET: Decimal(500)}
-    rng = random.Random(f"{seed}|ids")
-    engine = Engine(
-        markets, Account(balances), config.fees, config.options, frozenset({config.symbol}), rng, now_ms
-    )
-    data = {symbol: MarketData(market) for symbol, market in markets.items()}
-    return Venue(config, markets, data, engine, {}, config.key_permissions)
 
 
 def _rules(base_asset: str, price: Decimal) -> Rules:

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from local.exchange.amounts import ONE, ZERO, ceil_to, floor_to
 from local.exchange.clock import SECOND_MS
-from local.exchange.config import BookShape, Rules, Side
+from local.exchange.config import BookShape, Row, Rules, Side
 from local.exchange.price_path import Bar, PricePath
 
 _TWO = Decimal(2)
@@ -31,49 +31,31 @@ class Book:
         return self.asks if side == "BUY" else self.bids
 
 
-@dataclass(frozen=True, slots=True)
-class _Taken:
-    until_ms: int
-    side: Side
-    quantity: Decimal
-
-
 class Market:
     """The market of one symbol. The mid price is the price path's; our own fills do not move it."""
 
     def __init__(self, rules: Rules, path: PricePath, shape: BookShape, seed: int) -> None:
-        self._rules = rules
+        self.rules = rules
+        self.shape = shape
+        self.shown: Row = {}
+        """Fields of exchangeInfo that are shown as given here and not enforced."""
+        self.revision = 0
+        """Counts all changes: what was made of the market before one is outdated."""
         self._path = path
-        self._shape = shape
         self._seed = seed
         self._pins: list[tuple[int, Decimal | None]] = []
-        self._taken: list[_Taken] = []
-        self._cached: tuple[int, Book] | None = None
-        # Count all changes, and those that touch the past too (rules, pins): caches of others key on them.
-        self.revision = 0
-        self.past_revision = 0
+        # What our own fills took: until when it stays away, the side of the order, how much.
+        self._taken: list[tuple[int, Side, Decimal]] = []
+        self._full_book: tuple[tuple[int, int], Book] | None = None
 
-    @property
-    def rules(self) -> Rules:
-        return self._rules
-
-    @rules.setter
-    def rules(self, rules: Rules) -> None:
-        self._rules = rules
-        self._rewritten()
-
-    @property
-    def shape(self) -> BookShape:
-        return self._shape
-
-    @shape.setter
-    def shape(self, shape: BookShape) -> None:
-        self._shape = shape
-        self._rewritten()
+    def change(self, *, rules: Rules | None = None, shape: BookShape | None = None) -> None:
+        """Trade by other rules, or offer another book."""
+        self.rules, self.shape = rules or self.rules, shape or self.shape
+        self.revision += 1
 
     @property
     def symbol(self) -> str:
-        return self._rules.symbol
+        return self.rules.symbol
 
     @property
     def first_ms(self) -> int:
@@ -88,14 +70,14 @@ class Market:
         while self._pins and self._pins[-1][0] >= now_ms:
             self._pins.pop()
         self._pins.append((now_ms, price))
-        self._rewritten()
+        self.revision += 1
 
     def rewind(self, now_ms: int) -> None:
         """After the clock was set back: a pin of later holds from `now_ms`, and the book is full again."""
         if self._pins and self._pins[-1][0] > now_ms:
             self.pin(self._pins[-1][1], now_ms)
         self._taken.clear()
-        self._rewritten()
+        self.revision += 1
 
     def mid_price(self, at_ms: int) -> Decimal:
         for from_ms, price in reversed(self._pins):
@@ -106,19 +88,19 @@ class Market:
         return self.round_price(self._path.price_at(at_ms))
 
     def bar(self, start_ms: int, end_ms: int) -> Bar | None:
-        """Merge the path's bars with the stretches where the price was pinned; None where nothing traded."""
-        if not self._pins:
-            bar = self._path.bar(start_ms, end_ms)
-            return None if bar is None else self._rounded(bar)
-        merged: Bar | None = None
+        """Join the path's bars with the stretches where the price was pinned; None where nothing traded."""
+        bars: list[Bar] = []
         for begin, end, pin in self._stretches(start_ms, end_ms):
             bar = self._path.bar(begin, end)
             if pin is not None:
-                bar = Bar(pin, pin, pin, pin, ZERO if bar is None else bar.volume)
+                bars.append(Bar(pin, pin, pin, pin, ZERO if bar is None else bar.volume))
             elif bar is not None:
-                bar = self._rounded(bar)
-            merged = _joined(merged, bar)
-        return merged
+                opened, high, low, close = map(self.round_price, (bar.open, bar.high, bar.low, bar.close))
+                bars.append(Bar(opened, high, low, close, bar.volume))
+        if len(bars) < 2:
+            return bars[0] if bars else None
+        high, low = max(bar.high for bar in bars), min(bar.low for bar in bars)
+        return Bar(bars[0].open, high, low, bars[-1].close, sum((bar.volume for bar in bars), ZERO))
 
     def extremes(self, start_ms: int, end_ms: int) -> tuple[Decimal, Decimal]:
         """Lowest and highest mid price from `start_ms` to `end_ms`, both ends included."""
@@ -132,24 +114,20 @@ class Market:
 
     def book(self, now_ms: int) -> Book:
         """The book as it is offered now, without what our own fills took within the refill time."""
-        second = now_ms // SECOND_MS
-        if self._taken:
-            self._taken = [taken for taken in self._taken if taken.until_ms > now_ms]
-        elif self._cached is not None and self._cached[0] == second:
-            return self._cached[1]
-        book = self.book_around(self.mid_price(now_ms), now_ms)
-        if not self._taken:
+        key = (now_ms // SECOND_MS, self.revision)
+        if self._full_book is None or self._full_book[0] != key:
             # Mid prices of a candle file move within the second; the book follows once a second.
-            self._cached = (second, book)
+            self._full_book = key, self.book_around(self.mid_price(now_ms), now_ms)
+        book = self._full_book[1]
+        self._taken = [taken for taken in self._taken if taken[0] > now_ms]
+        if not self._taken:
             return book
-        return Book(
-            _without(book.bids, sum((t.quantity for t in self._taken if t.side == "SELL"), ZERO)),
-            _without(book.asks, sum((t.quantity for t in self._taken if t.side == "BUY"), ZERO)),
-        )
+        sold, bought = (sum((t[2] for t in self._taken if t[1] == side), ZERO) for side in ("SELL", "BUY"))
+        return Book(_without(book.bids, sold), _without(book.asks, bought))
 
     def book_around(self, mid: Decimal, at_ms: int) -> Book:
         """A full book around a mid price, with the level sizes of that second."""
-        shape, tick, step = self._shape, self._rules.tick, self._rules.quantity_step
+        shape, tick, step = self.shape, self.rules.tick, self.rules.quantity_step
         rng = random.Random(f"{self._seed}|book|{self.symbol}|{at_ms // SECOND_MS}")
         share = shape.quiet_share if self._path.is_quiet(at_ms) else ONE
         notional = shape.notional_per_side * share / max(1, shape.levels)
@@ -182,16 +160,16 @@ class Market:
     def queue_ahead(self, order_id: str, minute: int) -> Decimal:
         """The share of what is traded through an order in a minute that goes to others: nothing to all of it."""
         luck = random.Random(f"{self._seed}|queue|{order_id}|{minute}").randrange(5)
-        return self._shape.queue_ahead * luck / 4
+        return self.shape.queue_ahead * luck / 4
 
     def take(self, side: Side, quantity: Decimal, now_ms: int) -> None:
         """Remember what an order of that side took, so that it is not offered again at once."""
-        self._taken.append(_Taken(now_ms + self._shape.refill_ms, side, quantity))
-        self._changed()
+        self._taken.append((now_ms + self.shape.refill_ms, side, quantity))
+        self.revision += 1
 
     def round_price(self, price: Decimal) -> Decimal:
         """Round to the tick, never to zero."""
-        tick = self._rules.tick
+        tick = self.rules.tick
         return max(tick, price.quantize(tick))
 
     def _stretches(self, start_ms: int, end_ms: int) -> Iterator[tuple[int, int, Decimal | None]]:
@@ -204,25 +182,6 @@ class Market:
             if at_ms <= start_ms:
                 current = pin
         yield start_ms, end_ms, current
-
-    def _rounded(self, bar: Bar) -> Bar:
-        rounded = self.round_price
-        return Bar(rounded(bar.open), rounded(bar.high), rounded(bar.low), rounded(bar.close), bar.volume)
-
-    def _rewritten(self) -> None:
-        self.past_revision += 1
-        self._changed()
-
-    def _changed(self) -> None:
-        self._cached = None
-        self.revision += 1
-
-
-def _joined(first: Bar | None, second: Bar | None) -> Bar | None:
-    if first is None or second is None:
-        return first or second
-    high, low = max(first.high, second.high), min(first.low, second.low)
-    return Bar(first.open, high, low, second.close, first.volume + second.volume)
 
 
 def _without(levels: tuple[Level, ...], quantity: Decimal) -> tuple[Level, ...]:

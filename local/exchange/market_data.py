@@ -109,7 +109,7 @@ class MarketData:
         else:
             first_ms = max(first_ms, until_ms - limit * WIDTHS_MS[interval])
             wanted = list(bars(interval, open_of(interval, first_ms), until_ms))[-limit:]
-        revision = self._market.past_revision
+        revision = self._market.revision
         rows = (self._kline(opens, closes, min(closes, now_ms + 1), revision) for opens, closes in wanted)
         return [row for row in rows if row is not None]
 
@@ -140,7 +140,7 @@ class MarketData:
         newest = now_ms // _TRADE_GAP_MS
         # A gap of a candle file has no trades: look back ten times as far at most.
         slots = range(newest, newest - 10 * limit - 30, -1)
-        deals = (self._deal(slot, self._market.past_revision) for slot in slots)
+        deals = (self._deal(slot, self._market.revision) for slot in slots)
         return list(islice((deal for deal in deals if deal is not None and deal.at_ms <= now_ms), limit))
 
     def _made_deal(self, slot: int, _revision: int) -> _Deal | None:

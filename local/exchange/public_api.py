@@ -27,23 +27,23 @@ def server_time(call: Call) -> object:
 def default_symbols(call: Call) -> object:
     """The symbols open to the API."""
     hidden = call.effects.key_symbol_closed
-    names = [name for name, market in call.venue.markets.items() if market.rules.api_open]
+    names = [name for name, market in call.engine.markets.items() if market.rules.api_open]
     return call.enveloped_list([name for name in names if name == MX_SYMBOL or not hidden])
 
 
 @endpoint("GET", "symbol/offline", 10)
 def offline_symbols(call: Call) -> object:
     """Symbols taken off; the sample has neither code nor msg."""
-    rules = (call.rules(symbol) for symbol in call.venue.markets)
+    rules = (call.rules(symbol) for symbol in call.engine.markets)
     return {"data": [{"symbol": r.symbol, "state": 3} for r in rules if r.status == "3"]}
 
 
 @endpoint("GET", "exchangeInfo", 25)
 def exchange_info(call: Call) -> object:
     wanted = call.text("symbols") or call.text("symbol")
-    names = list(call.venue.markets) if wanted is None else wanted.split(",")
-    known = [name for name in names if name in call.venue.markets]
-    if known != names and call.venue.engine.options.unknown_symbol_info == "error":
+    names = list(call.engine.markets) if wanted is None else wanted.split(",")
+    known = [name for name in names if name in call.engine.markets]
+    if known != names and call.engine.options.unknown_symbol_info == "error":
         raise Refusal(No.INVALID_SYMBOL)
     return {
         "timezone": "CST",
@@ -51,15 +51,15 @@ def exchange_info(call: Call) -> object:
         "rateLimits": [],
         "exchangeFilters": [],
         # With what /sim/rules put over it for show.
-        "symbols": [instrument_row(call.rules(name)) | call.venue.shown.get(name, {}) for name in known],
+        "symbols": [instrument_row(call.rules(name)) | call.engine.markets[name].shown for name in known],
     }
 
 
 @endpoint("GET", "ticker/24hr", 25, weight_of_all=40)
 def ticker_24hr(call: Call) -> object:
     if call.text("symbol") is None:
-        return [data.ticker(call.now_ms, bare=True) for data in call.venue.data.values()]
-    return call.data().ticker(call.now_ms, bare=call.venue.engine.options.bare_ticker)
+        return [data.ticker(call.now_ms, bare=True) for data in call.engine.data.values()]
+    return call.data().ticker(call.now_ms, bare=call.engine.options.bare_ticker)
 
 
 @endpoint("GET", "ticker/price", 10)
@@ -93,7 +93,7 @@ def klines(call: Call) -> object:
 
 def _one_or_all(call: Call, make: Callable[[MarketData, int], Row]) -> object:
     if call.text("symbol") is None:
-        return [make(data, call.now_ms) for data in call.venue.data.values()]
+        return [make(data, call.now_ms) for data in call.engine.data.values()]
     return make(call.data(), call.now_ms)
 
 

@@ -90,10 +90,10 @@ def test_in_a_gap_the_last_price_stays_the_book_thins_and_no_kline_is_made(tmp_p
     before, after = ("0,1,1,1,1,90", "60000,1,1.5,1,1.5,90"), ("240000,2,2,2,2,90", "300000,2,2,2,2,9")
     file = candle_file(tmp_path, *before, *after)
     client, clock = standing(MIDNIGHT + MINUTE, candles=file)
-    busy = client.exchange.venue.markets["QRLUSDT"].book(clock.now_ms())
+    busy = client.exchange.engine.markets["QRLUSDT"].book(clock.now_ms())
     clock.set(MIDNIGHT + 3 * MINUTE)
     assert price_of(client) == "1.500000"
-    quiet = client.exchange.venue.markets["QRLUSDT"].book(clock.now_ms())
+    quiet = client.exchange.engine.markets["QRLUSDT"].book(clock.now_ms())
     assert quiet.asks[0].quantity * 4 < busy.asks[0].quantity
     rows: Any = client.public("klines", symbol="QRLUSDT", interval="1m").json()
     assert [row[0] - MIDNIGHT for row in rows] == [0, MINUTE]

@@ -243,7 +243,7 @@ def test_with_trading_the_ledger_ends_equal_to_the_exchanges_balances(
         stretch = Stretch(bare_functions, market, clock, seed=11)
         stretch.play(hours=2)
         data = stretch.books()
-        placed = sum(1 for order in market.exchange.venue.engine.orders.values() if order.client_order_id)
+        placed = sum(1 for order in market.exchange.engine.orders.values() if order.client_order_id)
         assert (placed > 0) == (mode == "live")
         assert stretch.trades == 12
         assert data["fill_count"] > 12

@@ -55,7 +55,7 @@ def play(seed: int, *, tell: bool = False) -> Result:
         problem = str(broken)
         day.world.tell("!", problem)
     world = day.world
-    accepted = len(world.exchange.venue.engine.orders)
+    accepted = len(world.exchange.engine.orders)
     watch = world.watch
     return Result(
         seed, problem, world.steps, world.faults_met, accepted, trace.lines or [], watch.rests(), watch.slices
@@ -100,7 +100,7 @@ class Day:
         """Coins bought yesterday, the first price, and the run that begins the ledger. All of it is kept."""
         world = self.world
         world.set_price(self.price)
-        world.exchange.venue.engine.seed_fill(_bought(world))
+        world.exchange.engine.seed_fill(_bought(world))
         if not world.call("fifteen_min_job", self.slot).ok:
             raise Broken("the first run failed though all went well")
         world.redis.settled()
@@ -112,7 +112,7 @@ class Day:
         nor before the balances follow them.
         """
         exchange = self.world.exchange
-        orders, before = exchange.venue.engine.orders.values(), exchange.clock.now_ms() - 1000 * seconds
+        orders, before = exchange.engine.orders.values(), exchange.clock.now_ms() - 1000 * seconds
         return all(not order.is_open and order.updated_ms < before for order in orders)
 
     def _move_price(self) -> None:

@@ -67,7 +67,7 @@ class Desk:
     def carry_out(self, request: requests.PreparedRequest) -> Response:
         parts = urlsplit(request.url or "")
         method, path = request.method or "", parts.path
-        engine, faults = self.exchange.venue.engine, self.exchange.faults
+        engine, faults = self.exchange.engine, self.exchange.faults
         known, added = len(engine.orders), []
         if (method, path) == ORDER:
             added = [faults.add(effect | {"times": 1}) for effect in self._effects()]

@@ -162,7 +162,7 @@ class Watch:
         orders.append(order)
         if len(orders) > 1:
             raise Broken(f"slot {slot:%H:%M} has {len(orders)} orders: {', '.join(_told(each) for each in orders)}")
-        resting = [each for each in self.exchange.venue.engine.open_orders() if each is not order]
+        resting = [each for each in self.exchange.engine.open_orders() if each is not order]
         if resting:
             raise Broken(f"order {_told(order)} is accepted while {_told(resting[0])} is open")
         largest = min(self.settings.max_notional_usdt, self.settings.slice_notional_usdt or Decimal("Infinity"))
@@ -189,7 +189,7 @@ class Watch:
 
     def left_over(self) -> Iterator[str]:
         """What a program of slices that had its time has not brought to its destination, the target."""
-        market = self.exchange.venue.markets[self.settings.symbol]
+        market = self.exchange.engine.markets[self.settings.symbol]
         base, quote = self._total(self._base) * (market.pinned or 0), self._total(self._quote)
         if self._get(self.keys.program) is not None:
             yield "the program of slices is still under way"
@@ -241,7 +241,7 @@ class Watch:
             return
         ledger = ledger_of(document, self.keys.ledger)
         position = ledger.position(self.settings.instrument)
-        held, fills = self._total(self._base), self.exchange.venue.engine.fills
+        held, fills = self._total(self._base), self.exchange.engine.fills
         if position.expected_quantity != held:
             yield f"the ledger expects {position.expected_quantity} {self._base}, the account holds {held}"
         cost = self.redis.database._dict.get(self.keys.cost.encode())
@@ -330,10 +330,10 @@ class Watch:
     # Reading the exchange
 
     def _orders(self) -> list[Order]:
-        return list(self.exchange.venue.engine.orders.values())
+        return list(self.exchange.engine.orders.values())
 
     def _total(self, asset: str) -> Decimal:
-        return self.exchange.venue.engine.account.total(asset)
+        return self.exchange.engine.account.total(asset)
 
     @property
     def _base(self) -> str:

@@ -107,7 +107,7 @@ def play(case: Case, *, tell: bool = False) -> Played:
         problem = str(broken)
         world.tell("!", problem)
     return Played(
-        script.steps, script.readings, len(world.exchange.venue.engine.orders), problem, world.trace.lines or []
+        script.steps, script.readings, len(world.exchange.engine.orders), problem, world.trace.lines or []
     )
 
 

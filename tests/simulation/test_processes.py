@@ -131,7 +131,7 @@ def _sent(store: "redis.Redis", _: SimulatedExchange) -> bool:
 
 
 def _accepted(_: "redis.Redis", exchange: SimulatedExchange) -> bool:
-    return bool(exchange.venue.engine.orders)
+    return bool(exchange.engine.orders)
 
 
 def _polling(_: "redis.Redis", exchange: SimulatedExchange) -> bool:
@@ -198,7 +198,7 @@ def _killed_in_the_middle(function: Function, slot: datetime, come_so_far: Calla
 def _wait_until_visible(exchange: SimulatedExchange) -> None:
     """What was on its way when its sender was killed has arrived by then, and can be seen."""
     time.sleep(1)
-    orders = list(exchange.venue.engine.orders.values())
+    orders = list(exchange.engine.orders.values())
     seen_at = max((order.visible_ms for order in orders), default=0)
     time.sleep(max(seen_at - exchange.clock.now_ms(), 0) / 1000 + 0.05)
 
@@ -208,7 +208,7 @@ def _holds(store: "redis.Redis", exchange: SimulatedExchange) -> None:
 
     A process killed between recording SENT and sending leaves an intent that is open for a minute.
     """
-    orders = list(exchange.venue.engine.orders.values())
+    orders = list(exchange.engine.orders.values())
     journal = {entry.intent.client_order_id: entry for entry in _journal(store)}
     names = [order.client_order_id for order in orders]
     slots = [entry.intent.slot for entry in journal.values() if entry.order_id is not None]
@@ -222,8 +222,8 @@ def _holds(store: "redis.Redis", exchange: SimulatedExchange) -> None:
     text: Any = store.get(KEYS.ledger)
     ledger = ledger_of(from_redis(text, KEYS.ledger), KEYS.ledger)
     position = ledger.position(Instrument("QRL", "USDT"))
-    assert position.expected_quantity == exchange.venue.engine.account.total("QRL")
-    assert position.fill_count == len(exchange.venue.engine.fills)
+    assert position.expected_quantity == exchange.engine.account.total("QRL")
+    assert position.fill_count == len(exchange.engine.fills)
 
 
 def _journal(store: "redis.Redis") -> list[JournalEntry]:
@@ -239,5 +239,5 @@ def _known_for_long(store: "redis.Redis") -> None:
 
 
 def _price(exchange: ExchangeServer, price: str) -> None:
-    market = exchange.exchange.venue.markets["QRLUSDT"]
+    market = exchange.exchange.engine.markets["QRLUSDT"]
     market.pin(Decimal(price), exchange.exchange.clock.now_ms())

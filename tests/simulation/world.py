@@ -215,13 +215,13 @@ class World:
 
     def cancel_what_rests(self) -> None:
         """The exchange cancels what is open, of its own accord."""
-        engine = self.exchange.venue.engine
+        engine = self.exchange.engine
         for order in engine.open_orders():
             self.tell("exchange", f"cancels {order.client_order_id}")
             engine.cancel(order, self.exchange.clock.now_ms())
 
     def set_price(self, price: Decimal) -> None:
-        market = self.exchange.venue.markets[self.settings.symbol]
+        market = self.exchange.engine.markets[self.settings.symbol]
         market.pin(market.round_price(price), self.exchange.clock.now_ms())
         self.tell("market", f"the price is {market.pinned}")
 

@@ -60,7 +60,7 @@ def outlived(live: Live) -> Live:
 
 
 def test_an_intent_older_than_the_exchanges_memory_is_settled_by_fills_that_match(outlived: Live) -> None:
-    for fill in outlived.desk.market.exchange.venue.engine.fills:
+    for fill in outlived.desk.market.exchange.engine.fills:
         object.__setattr__(fill, "client_order_id", None)
     outlived.run(8 * DAY)
     intent = outlived.intent()

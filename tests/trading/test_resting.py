@@ -95,7 +95,7 @@ def test_what_has_filled_so_far_is_written_down_while_the_rest_goes_on_resting(r
 
 
 def test_one_that_the_exchange_cancelled_is_over(resting: Live) -> None:
-    engine = resting.desk.market.exchange.venue.engine
+    engine = resting.desk.market.exchange.engine
     engine.cancel(engine.open_orders()[0], resting.desk.market.now_ms())
     resting.clock.move(60)
     resting.call("balance")
