@@ -19,7 +19,7 @@ from decimal import (
     localcontext,
 )
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Annotated, ParamSpec, TypeVar
 
 from common.errors import InvalidAmount
 
@@ -31,6 +31,20 @@ ONE = Decimal(1)
 EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, DivisionByZero, Overflow])
 _QUOTIENT = Decimal(1).scaleb(-18)
 _TEN = Decimal(10)
+
+
+def positive(value: Decimal) -> bool:
+    return value > 0
+
+
+def a_share(value: Decimal) -> bool:
+    return ZERO <= value <= ONE
+
+
+Price = Annotated[Decimal, positive]
+"""A price of a stored document: what is divided by it must never meet a zero that somebody wrote there."""
+Share = Annotated[Decimal, a_share]
+"""A share of a stored document, from 0 to 1."""
 
 
 def exact(function: Callable[P, R]) -> Callable[P, R]:

@@ -167,15 +167,23 @@ def _trading(view: View, values: Values) -> Iterator[Finding]:
     doubtful = [entry for entry in values.open_intents if entry.state is not IntentState.RESTING]
     yield Finding("open_intents", not doubtful and len(intents) == len(values.open_intents), told)
     yield _asked("redis_continuity", lambda: _continuity(view))
-    yield _drift(values)
+    yield _asked("ledger_drift", lambda: _drift(values))
+    yield _missed(values)
+    yield _asked("wanted_to_trade", lambda: _in_vain(values))
+
+
+def _missed(values: Values) -> Finding:
     expected, missed = content.missed_slots(values.reports, values.now)
     rows = sum(1 for before, after in pairwise(missed) if after - before == QUARTER)
     listed = ", ".join(f"{slot:%H:%M}" for slot in missed[:8]) + (", \u2026" if len(missed) > 8 else "")
     told = f"{len(missed)} of {expected} slots of the last day have no report" + (f": {listed}" if missed else "")
-    yield Finding("missed_slots", not rows, told)
+    return Finding("missed_slots", not rows, told)
+
+
+def _in_vain(values: Values) -> Finding:
     count = attention.in_vain(values.reports) if values.mode == "live" else 0
     told = f"the last {count} slots wanted to trade and filled nothing: {content.why(values)}"
-    yield Finding(
+    return Finding(
         "wanted_to_trade", count < attention.IN_VAIN, told if count else "no slot wanted to trade and could not"
     )
 
@@ -248,6 +256,8 @@ def _asked(name: str, ask: Callable[[], Finding]) -> Finding:
         return ask()
     except BotError as error:
         return Finding(name, False, str(error))
+    except content.UNTELLABLE:
+        return Finding(name, False, content.CANNOT_BE_TOLD)
 
 
 def _clock(view: View, exchange: Mexc) -> Finding:

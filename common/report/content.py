@@ -1,6 +1,7 @@
 """What the report says, in words: the one sentence, what happens next, and the ten lines (contract.md §14)."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -244,8 +245,15 @@ def missed_sentence(values: Values) -> str:
 
 
 def missed_slots(reports: Iterable[Document], now: datetime) -> tuple[int, list[datetime]]:
-    """How many slots of the last day were due, since the first with a report, and those without one."""
-    seen = [ran_for(report) for report in reports if now - moment(report["timestamp"]) <= timedelta(days=1)]
+    """How many slots of the last day were due, since the first with a report, and those without one.
+
+    A report that cannot be told is none.
+    """
+    seen = []
+    for report in reports:
+        with suppress(*UNTELLABLE):
+            if now - moment(report["timestamp"]) <= timedelta(days=1):
+                seen.append(ran_for(report))
     return missed(seen, now)
 
 

@@ -4,9 +4,10 @@
     from_document(Pause, document, "bot:QRLUSDT:pause")      -> Pause(...)
 
 A field may be Decimal, int, bool, str, datetime (aware), date, timedelta (whole seconds), an Enum, another
-dataclass, `X | None`, `X | Y` (the first that fits), `tuple[X, ...]`, `tuple[X, Y]` or `Mapping[str, X]`. A field
-that is missing takes its default, so that what an older version wrote still loads; one that nobody knows is left
-out, so that an older version reads what a newer one wrote. Everything else is refused with the key's name.
+dataclass, `X | None`, `X | Y` (the first that fits), `tuple[X, ...]`, `tuple[X, Y]`, `Mapping[str, X]` or
+`Annotated[X, check]`, where `check` says whether there can be such a value. A field that is missing takes its
+default, so that what an older version wrote still loads; one that nobody knows is left out, so that an older
+version reads what a newer one wrote. Everything else is refused with the key's name.
 """
 
 import re
@@ -17,7 +18,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 from functools import cache
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from common.errors import StoreCorrupt
 
@@ -84,6 +85,8 @@ def reader(kind: Any) -> Reader:
         inner = [reader(each) for each in arguments if each is not type(None)]
         read = inner[0] if len(inner) == 1 else _either(inner)
         return _optional(read) if type(None) in arguments else read
+    if origin is Annotated:
+        return _checked(reader(arguments[0]), arguments[1])
     if origin is tuple:
         return _items(reader(arguments[0])) if arguments[1:] == (...,) else _row([*map(reader, arguments)])
     if origin in (Mapping, dict):
@@ -167,6 +170,16 @@ def _enum(kind: type[Enum]) -> Reader:
     return read
 
 
+def _checked(inner: Reader, check: Callable[[Any], bool]) -> Reader:
+    def read(value: Any) -> Any:
+        found = inner(value)
+        if not check(found):
+            raise Unreadable(f"an amount that is not {check.__name__.replace('_', ' ')}")
+        return found
+
+    return read
+
+
 def _optional(inner: Reader) -> Reader:
     return lambda value: None if value is None else inner(value)
 
@@ -224,7 +237,7 @@ def _mapping(inner: Reader) -> Reader:
 
 
 def _dataclass(kind: Any) -> Reader:
-    types_of = get_type_hints(kind)
+    types_of = get_type_hints(kind, include_extras=True)
     known = [
         (field.name, reader(types_of[field.name]), field.default is MISSING and field.default_factory is MISSING)
         for field in fields(kind)

@@ -120,8 +120,9 @@ class World:
         """The answer to this slot's delivery; `venue.orders` tells what was ordered."""
         return _FUNCTIONS.post(job, slot=self.slot.isoformat())
 
-    def look(self) -> Any:
-        return _FUNCTIONS.client("ops").get("/", headers={"X-CloudScheduler": "true"})
+    def look(self, view: str = "") -> Any:
+        """An operator's look through ops."""
+        return _FUNCTIONS.client("ops").get(f"/{view}", headers={"X-CloudScheduler": "true"})
 
     def next_slot(self) -> None:
         self.slot += QUARTER

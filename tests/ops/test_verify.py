@@ -9,6 +9,7 @@ import redis
 from common.clock import milliseconds
 from common.decimal_json import to_redis
 from common.domain.orders.journal import Continuity
+from common.report.content import CANNOT_BE_TOLD
 from common.store.codec import to_document
 from common.store.keys import Keys
 from tests.builders import account_payload, exchange_info_payload, fill_payload
@@ -323,3 +324,16 @@ def test_a_key_that_cannot_be_read_is_a_finding_that_names_it_and_the_rest_is_st
         assert key in page.text
         store_client.zrem(key, "[]") if key.startswith("mexc") else store_client.lpop(key)
     assert [each["name"] for each in report(deployed)["findings"]] == names
+
+
+def test_a_document_of_another_version_is_a_finding_and_the_rest_is_still_told(
+    deployed: Functions, store_client: "redis.Redis"
+) -> None:
+    names = [each["name"] for each in report(deployed)["findings"]]
+    store_client.hset(KEYS.cost, "drift_quantity", '"many"')
+    store_client.lpush(KEYS.report_history("fifteen_min_job"), "{}", '{"timestamp": 5}')
+    assert bad(deployed) == {"ledger_drift": CANNOT_BE_TOLD}
+    assert [each["name"] for each in report(deployed)["findings"]] == names
+    for view in ("", "status", "report", "metrics"):
+        answer = deployed.client("ops").get(f"/{view}", headers={"X-CloudScheduler": "true"})
+        assert answer.status_code == 200, view

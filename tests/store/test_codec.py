@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.decimal_json import loads, to_answer, to_redis
+from common.decimals import Price, Share
 from common.errors import StoreCorrupt
 from common.store.codec import from_document, to_document
 from tests.builders import PROPERTY, d
@@ -143,6 +144,19 @@ def test_every_field_that_is_missing_or_of_another_type_is_refused_with_the_key_
             with pytest.raises(StoreCorrupt, match=f"^{KEY} cannot be read: {name} is missing"):
                 from_document(Sample, rest, KEY)
     assert accepted == []
+
+
+@dataclass(frozen=True, slots=True)
+class Priced:
+    price: Price
+    weight: Share | None = None
+
+
+def test_an_amount_that_there_cannot_be_is_refused_with_its_name() -> None:
+    assert from_document(Priced, {"price": "0.01", "weight": "1"}, KEY) == Priced(d("0.01"), d(1))
+    for name, value, why in (("price", "0", "positive"), ("price", "-1", "positive"), ("weight", "1.1", "a share")):
+        with pytest.raises(StoreCorrupt, match=f"^{KEY} cannot be read: {name}: an amount that is not {why}$"):
+            from_document(Priced, {"price": "1", name: value}, KEY)
 
 
 @pytest.mark.parametrize("document", [None, [], "text", 5, True, {}])

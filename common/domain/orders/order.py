@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from common.decimals import ZERO
+from common.decimals import ZERO, Price
 from common.domain.instrument import Side
 
 _OURS = "rb"
@@ -78,7 +78,7 @@ class Fill:
     is_maker: bool = False
     fee_value: Decimal | None = None
     fee_pending: bool = False
-    mid_price: Decimal | None = None
+    mid_price: Price | None = None
     ordered_at: datetime | None = None
     remarks: tuple[str, ...] = ()
 
@@ -106,7 +106,7 @@ class OrderIntent:
     quantity: Decimal
     limit_price: Decimal | None
     notional: Decimal
-    mid_price: Decimal | None = None
+    mid_price: Price | None = None
 
 
 def client_order_id(symbol: str, slot: datetime, side: Side) -> str:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Context, Decimal, localcontext
 
-from common.decimals import ONE, ZERO, exact, quotient
+from common.decimals import ONE, ZERO, Price, Share, exact, quotient
 from common.errors import InvalidAmount
 
 _PLACES = Decimal(1).scaleb(-18)
@@ -90,8 +90,8 @@ class Attribution:
     """
 
     since: datetime
-    weight: Decimal
-    price: Decimal
+    weight: Share
+    price: Price
     real: Pair
     held: Pair
     mixed: Pair

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
-from common.decimals import exact
+from common.decimals import Price, exact
 from common.domain.instrument import Instrument
 from common.domain.ledger.position import Position
 from common.domain.orders.order import Fill
@@ -43,7 +43,7 @@ class Inception:
     at: datetime
     base_quantity: Decimal
     quote_quantity: Decimal
-    mark_price: Decimal
+    mark_price: Price
     moved: Moved
 
     def after(self, late: Iterable[Fill], instrument: Instrument) -> "Inception":

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Context, Decimal, localcontext
 
-from common.decimals import ONE, ZERO, exact, quotient
+from common.decimals import ONE, ZERO, Price, exact, quotient
 from common.domain.performance.attribution import Attribution
 
 YEAR = timedelta(days=365)
@@ -26,7 +26,7 @@ class Shares:
 
     count: Decimal
     variance: Decimal
-    mid: Decimal
+    mid: Price
 
     @classmethod
     def begin(cls, value: Decimal, mid: Decimal) -> "Shares":
@@ -55,7 +55,7 @@ class Point:
     """The account at one time: what it held and was worth, and the whole state behind it."""
 
     at: datetime
-    mid: Decimal
+    mid: Price
     value: Decimal
     held_value: Decimal
     shares: Shares
@@ -77,7 +77,7 @@ class Flow:
     at: datetime
     base: Decimal
     quote: Decimal
-    mid: Decimal
+    mid: Price
 
     @property
     @exact

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Context, Decimal, localcontext
 
-from common.decimals import ZERO, exact, quotient
+from common.decimals import ZERO, Price, exact, quotient
 from common.domain.decision.band import best_band
 from common.domain.decision.levels import Level
 from common.domain.decision.policy import Policy, Rebalance
@@ -51,7 +51,7 @@ class Shadows:
     """All of them at the last slot. `held` is what holding would have: it changes by flows only."""
 
     at: datetime
-    mid: Decimal
+    mid: Price
     held: Pair
     real: Paper
     papers: Mapping[str, Paper]
