@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -75,11 +75,11 @@ MakeBot = Callable[..., service.Bot]
 def make_bot(clock: FakeClock, exchange: StubExchange, store_client: "redis.Redis") -> Iterator[MakeBot]:
     """Build a bot from settings that differ from `ENV`, and make it the process's own."""
 
-    def make(client: "redis.Redis | None" = None, **env: str) -> service.Bot:
+    def make(client: "redis.Redis | None" = None, pool: Executor = POOL, **env: str) -> service.Bot:
         settings = Settings.from_env({**ENV, **env})
         session = new_session()
         session.mount("https://", exchange)
-        bot = service.Bot(settings, clock, client or store_client, session, random.Random(7), POOL)
+        bot = service.Bot(settings, clock, client or store_client, session, random.Random(7), pool)
         runtime.install(bot)
         return bot
 

@@ -291,6 +291,18 @@ def test_cloud_logging_is_known_to_one_file_and_imported_only_when_it_is_needed(
     assert not cloud(iter(set(logs.imports()) - deferred))
 
 
+def test_processes_are_begun_anew_and_not_forked_as_python_before_3_14_does_on_linux() -> None:
+    sources = {
+        str(path): path.read_text("utf-8")
+        for room in ("local", "bench", "tests")
+        for path in (ROOT / room).rglob("*.py")
+    }
+    uses = re.compile(r"^(?:from|import) (?:multiprocessing|concurrent\.futures import .*Process)", re.MULTILINE)
+    pools = {path: source for path, source in sources.items() if uses.search(source)}
+    assert pools
+    assert [path for path, source in pools.items() if 'get_context("spawn")' not in source] == []
+
+
 def test_no_module_is_longer_than_can_be_read_at_a_sitting() -> None:
     assert [f"{m.where}: {m.text.count(chr(10))} lines" for m in MODULES if m.text.count("\n") >= 400] == []
 

@@ -88,7 +88,7 @@ def main(arguments: argparse.Namespace) -> int:
         with _progress(notes, replays(setup, grid)) as seen:
             found = study(setup, grid, seen)
     except OSError as error:
-        notes.print(f"[red]Refused:[/] {error.filename} cannot be read or written: {error.strerror}")
+        notes.print(f"[red]Refused:[/] {error.filename or 'a file'} cannot be read or written: {error.strerror}")
         return 2
     except (CandleFileError, BotError, ValueError, argparse.ArgumentTypeError) as error:
         notes.print(f"[red]Refused:[/] {error}")

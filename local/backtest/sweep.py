@@ -6,6 +6,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
+from multiprocessing import get_context
 
 from local.backtest.figures import Figures
 from local.backtest.replay import Desk
@@ -54,7 +55,9 @@ def _cells(desk: Desk, strategies: Sequence[Strategy], jobs: int) -> Iterator[Ce
     if jobs <= 1 or len(strategies) < 2:
         yield from (cell_of(desk, each) for each in strategies)
         return
-    with ProcessPoolExecutor(jobs, initializer=_take, initargs=(desk,)) as pool:
+    # Begun anew, as on every platform: a fork does not take the thread along that draws the progress.
+    spawn = get_context("spawn")
+    with ProcessPoolExecutor(jobs, spawn, initializer=_take, initargs=(desk,)) as pool:
         yield from pool.map(_work, strategies, chunksize=max(1, len(strategies) // (8 * jobs)))
 
 
@@ -71,6 +74,7 @@ _desk: Desk | None = None
 def _take(desk: Desk) -> None:
     global _desk
     _desk = desk
+    gc.disable()  # as in `undisturbed`, of which a process begun anew knows nothing
 
 
 def _work(strategy: Strategy) -> Cell:

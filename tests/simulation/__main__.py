@@ -4,24 +4,19 @@
 """
 
 import argparse
-import logging
 import random
 import sys
 import time
 from collections.abc import Sequence
-from multiprocessing import Pool
+from multiprocessing import get_context
 
-from tests.simulation.days import Result, play
+from tests.simulation.days import Result, play, quiet
 from tests.simulation.planted import BUGS
 from tests.simulation.sweep import everything, swept
 
 CHUNK = 20
-
-
-def quiet() -> None:
-    """The bot's own log would say every warning of thousands of days."""
-    logging.getLogger().handlers[:] = [logging.NullHandler()]
-    logging.getLogger().setLevel(logging.CRITICAL + 1)
+SPAWN = get_context("spawn")
+"""The same on every platform and Python: what a process begun anew cannot import fails everywhere."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,7 +50,7 @@ def _summary(result: Result) -> str:
 def sweep_all() -> int:
     """Every fault at every step of every case, on all cores; tell what broke."""
     began, broken = time.monotonic(), 0
-    with Pool(initializer=quiet) as pool:
+    with SPAWN.Pool(initializer=quiet) as pool:
         for problems in pool.imap_unordered(swept, everything()):
             broken += len(problems)
             print("".join(f"{problem}\n" for problem in problems), end="", flush=True)
@@ -80,7 +75,7 @@ def soak(start: int, count: int, minutes: float | None = None) -> int:
     print(f"{count} seeds from {start} on: again with --start {start}", flush=True)
     done = steps = faults = orders = rested = filled = cancelled = slices = 0
     failed: list[Result] = []
-    with Pool(initializer=quiet) as pool:
+    with SPAWN.Pool(initializer=quiet) as pool:
         for result in pool.imap_unordered(play, range(start, start + count), CHUNK):
             done, steps = done + 1, steps + result.steps
             faults, orders, slices = faults + result.faults, orders + result.orders, slices + result.slices

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.simulation.__main__ import quiet
+from tests.simulation.days import quiet
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,6 @@
 """What one seed plays: settings, prices, deliveries with their retries and overlaps, and the faults on the way."""
 
+import logging
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -42,6 +43,12 @@ class Result:
     @property
     def replay(self) -> str:
         return f"python -m tests.simulation {self.seed}"
+
+
+def quiet() -> None:
+    """The bot's own log would say every warning of thousands of days."""
+    logging.getLogger().handlers[:] = [logging.NullHandler()]
+    logging.getLogger().setLevel(logging.CRITICAL + 1)
 
 
 def play(seed: int, *, tell: bool = False) -> Result:

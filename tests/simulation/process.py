@@ -1,9 +1,7 @@
 """A process that runs the bot: it can end at any step, and all it knew is gone then."""
 
-from collections.abc import Callable
-from concurrent.futures import Executor, Future
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from common.service import Bot
 from tests.simulation.faults import Fault, Side, Step, When
@@ -82,12 +80,3 @@ class ProcessClock:
 
     def sleep(self, seconds: float) -> None:
         self._process.wait(seconds)
-
-
-class Inline(Executor):
-    """The calls of a wave one after the other: their steps are in the seed's hand too."""
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        future.set_result(fn(*args, **kwargs))
-        return future

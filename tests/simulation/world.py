@@ -22,10 +22,11 @@ from common.run import Job
 from common.service import Bot
 from local.exchange.config import API_KEY, SECRET_KEY, ExchangeConfig
 from local.exchange.orders import Order
+from tests.fakes import Inline
 from tests.simulation.exchange_side import Desk, Line, still_exchange
 from tests.simulation.faults import Fault, Nothing, Plan, Side, Step, When
 from tests.simulation.invariants import Broken, Watch
-from tests.simulation.process import Crash, Inline, Process, ProcessClock
+from tests.simulation.process import Crash, Process, ProcessClock
 from tests.simulation.redis_line import client
 from tests.simulation.redis_side import RedisServer, Write
 from tests.simulation.timeline import Timeline
@@ -272,7 +273,9 @@ class World:
         )
         clock = ProcessClock(process, self.timeline)
         rng = random.Random(self.rng.getrandbits(64))
-        return Bot(self.settings, clock, client(process, self.redis), session, rng, Inline())
+        return Bot(
+            self.settings, clock, client(process, self.redis), session, rng, Inline()
+        )  # their steps are in the seed's hand too
 
     def _took(self, order: Order) -> None:
         self.tell("exchange", f"accepts {order.client_order_id}: {order.side} {order.quantity}, {order.status}")
