@@ -16,6 +16,8 @@ from common.domain.orders.order import Fill
 from common.errors import ExchangeRefused
 from common.mexc.client import Mexc
 from common.mexc.wave import Wave, together
+from common.run import keep_raw
+from common.store.batch import Batch
 
 log = logging.getLogger(__name__)
 MINUTE = timedelta(minutes=1)
@@ -39,8 +41,10 @@ class _Stretch(NamedTuple):
         return f"candles {self.asset} {self.first:%Y%m%d%H%M}"
 
 
-def with_fee_values(fills: Sequence[Fill], exchange: Mexc, pool: Executor, now: datetime) -> tuple[Fill, ...]:
-    """Value fees in a third asset (MX) at the price of their minute.
+def with_fee_values(
+    fills: Sequence[Fill], exchange: Mexc, pool: Executor, now: datetime, batch: Batch | None = None
+) -> tuple[Fill, ...]:
+    """Value fees in a third asset (MX) at the price of their minute; what was answered is queued in `batch`.
 
     Where the exchange has no such price they stay unvalued. What could not be asked, or is not told yet, is
     pending: later runs try again, for as long as the exchange tells the fill.
@@ -52,6 +56,8 @@ def with_fee_values(fills: Sequence[Fill], exchange: Mexc, pool: Executor, now: 
     stretches = _stretches(wanted)
     calls = {stretch.name: _candles(exchange, stretch) for stretch in stretches[:STRETCHES]}
     wave = together(pool, calls)
+    if batch is not None:
+        keep_raw(batch, wave)
     valued: dict[str, Fill] = {}
     for stretch in stretches:
         inside = [f for f in wanted if f.fee_asset == stretch.asset and stretch.first <= _minute(f) <= stretch.last]

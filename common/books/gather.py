@@ -34,7 +34,7 @@ def gathered(run: Run, books: Books, history: History) -> News:
     else:
         fresh = _known_better(run, books.ledger.unknown(fills), looked_back=history.looked_back)
     pending = [fill for fill in books.tail if fill.fee_pending]
-    valued = with_fee_values((*fresh, *pending), run.exchange, run.pool, run.now)
+    valued = with_fee_values((*fresh, *pending), run.exchange, run.pool, run.now, run.batch)
     better = {fill.fill_id: fill for fill in (*books.tail, *valued)}
     better |= {fill.fill_id: fill for fill in _with_order_times(run, tuple(better.values()))}
     held = {fill.fill_id: fill for fill in books.tail}

@@ -4,6 +4,7 @@ Reads answer the exchange's reply together with its domain value, so that what i
 kept in Redis are the same answer.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
@@ -224,12 +225,21 @@ class Mexc:
         key = self._cache.keys.orderbook(self._instrument.pair, limit)
         return cached(self._cache, "orderbook", key, lambda: self.depth(limit))
 
-    def cached_candles(self, interval: str, limit: int, now: datetime) -> Any:
-        """Candles; the entry ends with the close of the one that is still open."""
+    def cached_candles(
+        self, interval: str, limit: int, now: datetime, keep: Callable[[Reply], None] | None = None
+    ) -> Any:
+        """Candles; the entry ends with the close of the one that is still open. `keep` is given a new answer."""
+
+        def fetched() -> Answer[list[wire.Candle]]:
+            answer = self.klines(interval, limit)
+            if keep is not None:
+                keep(answer.reply)
+            return answer
+
         if self._cache is None:
-            return self.klines(interval, limit).reply.payload
+            return fetched().reply.payload
         key = self._cache.keys.ohlcv(self._instrument.pair, interval, limit)
-        return cached(self._cache, "ohlcv", key, lambda: self.klines(interval, limit), now)
+        return cached(self._cache, "ohlcv", key, fetched, now)
 
     def invalidate_cache(self, symbol: str | None = None) -> int:
         """Forget what is cached of one pair (`QRL/USDT`), or all of it; the number of entries removed."""

@@ -139,7 +139,7 @@ def run(run: Run, journal: Journal) -> Outcome:
     with run.stage("decide"):
         known = {fill.fill_id for fill in fills}
         new = tuple(fill for fill in told if fill.fill_id not in known)
-        fills += with_fee_values(new, run.exchange, run.pool, run.now)
+        fills += with_fee_values(new, run.exchange, run.pool, run.now, run.batch)
         holdings = account.value.holdings(run.instrument, account.reply.received_at)
         data = _rebuilt(run, journal, once(fills), holdings)
     return Outcome(body={"data": data | {"source": journal.name}})

@@ -239,7 +239,7 @@ def _containers(keys: Keys) -> Mapping[str, Mapping[str, str]]:
         "books": {
             **dict.fromkeys((keys.cost, keys.quarantine), "hash"),
             **dict.fromkeys((keys.ledger_fills, keys.flows), "zset"),
-            **raw("ticker_price", "my_trades", "all_orders"),
+            **raw("ticker_price", "my_trades", "all_orders", "klines"),
         },
         "equity": dict.fromkeys((keys.equity_slots, keys.equity_days, keys.shadow_days), "zset"),
         "orders": {
@@ -249,7 +249,7 @@ def _containers(keys: Keys) -> Mapping[str, Mapping[str, str]]:
         "plans": {
             keys.plan_history: "list",
             keys.plan_inputs: "list",
-            **raw("depth", "exchange_info", "trade_fee", "self_symbols", "default_symbols"),
+            **raw("depth", "exchange_info", "trade_fee", "self_symbols", "default_symbols", "klines"),
         },
         "reports": {keys.report_history("fifteen_min_job"): "list"},
         "commands": {keys.commands: "list"},

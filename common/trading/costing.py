@@ -68,7 +68,7 @@ def in_force(run: Run, batch: Batch, seen: Snapshot, price: Decimal, fills: Sequ
         measured, levels = _derived(run, measured, cost, policy, settings.auto, least, seen.rules.maker_fee)
         policy = replace(policy, levels=levels)
     batch.document(run.keys.trading_cost, to_document(measured))
-    policy, trend = _with_trend(run, policy, price)
+    policy, trend = _with_trend(run, batch, policy, price)
     return InForce(policy, cost, trend)
 
 
@@ -165,7 +165,7 @@ def _derived(
     return measured, (inner, outer) if inner.trigger < outer.trigger else (outer,)
 
 
-def _with_trend(run: Run, policy: Policy, price: Decimal) -> tuple[Policy, str | None]:
+def _with_trend(run: Run, batch: Batch, policy: Policy, price: Decimal) -> tuple[Policy, str | None]:
     """The policy under the trend filter, and the trend in words; candles that cannot be read leave it out."""
     settings = run.settings
     if settings.trend_filter == "off":
@@ -173,7 +173,7 @@ def _with_trend(run: Run, policy: Policy, price: Decimal) -> tuple[Policy, str |
     from common.domain.decision.trend import Trend, filtered  # here only: the filter is seldom on
 
     try:
-        candles = read_klines(run.exchange.cached_candles("1d", settings.trend_slow + 1, run.now))
+        candles = read_klines(run.exchange.cached_candles("1d", settings.trend_slow + 1, run.now, batch.raw))
     except BotError as error:
         return policy, _left_out(str(error))
     closed = [candle for candle in candles if candle.closes_at <= run.now]

@@ -416,6 +416,8 @@ def test_a_fee_in_mx_is_valued_at_the_price_of_its_minute(functions: Functions, 
     assert data["fees"]["unvalued"] == {}
     asked = next(call for call in exchange.calls if call.path == "klines")
     assert (asked.params["symbol"], asked.params["interval"]) == ("MXUSDT", "1m")
+    kept = told(functions.client("cost").get("/?raw=klines", headers={"X-CloudScheduler": "true"}))
+    assert [item["response"] for item in kept["data"]["items"]] == [exchange.answers["klines"]]
 
 
 @pytest.mark.parametrize("klines", [[], (400, {"code": -1121, "msg": "Invalid symbol."}), (503, "")])

@@ -13,8 +13,8 @@ from common.domain.orders.order import OrderStyle
 from common.domain.orders.program import Program
 from common.errors import StoreCorrupt
 from common.store.codec import to_document
-from common.store.keys import CacheKeys, Keys
-from common.store.state import PARTS, TRADING, State, containers, reads
+from common.store.keys import RAW_ENDPOINTS, CacheKeys, Keys
+from common.store.state import PARTS, TRADING, State, containers, every_container, reads
 from tests.builders import d
 from tests.fakes import NOON
 from tests.store.test_written import DAY, FILLED, INCEPTION, LOTS, PAUSE, WRITTEN, ledger, read_back
@@ -99,3 +99,8 @@ def test_containers_are_those_of_the_groups_alone() -> None:
         "mexc:raw:account_info:history": "zset",
         "bot:QRLUSDT:ops:commands": "list",
     }
+
+
+def test_every_raw_history_that_is_shown_is_known_by_its_type() -> None:
+    known = every_container(KEYS)
+    assert [name for name in RAW_ENDPOINTS if known.get(KEYS.raw_history(name)) != "zset"] == []

@@ -258,6 +258,7 @@ def test_candles_come_through_the_cache_and_end_with_the_day(bench: Desk) -> Non
     for _ in range(3):
         bench.plan(**TREND)
     assert bench.exchange.paths().count("klines") == 1
+    assert bench.client.zcard("mexc:raw:klines:history") == 1
     assert bench.client.ttl("qrl:v1:ohlcv:QRL/USDT:1d:5") == 12 * 3600
 
 
