@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -29,22 +28,15 @@ class Response:
     headers: Mapping[str, str]
     body: bytes
 
-    def json(self) -> object:
+    def json(self) -> Any:
         """Read the body; numbers with a point become Decimals."""
         return json.loads(self.body, parse_float=Decimal)
 
 
-@dataclass(slots=True)
-class Draft:
-    """An answer before it is written: the payload can still be changed."""
-
-    status: int
-    payload: object
-    headers: dict[str, str] = field(default_factory=dict)
-
-    def written(self) -> Response:
-        body = json.dumps(self.payload, separators=(",", ":"), ensure_ascii=False, default=number)
-        return Response(self.status, {"Content-Type": "application/json", **self.headers}, body.encode())
+def answered(status: int, payload: object, headers: Mapping[str, str] | None = None) -> Response:
+    """Write a payload as JSON."""
+    body = json.dumps(payload, separators=(",", ":"), ensure_ascii=False, default=number)
+    return Response(status, {"Content-Type": "application/json", **(headers or {})}, body.encode())
 
 
 def number(value: object) -> int | float:
@@ -63,11 +55,11 @@ def instead(faults: list[Fault], when: str) -> Response | None:
             case "answer" if isinstance(fault.body, str):
                 return Response(fault.status, {"Content-Type": "text/plain", **fault.headers}, fault.body.encode())
             case "answer":
-                return Draft(fault.status, fault.body, dict(fault.headers)).written()
+                return answered(fault.status, fault.body, fault.headers)
             case "server_error":
-                return Draft(fault.status, _UNKNOWN_ERROR).written()
+                return answered(fault.status, _UNKNOWN_ERROR)
             case "rate_limited":
-                return Draft(429, {"code": 429}, {"Retry-After": str(fault.retry_after)}).written()
+                return answered(429, {"code": 429}, {"Retry-After": str(fault.retry_after)})
             case "html_403":
                 return Response(403, {"Content-Type": "text/html", "Server": "AkamaiGHost"}, _HTML_403)
     return None
@@ -77,33 +69,26 @@ def latency_ms(faults: list[Fault], when: str) -> int:
     return sum(fault.ms for fault in faults if fault.kind == "latency" and fault.when == when)
 
 
-def spoiled(draft: Draft, faults: list[Fault]) -> Response:
-    """Write the answer with the fields and bytes that faults change."""
+def spoiled(response: Response, faults: list[Fault]) -> Response:
+    """The answer with the fields and bytes that faults change."""
     for fault in faults:
         if fault.kind in ("null_field", "remove_field", "set_field"):
-            draft.payload = _changed(draft.payload, fault)
-    response = draft.written()
+            payload = response.json()
+            for holder, key in list(_places(payload, fault.field)):
+                if fault.kind == "remove_field":
+                    del holder[key]
+                else:
+                    holder[key] = fault.value if fault.literal is None else float(fault.literal)
+            response = answered(response.status, payload, response.headers)
     for fault in faults:
         match fault.kind:
             case "empty_body":
-                response = Response(fault.status, response.headers, b"")
+                response = replace(response, status=fault.status, body=b"")
             case "malformed_json":
-                response = Response(response.status, response.headers, response.body + b'"}')
+                response = replace(response, body=response.body + b'"}')
             case "truncated_json":
-                half = response.body[: len(response.body) // 2]
-                response = Response(response.status, response.headers, half)
+                response = replace(response, body=response.body[: len(response.body) // 2])
     return response
-
-
-def _changed(payload: Any, fault: Fault) -> Any:
-    """A copy of the payload with the fault's field changed wherever it is met."""
-    copy = deepcopy(payload)
-    for holder, key in list(_places(copy, fault.field)):
-        if fault.kind == "remove_field":
-            del holder[key]
-        else:
-            holder[key] = fault.value if fault.literal is None else float(fault.literal)
-    return copy
 
 
 def _places(node: Any, field: str) -> Iterator[tuple[Any, Any]]:

@@ -1,27 +1,18 @@
 """The control API under /sim/: the simulation's own door, not signed, never used by the bot.
 
-  GET    /sim/state
-  POST   /sim/clock    {"now_ms": int|null, "frozen": bool} or {"advance_ms": int}
-  POST   /sim/price    {"price": "0.02"|null, "symbol"?}
-  POST   /sim/account  {"balances": {asset: free}, "replace"?: bool, "can_trade"?: bool}
-  POST   /sim/deposit  {"asset", "amount"}                       negative: a withdrawal
-  POST   /sim/fills    {"fills": [{"side", "price", "qty", "time", …}]}   history only, no balance moves
-  POST   /sim/rules    {"symbol"?, exchangeInfo fields…, "fees"?: {…}, "shown"?: {…}}
-  POST   /sim/options  {"options"?, "book"?, "rate_limit"?, "key_symbols"?, "key_permissions"?}
-  GET    /sim/faults   POST /sim/faults {fault} or {"faults": [fault…]}   DELETE /sim/faults {"id"}?
-
-Answers are JSON; what cannot be done answers 400 {"error": text} and changes nothing.
+Each route is a method of `Control`: the fields of its JSON body are the keywords, and their types say what is
+taken. Answers are JSON; what cannot be done answers 400 {"error": text} and changes nothing.
 """
 
 import json
 from collections.abc import Callable
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import ConfigDict, Field, ValidationError, validate_call
 
 from local.exchange.amounts import ZERO, Amount, Number, plain
-from local.exchange.answers import Draft, Response
+from local.exchange.answers import Response, answered
 from local.exchange.config import QUOTE_ASSET, Row, Side
 from local.exchange.market import Market
 from local.exchange.orders import Fill, whole_second
@@ -30,10 +21,19 @@ from local.exchange.public_api import instrument_row
 if TYPE_CHECKING:
     from local.exchange.exchange import SimulatedExchange
 
+_ROUTES: dict[tuple[str, str], Callable[..., Row]] = {}
 _CHECKED = validate_call(config=ConfigDict(strict=True))
 _AS_IT_IS: Any = object()
 _NOTHING: Row = {}
-Price = Annotated[Number, Field(gt=0)]
+Handler = TypeVar("Handler", bound=Callable[..., Row])
+
+
+def _route(method: str, path: str) -> Callable[[Handler], Handler]:
+    def register(handler: Handler) -> Handler:
+        _ROUTES[method, f"/sim/{path}"] = _CHECKED(handler)
+        return handler
+
+    return register
 
 
 class Control:
@@ -46,34 +46,21 @@ class Control:
         self._limiter = exchange.limiter
         self._faults = exchange.faults
         self._seeded = 0
-        self._routes: dict[tuple[str, str], Callable[..., Row]] = {
-            ("GET", "/sim/state"): self._state,
-            ("POST", "/sim/clock"): self._set_clock,
-            ("POST", "/sim/price"): self._set_price,
-            ("POST", "/sim/account"): self._set_account,
-            ("POST", "/sim/deposit"): self._deposit,
-            ("POST", "/sim/fills"): self._seed_fills,
-            ("POST", "/sim/rules"): self._set_rules,
-            ("POST", "/sim/options"): self._set_options,
-            ("GET", "/sim/faults"): self._show_faults,
-            ("POST", "/sim/faults"): self._add_faults,
-            ("DELETE", "/sim/faults"): self._clear_faults,
-        }
 
     def handle(self, method: str, path: str, body: bytes) -> Response:
-        route = self._routes.get((method, path))
+        route = _ROUTES.get((method, path))
         if route is None:
-            return Draft(404, {"error": f"no {method} {path}"}).written()
+            return answered(404, {"error": f"no {method} {path}"})
         try:
             given = json.loads(body, parse_float=Decimal) if body else {}
             if not isinstance(given, dict):
                 raise ValueError("a JSON object is wanted")
-            return Draft(200, route(**given)).written()
+            return answered(200, route(self, **given))
         except ValidationError as error:
             wrong = (f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
-            return Draft(400, {"error": "; ".join(wrong)}).written()
+            return answered(400, {"error": "; ".join(wrong)})
         except ValueError as error:
-            return Draft(400, {"error": str(error)}).written()
+            return answered(400, {"error": str(error)})
 
     def set_clock(self, now_ms: int | None, *, frozen: bool) -> None:
         """Set the time (None: the machine's own) and let the market live through what is skipped."""
@@ -85,10 +72,8 @@ class Control:
             return
         self._engine.rewind(now_ms)
         self._limiter.reset()
-        for market in self._engine.markets.values():
-            market.rewind(now_ms)
 
-    @_CHECKED
+    @_route("GET", "state")
     def _state(self) -> Row:
         engine, now_ms = self._engine, self._clock.now_ms()
         engine.advance(now_ms)
@@ -110,7 +95,7 @@ class Control:
             "rules": {symbol: instrument_row(market.rules) for symbol, market in markets},
         }
 
-    @_CHECKED
+    @_route("POST", "clock")
     def _set_clock(
         self, *, now_ms: int | None = _AS_IT_IS, advance_ms: int | None = None, frozen: bool | None = None
     ) -> Row:
@@ -119,8 +104,8 @@ class Control:
         self.set_clock(now_ms, frozen=self._clock.frozen if frozen is None else frozen)
         return {"now_ms": self._clock.now_ms(), "frozen": self._clock.frozen}
 
-    @_CHECKED
-    def _set_price(self, *, price: Price | None, symbol: str | None = None) -> Row:
+    @_route("POST", "price")
+    def _set_price(self, *, price: Annotated[Number, Field(gt=0)] | None, symbol: str | None = None) -> Row:
         market, now_ms = self._market(symbol), self._clock.now_ms()
         self._engine.advance(now_ms)
         market.pin(price, now_ms)
@@ -128,7 +113,7 @@ class Control:
         shown = format(market.mid_price(now_ms), "f")
         return {"symbol": market.symbol, "price": shown, "pinned": price is not None}
 
-    @_CHECKED
+    @_route("POST", "account")
     def _set_account(
         self, *, balances: dict[str, Amount] = _NOTHING, replace: bool = False, can_trade: bool | None = None
     ) -> Row:
@@ -140,13 +125,13 @@ class Control:
             account.can_trade = can_trade
         return {"balances": account.rows(), "can_trade": account.can_trade}
 
-    @_CHECKED
+    @_route("POST", "deposit")
     def _deposit(self, *, asset: Annotated[str, Field(min_length=1)], amount: Number) -> Row:
         account = self._engine.account
         account.credit(asset, amount)
         return {"asset": asset, **account.amounts()[asset]}
 
-    @_CHECKED
+    @_route("POST", "fills")
     def _seed_fills(self, *, fills: list[Row]) -> Row:
         seeded = [self._fill(**fill) for fill in fills]
         known = {fill.trade_id for fill in self._engine.fills}
@@ -189,7 +174,7 @@ class Control:
             is_maker=isMaker,
         )
 
-    @_CHECKED
+    @_route("POST", "rules")
     def _set_rules(
         self,
         *,
@@ -209,7 +194,7 @@ class Control:
         market.shown = {} if shown is None else market.shown | shown
         return {"rules": instrument_row(changed) | market.shown, "fees": engine.fees.model_dump()}
 
-    @_CHECKED
+    @_route("POST", "options")
     def _set_options(
         self,
         *,
@@ -240,15 +225,15 @@ class Control:
             "key_permissions": sorted(engine.key_permissions),
         }
 
-    @_CHECKED
+    @_route("GET", "faults")
     def _show_faults(self) -> Row:
         return {"faults": self._faults.rows()}
 
-    @_CHECKED
+    @_route("POST", "faults")
     def _add_faults(self, *, faults: list[Row] | None = None, **fault: Any) -> Row:
         return {"faults": [self._faults.add(each).row() for each in ([fault] if faults is None else faults)]}
 
-    @_CHECKED
+    @_route("DELETE", "faults")
     def _clear_faults(self, *, id: int | None = None) -> Row:
         return {"cleared": self._faults.clear(id)}
 

@@ -10,7 +10,7 @@ from local.exchange.account import Account
 from local.exchange.amounts import ONE, ZERO, floor_to
 from local.exchange.clock import DAY_MS, MINUTE_MS, pieces
 from local.exchange.config import MX_SYMBOL, QUOTE_ASSET, ExchangeConfig
-from local.exchange.faults import NO_EFFECTS, Effects
+from local.exchange.faults import Effects
 from local.exchange.market import Level, Market
 from local.exchange.market_data import MarketData
 from local.exchange.orders import Fill, IdSource, NewOrder, Order, trade_id, whole_second
@@ -59,7 +59,7 @@ class Engine:
 
     def check_funds(self, new: NewOrder, now_ms: int) -> None:
         """Check that the hold of this order would be free."""
-        self._require_funds(self._made(new, "", NO_EFFECTS, now_ms))
+        self._require_funds(self._made(new, "", Effects(), now_ms))
 
     def place(self, new: NewOrder, effects: Effects, now_ms: int) -> Order:
         """Take an order, match it at once as its type says, and keep what rests."""
@@ -100,6 +100,8 @@ class Engine:
     def rewind(self, now_ms: int) -> None:
         """Go on from an earlier time after the clock was set back."""
         self._advanced_ms = now_ms
+        for market in self.markets.values():
+            market.rewind(now_ms)
 
     def advance(self, now_ms: int) -> None:
         """Let time pass: fill resting orders that the price path went through since the last call.

@@ -9,14 +9,14 @@ from decimal import Decimal
 
 from local.exchange import access, account_api, public_api  # noqa: F401 - the endpoints register themselves
 from local.exchange.access import RateLimiter, Request
-from local.exchange.answers import Draft, Response, instead, latency_ms, spoiled
+from local.exchange.answers import Response, answered, instead, latency_ms, spoiled
 from local.exchange.candles import CandleSeries
 from local.exchange.clock import DAY_MS, SimulatedClock, system_ms
 from local.exchange.config import MX_SYMBOL, ExchangeConfig, Rules
 from local.exchange.control import Control
 from local.exchange.endpoints import ENDPOINTS, Call
 from local.exchange.engine import Engine
-from local.exchange.faults import NO_EFFECTS, Effects, Fault, FaultBook
+from local.exchange.faults import Effects, Fault, FaultBook
 from local.exchange.market import Market
 from local.exchange.price_path import PricePath, RandomWalk
 from local.exchange.refusals import Refusal
@@ -77,14 +77,14 @@ class SimulatedExchange:
         request, name = Request(method, path, query, lower, body, client), f"{method} {path}"
         with self._lock:
             self.requests[name] += 1
-            met = self.faults.meet(method, path) if self.faults else []
+            met = self.faults.meet(method, path)
         outcome = "dropped"
         try:
             self._pause(met, "before")
             response = instead(met, "before")
             if response is None:
-                draft = self._answer(request, Effects(met) if met else NO_EFFECTS)
-                response = instead(met, "after") or spoiled(draft, met)
+                response = self._answer(request, Effects(met))
+                response = instead(met, "after") or spoiled(response, met)
             self._pause(met, "after")
             outcome = str(response.status)
         finally:
@@ -102,11 +102,12 @@ class SimulatedExchange:
         with self._lock:
             self._control.set_clock(now_ms, frozen=frozen)
 
-    def _answer(self, request: Request, effects: Effects) -> Draft:
+    def _answer(self, request: Request, effects: Effects) -> Response:
         endpoint = ENDPOINTS.get((request.method, request.path))
         if endpoint is None:
             known = any(path == request.path for _, path in ENDPOINTS)
-            return Draft(405, {"code": 405, "msg": "Not Allowed"}) if known else Draft(404, _NOT_FOUND)
+            status, text = (405, "Not Allowed") if known else (404, "Not Found")
+            return answered(status, {"code": status, "msg": text})
         params = request.params()
         with self._lock:
             now_ms = self.clock.now_ms() + effects.skew_ms
@@ -117,16 +118,13 @@ class SimulatedExchange:
                 if endpoint.permission is not None:
                     permitted = endpoint.permission in self.engine.key_permissions
                     access.check(self.config, request, params, now_ms, permitted=permitted)
-                return Draft(200, endpoint.handler(Call(self.engine, params, now_ms, effects)))
+                return answered(200, endpoint.handler(Call(self.engine, params, now_ms, effects)))
             except Refusal as refusal:
-                return Draft(refusal.status, refusal.body, dict(refusal.headers))
+                return answered(refusal.status, refusal.body, refusal.headers)
 
     def _pause(self, met: list[Fault], when: str) -> None:
         if ms := latency_ms(met, when):
             self._sleep(ms)
-
-
-_NOT_FOUND = {"code": 404, "msg": "Not Found"}
 
 
 def _markets(config: ExchangeConfig, start_ms: int, seed: int) -> dict[str, Market]:

@@ -138,9 +138,6 @@ class FaultBook:
         self._faults: list[Fault] = []
         self._last_id = 0
 
-    def __bool__(self) -> bool:
-        return bool(self._faults)
-
     def add(self, spec: Mapping[str, Any]) -> Fault:
         """Switch a fault on. Raises ValueError: it is not one documented above."""
         fault = Fault.model_validate(spec)
@@ -187,6 +184,3 @@ class Effects:
     def rules(self, rules: Rules) -> Rules:
         """Give the rules as they are during this request."""
         return rules.model_copy(update=self._changes) if self._changes else rules
-
-
-NO_EFFECTS = Effects()

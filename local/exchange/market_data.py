@@ -1,7 +1,8 @@
 """A market in the exchange's own shapes: depth, tickers, klines, trades. What is past is kept."""
 
 import random
-from dataclasses import dataclass
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from functools import lru_cache
 from itertools import islice
@@ -9,7 +10,6 @@ from itertools import islice
 from local.exchange.amounts import ZERO, fixed, floor_to, plain
 from local.exchange.clock import DAY_MS, MINUTE_MS, SECOND_MS
 from local.exchange.config import Row
-from local.exchange.intervals import WIDTHS_MS, bars, open_of
 from local.exchange.market import Level, Market
 from local.exchange.price_path import Bar
 
@@ -18,23 +18,22 @@ _TRADE_GAP_MS = 20 * SECOND_MS
 _KEPT = 20_000
 
 
-@dataclass(frozen=True, slots=True)
-class _Deal:
-    at_ms: int
-    price: Decimal
-    quantity: Decimal
-    buyer_is_maker: bool
+# The width of a bar in minutes; a month is as long as it gets.
+_MINUTES = {"1m": 1, "5m": 5, "15m": 15, "30m": 30, "60m": 60, "4h": 240, "1d": 1_440, "1W": 10_080, "1M": 44_640}
+INTERVALS_MS = {name: minutes * MINUTE_MS for name, minutes in _MINUTES.items()}
+# The epoch was a Thursday; weeks are taken to open on Monday.
+_MONDAY_MS = 4 * DAY_MS
 
 
 class MarketData:
-    """Renders one market; klines and deals are made once, until rules or pins change."""
+    """Renders one market; klines and trades are made once, until rules or pins change."""
 
     def __init__(self, market: Market) -> None:
         self._market = market
         self._day_key: tuple[int, int] | None = None
         self._day: Bar | None = None
         self._kline = lru_cache(_KEPT)(self._made_kline)
-        self._deal = lru_cache(_KEPT)(self._made_deal)
+        self._trade = lru_cache(_KEPT)(self._made_trade)
 
     def depth(self, now_ms: int, limit: int) -> Row:
         market, book = self._market, self._market.book(now_ms)
@@ -105,29 +104,21 @@ class MarketData:
         """
         first_ms, until_ms = self._market.first_ms, now_ms + 1 if end_ms is None else min(end_ms, now_ms + 1)
         if start_ms is not None and end_ms is not None:
-            wanted = list(islice(bars(interval, max(start_ms, first_ms), until_ms), limit))
+            wanted = list(islice(_bars(interval, max(start_ms, first_ms), until_ms), limit))
         else:
-            first_ms = max(first_ms, until_ms - limit * WIDTHS_MS[interval])
-            wanted = list(bars(interval, open_of(interval, first_ms), until_ms))[-limit:]
+            first_ms = max(first_ms, until_ms - limit * INTERVALS_MS[interval])
+            wanted = list(_bars(interval, _open_of(interval, first_ms), until_ms))[-limit:]
         revision = self._market.revision
         rows = (self._kline(opens, closes, min(closes, now_ms + 1), revision) for opens, closes in wanted)
         return [row for row in rows if row is not None]
 
     def trades(self, now_ms: int, limit: int) -> list[Row]:
-        """Public trades, newest first, with the id that is always null."""
-        return [
-            {
-                "id": None,
-                "price": self._text(deal.price),
-                "qty": plain(deal.quantity),
-                "quoteQty": plain(deal.price * deal.quantity),
-                "time": deal.at_ms,
-                "isBuyerMaker": deal.buyer_is_maker,
-                "isBestMatch": True,
-                "tradeType": "ASK" if deal.buyer_is_maker else "BID",
-            }
-            for deal in self._newest(now_ms, limit)
-        ]
+        """Public trades, newest first."""
+        newest = now_ms // _TRADE_GAP_MS
+        # A gap of a candle file has no trades: look back ten times as far at most.
+        slots = range(newest, newest - 10 * limit - 30, -1)
+        trades = (self._trade(slot, self._market.revision) for slot in slots)
+        return list(islice((trade for trade in trades if trade and trade["time"] <= now_ms), limit))
 
     def _made_kline(self, open_ms: int, close_ms: int, until_ms: int, _revision: int) -> list[object] | None:
         bar = self._market.bar(open_ms, until_ms)
@@ -136,15 +127,8 @@ class MarketData:
         prices = map(self._text, (bar.open, bar.high, bar.low, bar.close))
         return [open_ms, *prices, plain(bar.volume), close_ms, self._quote_volume(bar)]
 
-    def _newest(self, now_ms: int, limit: int) -> list[_Deal]:
-        newest = now_ms // _TRADE_GAP_MS
-        # A gap of a candle file has no trades: look back ten times as far at most.
-        slots = range(newest, newest - 10 * limit - 30, -1)
-        deals = (self._deal(slot, self._market.revision) for slot in slots)
-        return list(islice((deal for deal in deals if deal is not None and deal.at_ms <= now_ms), limit))
-
-    def _made_deal(self, slot: int, _revision: int) -> _Deal | None:
-        """One of the three deals of a minute: a third of its volume, at the bid or the ask of the time."""
+    def _made_trade(self, slot: int, _revision: int) -> Row | None:
+        """One of the three trades of a minute: a third of its volume, at the bid or the ask of the time."""
         market = self._market
         at_ms = slot * _TRADE_GAP_MS + slot * 7_919 % _TRADE_GAP_MS
         minute_ms = at_ms // MINUTE_MS * MINUTE_MS
@@ -152,9 +136,19 @@ class MarketData:
         quantity = ZERO if bar is None else floor_to(bar.volume / 3, market.rules.quantity_step)
         if quantity <= 0:
             return None
-        half, buyer_is_maker = market.shape.spread / 2, slot * 2_654_435_761 % 1_024 < 512
-        price = market.round_price(market.mid_price(at_ms) * (1 - half if buyer_is_maker else 1 + half))
-        return _Deal(at_ms, price, quantity, buyer_is_maker)
+        half, sold = market.shape.spread / 2, slot * 2_654_435_761 % 1_024 < 512
+        price = market.round_price(market.mid_price(at_ms) * (1 - half if sold else 1 + half))
+        return {
+            # Always null.
+            "id": None,
+            "price": self._text(price),
+            "qty": plain(quantity),
+            "quoteQty": plain(price * quantity),
+            "time": at_ms,
+            "isBuyerMaker": sold,
+            "isBestMatch": True,
+            "tradeType": "ASK" if sold else "BID",
+        }
 
     def _quote_volume(self, bar: Bar) -> str:
         typical = (bar.open + bar.high + bar.low + bar.close) / 4
@@ -164,3 +158,23 @@ class MarketData:
         """Pad to the tick; a pinned price is shown exactly as it was given."""
         market = self._market
         return format(price, "f") if price == market.pinned else fixed(price, market.rules.price_decimals)
+
+
+def _bars(interval: str, start_ms: int, end_ms: int) -> Iterator[tuple[int, int]]:
+    """The bars that open in [start, end): when each opens and when it closes."""
+    open_ms = _open_of(interval, start_ms)
+    while open_ms < end_ms:
+        # The next one holds the moment one width later, whatever the length of the month.
+        close_ms = _open_of(interval, open_ms + INTERVALS_MS[interval])
+        if open_ms >= start_ms:
+            yield open_ms, close_ms
+        open_ms = close_ms
+
+
+def _open_of(interval: str, at_ms: int) -> int:
+    """The opening of the bar that holds `at_ms`; days and longer open at 00:00 UTC."""
+    if interval == "1M":
+        day = datetime.fromtimestamp(at_ms // SECOND_MS, tz=UTC)
+        return int(datetime(day.year, day.month, 1, tzinfo=UTC).timestamp()) * SECOND_MS
+    shift = _MONDAY_MS if interval == "1W" else 0
+    return (at_ms - shift) // INTERVALS_MS[interval] * INTERVALS_MS[interval] + shift

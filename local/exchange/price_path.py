@@ -104,8 +104,7 @@ class RandomWalk:
         return self._day(day)[0][index]
 
     def _draw(self, day: int) -> "tuple[array[float], array[int]]":
-        rng = self._generator(day)
-        net = self._net(rng)
+        rng, net = self._step(day)
         sigma = self._volatility / math.sqrt(_MINUTES)
         raw, total = [0.0], 0.0
         for _ in range(_MINUTES):
@@ -124,11 +123,10 @@ class RandomWalk:
             reached += step
             if reached not in known:
                 before, earlier = reached - step, min(reached, reached - step)
-                known[reached] = known[before] + step * self._net(self._generator(earlier))
+                known[reached] = known[before] + step * self._step(earlier)[1]
         return known[day]
 
-    def _net(self, rng: random.Random) -> float:
-        return rng.gauss(0.0, self._volatility)
-
-    def _generator(self, day: int) -> random.Random:
-        return random.Random(f"{self._seed}|{day}")
+    def _step(self, day: int) -> tuple[random.Random, float]:
+        """The day's own generator, and how far the whole day goes, its first draw."""
+        rng = random.Random(f"{self._seed}|{day}")
+        return rng, rng.gauss(0.0, self._volatility)

@@ -4,8 +4,7 @@ from collections.abc import Callable
 
 from local.exchange.config import MX_SYMBOL, QUOTE_ASSET, Row, Rules
 from local.exchange.endpoints import Call, endpoint
-from local.exchange.intervals import WIDTHS_MS
-from local.exchange.market_data import MarketData
+from local.exchange.market_data import INTERVALS_MS, MarketData
 from local.exchange.refusals import No, Refusal
 
 # Documented maximum 1000; in practice 500 rows come back.
@@ -85,7 +84,7 @@ def trades(call: Call) -> object:
 @endpoint("GET", "klines", 1)
 def klines(call: Call) -> object:
     data, interval = call.data(), call.required("interval")
-    if interval not in WIDTHS_MS:
+    if interval not in INTERVALS_MS:
         raise Refusal(No.INVALID_INTERVAL)
     start, end, limit = call.time("startTime"), call.time("endTime"), call.limit(500, _MAX_KLINES)
     return data.klines(interval, call.now_ms, start, end, limit)

@@ -56,11 +56,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_POST = do_PUT = do_DELETE = _answer
 
-    def finish(self) -> None:
-        """Flush what a client that has gone still lets through."""
-        with contextlib.suppress(OSError):
-            super().finish()
-
     def log_message(self, *_: Any) -> None:
         """The exchange counts its requests itself."""
 
@@ -71,7 +66,6 @@ class ExchangeServer(ThreadingTCPServer):
     Port 0 picks a free one.
     """
 
-    daemon_threads = True
     allow_reuse_address = True
     request_queue_size = 128
 
@@ -84,15 +78,21 @@ class ExchangeServer(ThreadingTCPServer):
         self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), name="exchange", daemon=True)
         self._thread.start()
 
-    def finish_request(self, request: Any, client_address: Any) -> None:
+    def process_request(self, request: Any, client_address: Any) -> None:
         self._connections.add(request)
-        try:
+        super().process_request(request, client_address)
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """Answer a connection's requests until its end; a client may go at any time."""
+        with contextlib.suppress(ConnectionError):
             super().finish_request(request, client_address)
-        finally:
-            self._connections.discard(request)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._connections.discard(request)
+        super().shutdown_request(request)
 
     def close(self) -> None:
-        """Stop listening and end the connections that stay open."""
+        """Stop listening, and end the connections that stay open and their threads."""
         self.shutdown()
         for connection in list(self._connections):
             with contextlib.suppress(OSError):

@@ -169,10 +169,10 @@ def test_a_new_order_can_stay_invisible_for_a_while() -> None:
     clock.advance(7_999)
     assert slot1(client)["code"] == -2013
     assert client.signed("GET", "myTrades", symbol="QRLUSDT").json() == []
-    assert len(client.signed("GET", "allOrders", symbol="QRLUSDT").json()) == 1  # type: ignore[arg-type]
+    assert len(client.signed("GET", "allOrders", symbol="QRLUSDT").json()) == 1
     clock.advance(1)
     assert slot1(client)["status"] == "FILLED"
-    assert len(client.signed("GET", "myTrades", symbol="QRLUSDT").json()) == 1  # type: ignore[arg-type]
+    assert len(client.signed("GET", "myTrades", symbol="QRLUSDT").json()) == 1
 
 
 def test_an_invisible_resting_order_is_not_among_the_open_ones_and_cannot_be_cancelled() -> None:
@@ -183,7 +183,7 @@ def test_an_invisible_resting_order_is_not_among_the_open_ones_and_cannot_be_can
     cancel: Any = client.signed("DELETE", "order", symbol="QRLUSDT", orderId=ack["orderId"]).json()
     assert cancel["code"] == -2011
     clock.advance(5_000)
-    assert len(client.signed("GET", "openOrders", symbol="QRLUSDT").json()) == 1  # type: ignore[arg-type]
+    assert len(client.signed("GET", "openOrders", symbol="QRLUSDT").json()) == 1
 
 
 def test_trades_can_lag_behind_a_filled_order() -> None:
@@ -193,7 +193,7 @@ def test_trades_can_lag_behind_a_filled_order() -> None:
     assert slot1(client)["status"] == "FILLED"
     assert client.signed("GET", "myTrades", symbol="QRLUSDT").json() == []
     clock.advance(1_500)
-    assert len(client.signed("GET", "myTrades", symbol="QRLUSDT").json()) == 1  # type: ignore[arg-type]
+    assert len(client.signed("GET", "myTrades", symbol="QRLUSDT").json()) == 1
 
 
 def test_balances_can_lag_behind_a_filled_order() -> None:

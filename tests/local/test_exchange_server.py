@@ -340,7 +340,7 @@ def test_switches_book_limit_and_key_can_be_changed_while_it_runs() -> None:
     assert (answer["options"]["commission_fields"], answer["book"]["notional_per_side"]) == ("ints", "50")
     account: Any = client.signed("GET", "account").json()
     assert account["takerCommission"] == 5
-    assert client.signed("GET", "selfSymbols").json()["data"] == []  # type: ignore[index]
+    assert client.signed("GET", "selfSymbols").json()["data"] == []
 
 
 def test_with_the_same_seed_clock_and_requests_everything_is_the_same() -> None:
