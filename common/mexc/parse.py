@@ -172,7 +172,9 @@ def read_account(payload: object, instrument: Instrument) -> Account:
 
     def another(row: Any, index: int) -> str | None:
         name = _name_in(row, "asset")
-        if name is None or name != spelt_out(name):  # that of a traded asset, unless other rows are
+        if (
+            name is None or name != spelt_out(name) or not asset_code(name)
+        ):  # that of a traded asset, unless other rows are
             both_told = traded <= {_name_in(each, "asset") for each in wire.balances}
             return f"balance {index}" if both_told else None
         return None if asset_code(name) in traded else f"the balance of {name:.20}"

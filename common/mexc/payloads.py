@@ -52,6 +52,12 @@ def asset_code(name: str) -> str:
     return "".join(sign for sign in normalize("NFKC", name) if sign.isprintable() and sign != " ").upper()
 
 
+def _named(name: str) -> str:
+    if not asset_code(name):
+        raise ValueError("names no asset")
+    return name
+
+
 Amount = Annotated[Decimal, PlainValidator(_with(non_negative))]
 Signed = Annotated[Decimal, PlainValidator(_with(parse))]
 MaybeAmount = Annotated[Amount | None, BeforeValidator(_blank_is_none)]
@@ -69,7 +75,7 @@ class Wire(BaseModel):
 
 
 class WireBalance(Wire):
-    asset: Text
+    asset: Annotated[Text, AfterValidator(_named)]
     free: Amount
     locked: Amount
 

@@ -835,9 +835,9 @@ def test_another_asset_keeps_the_name_that_the_exchange_gives_it() -> None:
     assert read_account(account_payload(*((name, "1", "0") for name in names))).balances.keys() == names
 
 
-@pytest.mark.parametrize("name", [None, "", 7, "\ud800", "QR\udfff"])
+@pytest.mark.parametrize("name", [None, "", " ", "\u200b", 7, "\ud800", "QR\udfff"])
 def test_a_balance_that_does_not_say_of_what_is_left_out_only_where_other_rows_tell_both_assets(name: Any) -> None:
-    row = {"asset": name, "free": "1" if name else "", "locked": "0"}
+    row = {"asset": name, "free": "1", "locked": "0"}
     whole = account_payload(("QRL", "100", "0"), ("USDT", "1", "0"))
     whole["balances"].append(row)
     assert read_account(whole).balances.keys() == {"QRL", "USDT"}
