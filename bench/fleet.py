@@ -17,7 +17,7 @@ from common.clock import SystemClock
 from common.config import Settings
 from common.gcp import logs
 from common.mexc.http import new_session
-from common.ops.state import JOBS
+from common.ops import door
 from common.service import Bot
 
 CALLS_AT_ONCE = 48
@@ -46,9 +46,10 @@ def application() -> Callable[[dict[str, Any], Callable[..., Any]], Iterable[byt
     served = bots(os.environ["BENCH_SYMBOLS"].split())
 
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        symbol, _, job = environ["PATH_INFO"].strip("/").partition("/")
-        if symbol not in served or job not in JOBS:
+        symbol, _, name = environ["PATH_INFO"].strip("/").partition("/")
+        job = door.job(name)
+        if symbol not in served or job is None:
             return Response("no such bot or job", 404)(environ, start_response)
-        return served[symbol].handle(JOBS[job], Request(environ))(environ, start_response)
+        return served[symbol].handle(job, Request(environ))(environ, start_response)
 
     return answer

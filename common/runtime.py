@@ -124,7 +124,7 @@ def serve(job: Job, request: Request) -> Response:
 
 def serve_ops(request: Request) -> Response:
     """What the operators' entry point does with a request."""
-    from common.ops import state as ops  # here only: it brings in every job
+    from common.ops import state as ops  # here only: no job needs it
 
     return _served(ops.TASK, lambda bot: bot.handle_ops(request))
 

@@ -75,17 +75,17 @@ class Bot:
 
     def handle_ops(self, request: Request) -> Response:
         """Answer one request to the operator's door (contract.md §2.6): a view, a job's own GET, or a command."""
-        from common.ops import door  # here only: it brings in every job, which no other function needs
+        from common.ops import door, state  # here only: no other function needs it
 
         def work(call: Call) -> Response:
             if request.method == "POST":
                 return self._command(call, request)
             name = request.path.strip("/")
-            if name in door.JOBS:
-                return self._show(replace(call, job=door.JOBS[name]), request.args)
+            if (job := door.job(name)) is not None:
+                return self._show(replace(call, job=job), request.args)
             shown = door.view(name, request.accept_mimetypes)
             if shown is None:
-                raise BadRequest(f"path: one of {', '.join(f'/{path}' for path in (*door.VIEWS, *door.JOBS))}")
+                raise BadRequest(f"path: one of {', '.join(f'/{path}' for path in (*door.VIEWS, *state.JOBS))}")
             content = shown(self._view(call, None), self.runner.exchange(call, self.runner.deadline()))
             if isinstance(content, door.Page):
                 return Response(content.text, 200, headers=content.headers, mimetype=content.media_type)

@@ -27,6 +27,7 @@ from common.domain.orders.journal import Activity, Journal
 from common.domain.orders.order import client_order_id
 from common.mexc.http import new_session
 from common.mexc.wave import WIDTH
+from common.ops import door
 from common.ops.state import JOBS
 from common.store.records import entry_of, ledger_of
 from local.router import function_names
@@ -37,7 +38,7 @@ ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"
 FUNCTIONS = function_names()
 """The folders under functions/ with an entry point: the one list of what there is (tests/test_jobs.py)."""
-TASKS = {name: job.task for name, job in JOBS.items()}
+TASKS = {name: job.task for name in JOBS if (job := door.job(name))}
 """The scheduled jobs, and what their answers call them."""
 ENV = {
     "REDIS_URL": "redis://127.0.0.1:1/0",

@@ -22,6 +22,7 @@ from common.decimals import ZERO
 from common.domain.performance.attribution import SUMMANDS
 from common.meter import Meter
 from common.report import content, page
+from common.report.missed import missed_slots
 from common.report.values import Values
 from common.service import Bot
 from common.trading.replay import Replayed, replay
@@ -108,7 +109,7 @@ def _wrong(values: Values, replayed: list[Replayed], days: int) -> Iterator[str]
         yield f"{96 * days} plans were made, {compared} could be made again"
     if len(values.days) != days:
         yield f"{len(values.days)} points of {days} days"
-    if (missed := content.missed_slots(values.reports, values.now)[1]) != []:
+    if (missed := missed_slots(values.reports, values.now)[1]) != []:
         yield f"{len(missed)} slots missed"
     yield from values.unreadable
 

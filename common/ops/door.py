@@ -1,20 +1,25 @@
-"""What an operator may look at: every view by its path (contract.md §2.6)."""
+"""What an operator may look at: every view by its path (contract.md §2.6).
+
+What a view is made by is imported when it is looked at: the state at a glance needs neither report nor jobs.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pkgutil import resolve_name
 from typing import Any
 
 from werkzeug.datastructures import MIMEAccept
 
 from common.errors import BadRequest
 from common.mexc.client import Mexc
-from common.ops import metrics, state, verify
-from common.report import content, html, page
-from common.report.style import SCRIPT, STYLE
-from common.report.values import gather
+from common.ops import state
 from common.run import Job, Outcome, Run, View
 
-JOBS = state.JOBS
+
+def job(name: str) -> Job | None:
+    """The job of that name, None where there is none."""
+    found: Job | None = resolve_name(f"common.jobs.{name}:JOB") if name in state.JOBS else None
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,28 +36,47 @@ Shown = Callable[[View, Mexc], Mapping[str, Any] | Page]
 
 def report(view: View, _: Mexc) -> Page:
     """The report as a page of its own (contract.md §14); on a laptop it follows the bot by itself."""
+    from common.report import html, page
+    from common.report.style import SCRIPT, STYLE
+    from common.report.values import gather
+
     refresh = None if view.settings.on_platform else REFRESH_SECONDS
-    return Page(page.render(gather(view, curves=True), refresh), "text/html", PAGE_HEADERS)
+    headers = {
+        "Content-Security-Policy": f"{html.policy(STYLE, SCRIPT)}; frame-ancestors 'none'",
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+    }
+    return Page(page.render(gather(view, curves=True), refresh), "text/html", headers)
 
 
 def status(view: View, _: Mexc) -> Page:
     """The state in ten lines of text."""
+    from common.report import content
+    from common.report.values import gather
+
     return Page("\n".join(content.lines(gather(view))) + "\n", "text/plain", {"Cache-Control": "no-store"})
 
 
+def verify(view: View, exchange: Mexc) -> Mapping[str, Any]:
+    from common.ops import verify
+
+    return verify.verify(view, exchange)
+
+
+def metrics(view: View, _: Mexc) -> Page:
+    from common.ops import metrics
+
+    return Page(metrics.metrics(view), metrics.MEDIA_TYPE, {"Cache-Control": "no-store"})
+
+
 REFRESH_SECONDS = 60
-PAGE_HEADERS: Mapping[str, str] = {
-    "Content-Security-Policy": f"{html.policy(STYLE, SCRIPT)}; frame-ancestors 'none'",
-    "Cache-Control": "no-store",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
 VIEWS: Mapping[str, Shown] = {
     "": lambda view, _: state.state(view),
-    "verify": verify.verify,
+    "verify": verify,
     "report": report,
     "status": status,
-    "metrics": lambda view, _: Page(metrics.metrics(view), metrics.MEDIA_TYPE, {"Cache-Control": "no-store"}),
+    "metrics": metrics,
 }
 
 

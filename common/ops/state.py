@@ -7,15 +7,14 @@ from typing import Any
 from common.domain.decision.pause import Pause
 from common.domain.orders.journal import Journal
 from common.errors import StoreCorrupt
-from common.jobs import balance, cost, fifteen_min_job, price, rebalance
-from common.report import content
-from common.run import Job, View, age_seconds
+from common.report.missed import missed_slots
+from common.run import View, age_seconds
 from common.store.codec import from_document, to_document
 from common.store.records import activity_document, entry_of
 from common.store.store import Read
 
 TASK = "ops"
-JOBS: Mapping[str, Job] = {job.JOB.name: job.JOB for job in (balance, price, cost, fifteen_min_job, rebalance)}
+JOBS = ("balance", "price", "cost", "fifteen_min_job", "rebalance")
 
 
 def state(view: View) -> Mapping[str, Any]:
@@ -69,7 +68,7 @@ def state(view: View) -> Mapping[str, Any]:
 
 def _missed(reports: Any, now: datetime) -> Mapping[str, Any]:
     """Slots of the 15-minute job in the last day: how many were due, and those without a report."""
-    expected, missed = content.missed_slots(reports or (), now)
+    expected, missed = missed_slots(reports or (), now)
     return {"expected": expected, "missed": missed}
 
 

@@ -20,6 +20,7 @@ from common.gcp.journal import events
 from common.mexc.client import Mexc
 from common.ops.restore import source_of
 from common.report import content
+from common.report.missed import UNTELLABLE, missed_slots
 from common.report.values import INTERVALS, Values, gather
 from common.report.words import percent
 from common.run import View, age_seconds
@@ -173,7 +174,7 @@ def _trading(view: View, values: Values) -> Iterator[Finding]:
 
 
 def _missed(values: Values) -> Finding:
-    expected, missed = content.missed_slots(values.reports, values.now)
+    expected, missed = missed_slots(values.reports, values.now)
     rows = sum(1 for before, after in pairwise(missed) if after - before == QUARTER)
     listed = ", ".join(f"{slot:%H:%M}" for slot in missed[:8]) + (", \u2026" if len(missed) > 8 else "")
     told = f"{len(missed)} of {expected} slots of the last day have no report" + (f": {listed}" if missed else "")
@@ -256,7 +257,7 @@ def _asked(name: str, ask: Callable[[], Finding]) -> Finding:
         return ask()
     except BotError as error:
         return Finding(name, False, str(error))
-    except content.UNTELLABLE:
+    except UNTELLABLE:
         return Finding(name, False, content.CANNOT_BE_TOLD)
 
 

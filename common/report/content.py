@@ -1,20 +1,17 @@
 """What the report says, in words: the one sentence, what happens next, and the ten lines (contract.md §14)."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
 
 from common.decimals import ONE, ZERO, exact, quotient
 from common.domain.orders.journal import JournalEntry
-from common.domain.slots import missed, slot_named
+from common.report.missed import UNTELLABLE, missed_slots
 from common.report.values import INTERVALS, Document, Values
 from common.report.words import age, clock, money, one_line, percent, price, quantity, span
 from common.store.codec import moment, moment_or_none
 
-UNTELLABLE = (KeyError, TypeError, ValueError, ArithmeticError, AttributeError)
-"""What a document of another version, or one that somebody altered, makes of telling it."""
 CANNOT_BE_TOLD = "cannot be told: what is stored is not what this version writes"
 NOTHING_OPEN = "no order is open"
 NOTHING_YET = "Nothing to compare with holding yet: no run has seen the account and its fills"
@@ -242,22 +239,3 @@ def ledger_sentence(values: Values) -> str:
 def missed_sentence(values: Values) -> str:
     expected, gone = missed_slots(values.reports, values.now)
     return f"{len(gone)} of {expected} slots missed" if expected else "no slot was due yet"
-
-
-def missed_slots(reports: Iterable[Document], now: datetime) -> tuple[int, list[datetime]]:
-    """How many slots of the last day were due, since the first with a report, and those without one.
-
-    A report that cannot be told is none.
-    """
-    seen = []
-    for report in reports:
-        with suppress(*UNTELLABLE):
-            if now - moment(report["timestamp"]) <= timedelta(days=1):
-                seen.append(ran_for(report))
-    return missed(seen, now)
-
-
-def ran_for(report: Document) -> datetime:
-    """The slot a report belongs to: that of its plan, else the time it was made."""
-    name = (report.get("rebalance") or {}).get("slot")
-    return slot_named(name) if isinstance(name, str) else moment(report["timestamp"])

@@ -10,6 +10,7 @@ from common.decimals import quotient
 from common.domain.performance.equity import Point
 from common.report import content, guidance, pictures, returns
 from common.report.html import NOTHING, Child, Markup, document, join, table, tag
+from common.report.missed import UNTELLABLE
 from common.report.style import SCRIPT, STYLE
 from common.report.values import Document, Values
 from common.report.words import age, clock, counted, money, one_line, percent, price, quantity
@@ -42,7 +43,7 @@ def _section(title: str, make: Callable[[Values], Sequence[Child]], values: Valu
     """One section, none when it has nothing to say; what cannot be shown never takes the others with it."""
     try:
         parts = make(values)
-    except content.UNTELLABLE:
+    except UNTELLABLE:
         parts = [tag("p", content.CANNOT_BE_TOLD, class_="alert")]
     return tag("section", tag("h2", title), *parts) if parts else NOTHING
 

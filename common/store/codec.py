@@ -12,7 +12,7 @@ version reads what a newer one wrote. Everything else is refused with the key's 
 
 import re
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -35,10 +35,10 @@ class Unreadable(ValueError):
     """A piece of a document is missing or of another type; the message names the piece, never its content."""
 
 
-def to_document(value: Any) -> Document:
+def to_document(value: Any, without: Collection[str] = ()) -> Document:
     """A dataclass as what JSON can hold, but for Decimal and datetime, which both writers know (decimal_json)."""
     kind: Any = type(value)
-    return {name: _form(getattr(value, name)) for name in _names(kind)}
+    return {name: _form(getattr(value, name)) for name in _names(kind) if name not in without}
 
 
 _LEAVES = frozenset((str, int, bool, type(None), Decimal, datetime))

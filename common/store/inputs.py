@@ -60,7 +60,7 @@ def inputs_document(batch: Batch, slot: str, facts: Facts, policy: Policy, limit
         "had_orders": facts.open_orders is not None,
         "policy": to_document(policy),
         "limits": to_document(limits),
-        "facts": {name: value for name, value in to_document(facts).items() if name not in _ANSWERED},
+        "facts": to_document(facts, without=_ANSWERED),
     }
 
 

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from common.decimals import ZERO, tidy
 from common.domain.decision.facts import Facts
-from common.domain.decision.live_gate import differences
 from common.domain.decision.plan import Plan
 from common.domain.decision.plan import plan as plan_on
 from common.domain.decision.policy import Cause, Hold, Policy, Rebalance
@@ -105,6 +104,8 @@ def _unconfirmed(run: Run, batch: Batch) -> tuple[str, ...]:
     settings = run.settings
     if settings.live_gate == "off" or settings.execution_mode != "live":
         return ()
+    from common.domain.decision.live_gate import differences  # here only: with a live gate
+
     shape, confirmed = settings.shape, run.state.confirmation
     batch.document(run.keys.shape, to_document(shape))
     return differences(shape, confirmed.shape if confirmed else None)

@@ -377,19 +377,21 @@ BOOKS = (
     "common.store.records",
 )
 NOT_NEEDED = {
-    "price": (*ORDERS, *PLANS, *BOOKS, "common.mexc.fills", "common.books.", "common.trading."),
-    "balance": (*ORDERS, *PLANS, *BOOKS, "common.mexc.fills"),
-    "cost": (*ORDERS, *PLANS),
-    "fifteen_min_job": ("common.domain.decision.trend", "common.trading.replay"),
+    "common.jobs.price": (*ORDERS, *PLANS, *BOOKS, "common.mexc.fills", "common.books.", "common.trading."),
+    "common.jobs.balance": (*ORDERS, *PLANS, *BOOKS, "common.mexc.fills"),
+    "common.jobs.cost": (*ORDERS, *PLANS),
+    "common.jobs.fifteen_min_job": ("common.domain.decision.trend", "common.domain.decision.live_gate"),
+    "common.ops.door": ("common.jobs.", "common.books.", "common.trading.", "common.report.page", *PLANS),
 }
 
 
-@pytest.mark.parametrize("job", NOT_NEEDED)
-def test_a_job_imports_nothing_at_its_start_that_it_does_without(job: str) -> None:
+@pytest.mark.parametrize("module", NOT_NEEDED)
+def test_a_function_imports_nothing_at_its_start_that_it_does_without(module: str) -> None:
     """google-cloud-logging alone costs half a second and 40 MB of a cold start (platform.md §7.3)."""
-    modules = run(f"import common.jobs.{job}, common.runtime, sys; print(*sys.modules)").stdout.split()
-    assert {f"common.jobs.{job}", "common.runtime"} <= set(modules)
-    unneeded = (*NOT_NEEDED[job], "common.report", "common.ops", "google.cloud.", "google.auth", "grpc")
+    modules = run(f"import {module}, common.runtime, sys; print(*sys.modules)").stdout.split()
+    assert {module, "common.runtime"} <= set(modules)
+    others = ("common.report", "common.ops") if module.startswith("common.jobs") else ()
+    unneeded = (*NOT_NEEDED[module], *others, "google.cloud.", "google.auth", "grpc")
     assert [name for name in modules if name.startswith(unneeded)] == []
 
 

@@ -14,6 +14,7 @@ from common.domain.performance.attribution import Attribution
 from common.domain.performance.equity import Shares
 from common.domain.performance.track import Track
 from common.report import content
+from common.report.missed import missed_slots
 from common.report.values import Values, settings_hash
 from common.report.words import money, price
 from tests.builders import QRL, d
@@ -116,12 +117,12 @@ def test_an_open_order_is_told_with_its_age_its_state_and_what_resolves_it() -> 
 
 def test_slots_without_a_report_are_missed_but_not_the_one_under_way() -> None:
     reports = [report(NOON - n * SLOT) for n in (1, 2, 5, 6)]
-    due, missed = content.missed_slots(reports, NOON + timedelta(minutes=3))
+    due, missed = missed_slots(reports, NOON + timedelta(minutes=3))
     assert (due, missed) == (6, [NOON - 4 * SLOT, NOON - 3 * SLOT])
-    assert content.missed_slots(reports, NOON + SLOT)[1][-1] == NOON
-    assert content.missed_slots([], NOON) == (0, [])
+    assert missed_slots(reports, NOON + SLOT)[1][-1] == NOON
+    assert missed_slots([], NOON) == (0, [])
     late = report(NOON - 3 * SLOT, timestamp=(NOON - 2 * SLOT).isoformat())
-    assert content.missed_slots([*reports, late], NOON)[1] == [NOON - 4 * SLOT]
+    assert missed_slots([*reports, late], NOON)[1] == [NOON - 4 * SLOT]
 
 
 def test_the_lines_are_about_ten_and_start_with_whether_it_trades() -> None:
