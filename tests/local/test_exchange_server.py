@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from local.exchange import ExchangeConfig, ExchangeServer, RateLimit, Response, SimulatedExchange
+from local.exchange.__main__ import main
 from local.exchange.access import sign
 from tests.exchange_client import DirectClient, ManualClock, standing
 
@@ -133,12 +134,9 @@ def test_the_command_line_says_where_it_listens_and_starts_at_the_time_and_price
     assert (process.returncode, rest) == (0, "")
 
 
-def test_the_command_line_refuses_a_candle_file_that_is_not_there() -> None:
-    command = [sys.executable, "-m", "local.exchange", "--candles", "/nowhere.csv.gz"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert done.stderr.startswith("cannot start:")
+def test_the_command_line_refuses_a_candle_file_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--candles", "/nowhere.csv.gz"]) == 2
+    assert capsys.readouterr().err.startswith("cannot start:")
 
 
 def spend(client: DirectClient, times: int) -> list[Response]:
