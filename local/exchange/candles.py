@@ -59,29 +59,26 @@ class CandleSeries:
 
     def bar(self, start_ms: int, end_ms: int) -> Bar | None:
         """Give the bar of what traded in the interval, None where no candle touches it."""
-        start, end = max(start_ms, self.first_ms), min(end_ms, self._times[-1] + self.width_ms)
-        if end <= start:
-            return None
-        index = bisect_right(self._times, start) - 1
-        if start >= self._times[index] + self.width_ms:
-            index += 1
-            if index == len(self._times) or self._times[index] >= end:
-                return None
-            start = self._times[index]
-        opening, closing = self._raw_price(start), self._raw_price(end - 1)
-        high, low, volume = max(opening, closing), min(opening, closing), ZERO
-        for i in range(index, bisect_left(self._times, end)):
+        prices: list[Decimal] = []
+        volume = ZERO
+        for i in range(max(0, bisect_right(self._times, start_ms) - 1), bisect_left(self._times, end_ms)):
             bar, open_ms = self._bar(i), self._times[i]
-            begin, finish = max(start, open_ms), min(end, open_ms + self.width_ms)
-            prices, base = [bar.high, bar.low], bar.volume
-            if finish - begin < self.width_ms:
-                prices = [price for at_ms, price in self._corners(i) if begin <= at_ms < finish]
-                base = base * (finish - begin) / self.width_ms
-            high, low, volume = max(high, *prices, high), min(low, *prices, low), volume + base
-        scale = self._factor
-        opening, high, low, closing = (_DIGITS.multiply(p, scale) for p in (opening, high, low, closing))
+            begin, finish = max(start_ms, open_ms), min(end_ms, open_ms + self.width_ms)
+            if begin >= finish:
+                continue  # the interval begins in the gap behind this one
+            if finish - begin == self.width_ms:
+                prices += [bar.open, bar.high, bar.low, bar.close]
+                volume += bar.volume
+            else:
+                turns = [price for at_ms, price in self._corners(i) if begin < at_ms < finish]
+                prices += [self._raw_price(begin), *turns, self._raw_price(finish - 1)]
+                volume += bar.volume * (finish - begin) / self.width_ms
+        if not prices:
+            return None
+        ends = prices[0], max(prices), min(prices), prices[-1]
+        opened, high, low, close = (_DIGITS.multiply(price, self._factor) for price in ends)
         # Scaled prices keep the value traded: the base volume moves the other way.
-        return Bar(opening, high, low, closing, (volume / scale).quantize(_HUNDREDTH, ROUND_FLOOR))
+        return Bar(opened, high, low, close, (volume / self._factor).quantize(_HUNDREDTH, ROUND_FLOOR))
 
     def extremes(self, start_ms: int, end_ms: int) -> tuple[Decimal, Decimal]:
         """Lowest and highest price, both ends included; a gap keeps the price of its beginning."""

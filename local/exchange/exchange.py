@@ -16,15 +16,13 @@ from local.exchange.config import MX_SYMBOL, ExchangeConfig, Rules
 from local.exchange.control import Control
 from local.exchange.endpoints import ENDPOINTS, Call
 from local.exchange.engine import Engine
-from local.exchange.faults import Effects, Fault, FaultBook
+from local.exchange.faults import Effects, FaultBook
 from local.exchange.market import Market
 from local.exchange.price_path import PricePath, RandomWalk
 from local.exchange.refusals import Refusal
 
-_CONTROL = "/sim/"
 _DEFAULT_PRICE = Decimal("0.02")
 _MX_PRICE = Decimal(3)
-_LOOPBACK = "127.0.0.1"
 
 
 class SimulatedExchange:
@@ -64,13 +62,13 @@ class SimulatedExchange:
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
         *,
-        client: str = _LOOPBACK,
+        client: str = "127.0.0.1",
     ) -> Response:
         """Answer one request; `query` holds the exact bytes after the question mark.
 
         Raises ConnectionDropped: a fault resets the connection.
         """
-        if path.startswith(_CONTROL):
+        if path.startswith("/sim/"):
             with self._lock:
                 return self._control.handle(method, path, body)
         lower = {key.lower(): value for key, value in (headers or {}).items()}
@@ -80,22 +78,17 @@ class SimulatedExchange:
             met = self.faults.meet(method, path)
         outcome = "dropped"
         try:
-            self._pause(met, "before")
+            self._sleep(latency_ms(met, "before"))
             response = instead(met, "before")
             if response is None:
                 response = self._answer(request, Effects(met))
                 response = instead(met, "after") or spoiled(response, met)
-            self._pause(met, "after")
+            self._sleep(latency_ms(met, "after"))
             outcome = str(response.status)
         finally:
             with self._lock:
                 self.statuses[f"{name} {outcome}"] += 1
         return response
-
-    def advance(self) -> None:
-        """Let the market act up to the present time; every request does that too."""
-        with self._lock:
-            self.engine.advance(self.clock.now_ms())
 
     def set_clock(self, now_ms: int, *, frozen: bool = False) -> None:
         """Set the simulated time; it flows on from there unless frozen."""
@@ -122,10 +115,6 @@ class SimulatedExchange:
             except Refusal as refusal:
                 return answered(refusal.status, refusal.body, refusal.headers)
 
-    def _pause(self, met: list[Fault], when: str) -> None:
-        if ms := latency_ms(met, when):
-            self._sleep(ms)
-
 
 def _markets(config: ExchangeConfig, start_ms: int, seed: int) -> dict[str, Market]:
     rules = _rules(config.base_asset, config.start_price or _DEFAULT_PRICE)
@@ -149,7 +138,7 @@ def _path(config: ExchangeConfig, start_ms: int, seed: int) -> PricePath:
         return RandomWalk(
             seed=seed,
             name=config.symbol,
-            start_price=_DEFAULT_PRICE if config.start_price is None else config.start_price,
+            start_price=config.start_price or _DEFAULT_PRICE,
             start_ms=start_ms,
             daily_volatility=config.daily_volatility,
         )

@@ -10,8 +10,6 @@ from local.exchange.clock import SECOND_MS
 from local.exchange.config import BookShape, Row, Rules, Side
 from local.exchange.price_path import Bar, PricePath
 
-_TWO = Decimal(2)
-
 
 @dataclass(frozen=True, slots=True)
 class Level:
@@ -134,7 +132,7 @@ class Market:
         bids: list[Level] = []
         asks: list[Level] = []
         for i in range(shape.levels):
-            away = shape.spread / _TWO + i * shape.level_step
+            away = shape.spread / 2 + i * shape.level_step
             bid, ask = floor_to(mid * (ONE - away), tick), ceil_to(mid * (ONE + away), tick)
             bid = min(bid, bids[-1].price - tick) if bids else bid
             ask = max(ask, asks[-1].price + tick) if asks else max(ask, bid + tick)

@@ -16,8 +16,6 @@ from local.exchange.price_path import Bar
 _PERCENT = Decimal("0.0001")
 _TRADE_GAP_MS = 20 * SECOND_MS
 _KEPT = 20_000
-
-
 # The width of a bar in minutes; a month is as long as it gets.
 _MINUTES = {"1m": 1, "5m": 5, "15m": 15, "30m": 30, "60m": 60, "4h": 240, "1d": 1_440, "1W": 10_080, "1M": 44_640}
 INTERVALS_MS = {name: minutes * MINUTE_MS for name, minutes in _MINUTES.items()}

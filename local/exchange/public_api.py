@@ -103,8 +103,6 @@ def instrument_row(rules: Rules) -> Row:
     return {
         "symbol": rules.symbol,
         **shown,
-        "orderTypes": list(rules.order_types),
-        "permissions": list(rules.permissions),
         "fullName": rules.full_name or rules.base_asset,
         "quoteAsset": QUOTE_ASSET,
         "baseCommissionPrecision": rules.base_asset_precision,
