@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from common.domain.slots import missed, slot_named
+from common.errors import InvalidAmount
 from common.store.codec import moment
 
 Document = Mapping[str, Any]
-UNTELLABLE = (KeyError, TypeError, ValueError, ArithmeticError, AttributeError)
+UNTELLABLE = (KeyError, TypeError, ValueError, ArithmeticError, AttributeError, InvalidAmount)
 """What a document of another version, or one that somebody altered, makes of telling it."""
 
 

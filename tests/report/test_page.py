@@ -132,3 +132,11 @@ def test_what_is_stored_in_another_form_takes_nothing_else_with_it(broken: dict[
     status = content.lines(told)
     assert len(status) == len(content.lines(YEAR))
     assert any(line.endswith(content.CANNOT_BE_TOLD) for line in status)
+
+
+def test_an_amount_beyond_reason_takes_nothing_else_with_it() -> None:
+    assert YEAR.plan is not None
+    settings = {**YEAR.plan["settings"], "min_notional_usdt": d("1" * 40 + "e10")}
+    text = page.render(replace(YEAR, plan={**YEAR.plan, "settings": settings}))
+    assert content.CANNOT_BE_TOLD in text
+    assert "Value against holding" in text
