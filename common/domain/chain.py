@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from common.decimals import plain, tidy
 
@@ -38,8 +38,7 @@ class Link:
         return self.link_id == _hash(self.number, self.previous_id, name, fields)
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """A line that was read back; `link` is None where it has none, `intact` where its text was not looked at."""
 
     name: str
@@ -47,8 +46,7 @@ class Seen:
     intact: bool | None
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(NamedTuple):
     """What a look at the lines found: how many there are, how many have no link, and the first break, in words."""
 
     lines: int

@@ -184,7 +184,7 @@ def _rebuilt(run: Run, journal: Journal, ordered: Sequence[Fill], holdings: Hold
 
 def _chain_document(chain: Checked | None) -> Document | None:
     """How many lines the journal has, how many of them stand outside the chain, and its first break."""
-    return {name: getattr(chain, name) for name in Checked.__slots__} if chain else None
+    return chain._asdict() if chain else None
 
 
 def _restore_track(run: Run, journal: Journal, inception: Inception, fills: Sequence[Fill]) -> None:

@@ -214,7 +214,7 @@ def lines_document(lines: "Lines") -> Document:
 
 
 def comparison_document(comparison: "Comparison", inception: "Inception") -> Document:
-    return {"since": inception.at} | {name: tidy(getattr(comparison, name)) for name in comparison.__slots__}
+    return {"since": inception.at} | {name: tidy(value) for name, value in comparison._asdict().items()}
 
 
 TEXTS = frozenset(

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from typing import NamedTuple
 
 from common.decimals import ZERO, exact
 from common.domain.instrument import Instrument, Side
@@ -144,7 +145,8 @@ class Ledger:
             place=place,
             sealed_until=max(self.sealed_until, place - OVERLAP) if read_until else self.sealed_until,
         )
-        return replace(ledger._folded(in_order((held | news).values()), instrument), explaining=explaining)
+        folded = ledger._folded(in_order((held | news).values()), instrument)
+        return folded._replace(explaining=explaining)
 
     def _folded(self, fills: Sequence[Fill], instrument: Instrument) -> "Absorbed":
         """The same ledger holding just these fills, in the ledger's order, on top of its opening coins."""
@@ -161,8 +163,7 @@ class Ledger:
         return max(self.opening, ZERO)
 
 
-@dataclass(frozen=True, slots=True)
-class Absorbed:
+class Absorbed(NamedTuple):
     """The new ledger, and the fills that were sealed on the way: the FIFO lots follow them, or begin `anew`.
 
     `explaining` are new fills that brought a part of what the ledger had taken for opening coins.

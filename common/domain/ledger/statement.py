@@ -1,7 +1,7 @@
 """Cost and P&L as one value: what the books say at a price (contract.md §2.3, §5)."""
 
-from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from common.decimals import exact, quotient
 from common.domain.instrument import Instrument
@@ -11,8 +11,7 @@ from common.domain.performance.benchmark import Comparison, Inception, compare
 from common.domain.portfolio import Holdings, Valuation
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(NamedTuple):
     """The books at `mark_price`; amounts in the quote asset, quantities in the base asset.
 
     P&L is on the coins of known cost; `drift` is what the account holds beyond the ledger: deposits, withdrawals.

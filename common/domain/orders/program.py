@@ -7,6 +7,7 @@ anew from what the account really holds, so that a run that dies neither repeats
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
+from typing import NamedTuple
 
 from common.decimals import ONE, ZERO, exact, quotient
 from common.domain.decision.facts import Facts
@@ -60,8 +61,7 @@ class Program:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Worked:
+class Worked(NamedTuple):
     """A plan, what it was made with, and the program as it stands after it: None when there is none, or no more.
 
     `ended` is why the one before is over.

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Context, Decimal, localcontext
+from typing import NamedTuple
 
 from common.decimals import ONE, ZERO, Price, Share, exact, quotient
 from common.errors import InvalidAmount
@@ -230,8 +231,7 @@ class Attribution:
         return replace(self, price=price, growth=growth, leg=leg)
 
 
-@dataclass(frozen=True, slots=True)
-class BreakEven:
+class BreakEven(NamedTuple):
     """The price at which the account is worth what holding would be, and on which side it is ahead."""
 
     price: Decimal

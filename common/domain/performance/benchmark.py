@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 from common.decimals import Price, exact
 from common.domain.instrument import Instrument
@@ -51,8 +52,7 @@ class Inception:
         return replace(self, moved=self.moved + Moved.by(Position().fold(late, instrument)))
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(NamedTuple):
     """Values in the quote asset; `difference` = `price_moves` − `fees` + `flows`, to the last digit."""
 
     value: Decimal

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Context, Decimal, localcontext
+from typing import NamedTuple
 
 from common.decimals import ONE, ZERO, Price, exact, quotient
 from common.domain.performance.attribution import Attribution
@@ -124,8 +125,7 @@ def gain(start: Decimal, flows: Iterable[Flow], end: Decimal) -> Decimal:
     return end - start - sum((flow.value for flow in flows), ZERO)
 
 
-@dataclass(frozen=True, slots=True)
-class Drawdown:
+class Drawdown(NamedTuple):
     """The deepest fall of the share price from an earlier peak, as a positive fraction."""
 
     depth: Decimal

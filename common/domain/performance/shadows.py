@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Context, Decimal, localcontext
+from typing import NamedTuple
 
 from common.decimals import ZERO, Price, exact, quotient
 from common.domain.decision.band import best_band
@@ -66,8 +67,7 @@ class Day:
     papers: Mapping[str, Decimal]
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """What one slot shows: the account, holding, the mid, the measured one-way cost and the rule's surroundings."""
 
     at: datetime
