@@ -25,7 +25,7 @@ from common.report.values import INTERVALS, Values, gather
 from common.report.words import percent
 from common.run import View, age_seconds
 from common.store.codec import from_document
-from common.store.documents import assets
+from common.store.documents import UNTELLABLE, assets
 from common.trading import attention
 from common.trading.replay import replay
 from common.trading.resolution import NOT_PLACED_AFTER

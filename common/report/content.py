@@ -11,6 +11,7 @@ from common.report.missed import UNTELLABLE, missed_slots
 from common.report.values import INTERVALS, Document, Values
 from common.report.words import age, clock, money, one_line, percent, price, quantity, span
 from common.store.codec import moment, moment_or_none
+from common.store.documents import UNTELLABLE
 
 CANNOT_BE_TOLD = "cannot be told: what is stored is not what this version writes"
 NOTHING_OPEN = "no order is open"

@@ -15,6 +15,7 @@ from common.report.style import SCRIPT, STYLE
 from common.report.values import Document, Values
 from common.report.words import age, clock, counted, money, one_line, percent, price, quantity
 from common.store.codec import moment
+from common.store.documents import UNTELLABLE
 
 DAYS_FROM = timedelta(days=8)
 """From this age on the long pictures are drawn by days, before by slots."""

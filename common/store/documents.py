@@ -16,6 +16,7 @@ from common.decimals import exact, quotient, tidy
 from common.domain.instrument import Instrument
 from common.domain.orders.order import OrderIntent
 from common.domain.portfolio import Account, Balance, Holdings
+from common.errors import InvalidAmount
 from common.store.codec import AMOUNT, Document, from_document
 
 if TYPE_CHECKING:
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from common.domain.orders.journal import JournalEntry
     from common.domain.performance.attribution import Lines
     from common.domain.performance.benchmark import Comparison, Inception
+
+
+UNTELLABLE = (KeyError, TypeError, ValueError, ArithmeticError, AttributeError, InvalidAmount)
+"""What a document of another version, or one that somebody altered, makes of telling it."""
 
 
 def assets(instrument: Instrument) -> tuple[str, str]:

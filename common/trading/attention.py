@@ -6,13 +6,14 @@ alert goes by.
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 from common.domain.slots import missed, slot_named
 from common.gcp.logs import event
 from common.store.codec import Document
-from common.store.documents import shown
+from common.store.documents import UNTELLABLE, shown
 
 IN_VAIN = 3
 """So many slots in a row that wanted to trade and filled nothing are no chance any more."""
@@ -31,12 +32,16 @@ def traded(order: Mapping[str, Any] | None) -> bool:
 
 
 def in_vain(reports: Sequence[Mapping[str, Any]]) -> int:
-    """How many of the newest reports, newest first, wanted to trade and filled nothing."""
+    """How many of the newest reports, newest first, wanted to trade and filled nothing.
+
+    One that cannot be told ends the row.
+    """
     count = 0
-    for report in reports:
-        if not wanted(report.get("rebalance") or {}) or traded(shown(report.get("order"))):
-            break
-        count += 1
+    with suppress(*UNTELLABLE):
+        for report in reports:
+            if not wanted(report.get("rebalance") or {}) or traded(shown(report.get("order"))):
+                break
+            count += 1
     return count
 
 
@@ -53,10 +58,9 @@ def told(plan: Document, order: Document | None, earlier: Sequence[Mapping[str, 
 
 def say_missed(task: str, slot: datetime, earlier: Sequence[Mapping[str, Any]]) -> None:
     """Log `slots.missed` when more than one slot before this one has no report: it did not run, or it failed."""
-    name = (earlier[0].get("rebalance") or {}).get("slot") if earlier else None
-    if not isinstance(name, str):
-        return
-    _, gone = missed([slot_named(name), slot], slot)
+    gone: Sequence[datetime] = ()
+    with suppress(*UNTELLABLE, IndexError):
+        _, gone = missed([slot_named(earlier[0]["rebalance"]["slot"]), slot], slot)
     if len(gone) > 1:
         fields = {"task": task, "count": len(gone), "first": gone[0], "last": gone[-1]}
         event("slots.missed", fields, logging.WARNING)

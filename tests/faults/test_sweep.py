@@ -2,7 +2,7 @@
 
 from tests.faults.sweep import document_cases, payload_cases, play
 
-PAYLOADS, DOCUMENTS = 83, 401
+PAYLOADS, DOCUMENTS = 83, 1009
 """One case in so many; primes, so that every mutation has its turn."""
 
 

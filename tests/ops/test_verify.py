@@ -331,7 +331,7 @@ def test_a_document_of_another_version_is_a_finding_and_the_rest_is_still_told(
 ) -> None:
     names = [each["name"] for each in report(deployed)["findings"]]
     store_client.hset(KEYS.cost, "drift_quantity", '"many"')
-    store_client.lpush(KEYS.report_history("fifteen_min_job"), "{}", '{"timestamp": 5}')
+    store_client.lpush(KEYS.report_history("fifteen_min_job"), "{}", '{"timestamp": 5, "rebalance": "x"}')
     assert bad(deployed) == {"ledger_drift": CANNOT_BE_TOLD}
     assert [each["name"] for each in report(deployed)["findings"]] == names
     for view in ("", "status", "report", "metrics"):

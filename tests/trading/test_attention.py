@@ -32,6 +32,8 @@ def test_slots_in_vain_are_counted_back_to_the_last_that_traded_or_did_not_want_
     assert in_vain([held, none_filled, stored, filled, held]) == 3
     assert in_vain([content, held]) == 0
     assert in_vain([]) == 0
+    for odd in ({"rebalance": "x"}, {"rebalance": {"checks": 5}}, 5):
+        assert in_vain([held, odd, held]) == 1  # type: ignore[list-item]
 
 
 def finished(caplog: pytest.LogCaptureFixture) -> list[tuple[str, Any, Any]]:
