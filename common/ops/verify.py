@@ -20,7 +20,7 @@ from common.gcp.journal import events
 from common.mexc.client import Mexc
 from common.ops.restore import source_of
 from common.report import content
-from common.report.missed import UNTELLABLE, missed_slots
+from common.report.missed import missed_slots
 from common.report.values import INTERVALS, Values, gather
 from common.report.words import percent
 from common.run import View, age_seconds

@@ -7,7 +7,7 @@ from functools import partial
 
 from common.decimals import ONE, ZERO, exact, quotient
 from common.domain.orders.journal import JournalEntry
-from common.report.missed import UNTELLABLE, missed_slots
+from common.report.missed import missed_slots
 from common.report.values import INTERVALS, Document, Values
 from common.report.words import age, clock, money, one_line, percent, price, quantity, span
 from common.store.codec import moment, moment_or_none

@@ -9,12 +9,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from common.domain.slots import missed, slot_named
-from common.errors import InvalidAmount
 from common.store.codec import moment
+from common.store.documents import UNTELLABLE
 
 Document = Mapping[str, Any]
-UNTELLABLE = (KeyError, TypeError, ValueError, ArithmeticError, AttributeError, InvalidAmount)
-"""What a document of another version, or one that somebody altered, makes of telling it."""
 
 
 def missed_slots(reports: Iterable[Document], now: datetime) -> tuple[int, list[datetime]]:

@@ -10,7 +10,6 @@ from common.decimals import quotient
 from common.domain.performance.equity import Point
 from common.report import content, guidance, pictures, returns
 from common.report.html import NOTHING, Child, Markup, document, join, table, tag
-from common.report.missed import UNTELLABLE
 from common.report.style import SCRIPT, STYLE
 from common.report.values import Document, Values
 from common.report.words import age, clock, counted, money, one_line, percent, price, quantity
