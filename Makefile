@@ -1,4 +1,5 @@
-# Two commands matter: `make test` and `make run`. Both set up .venv first; all they need is Python >= 3.11.
+# Two commands matter: `make test` and `make run`. Both set up .venv first; all they need is Python >= 3.11
+# (3.11 to 3.14 are tried; on Debian and Ubuntu the package python3-venv too).
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
@@ -15,6 +16,7 @@ help: ## what can be made
 
 $(READY): requirements.txt requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed") if sys.version_info < (3, 11) else None'
+	@echo 'setting up $(VENV), this once: half a minute to two'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
@@ -45,6 +47,7 @@ MARKET = $(if $(CANDLES),--candles '$(CANDLES)') $(if $(SEED),--seed '$(SEED)') 
   $(if $(BASE),--base '$(BASE)') $(if $(QUOTE),--quote '$(QUOTE)') $(if $(SPREAD),--spread '$(SPREAD)') \
   $(if $(DEPTH),--depth '$(DEPTH)') $(if $(LIVE),--live) $(if $(EXCHANGE),--exchange '$(EXCHANGE)') \
   $(if $(LIVE_FOR_REAL),--live-for-real)
+unexport EXCHANGE  # the bot would take it for a setting misspelt
 
 run: $(READY) ## play a day: LIVE=1 CANDLES=file HOURS=n SEED=n VERBOSE=1; BASE=0 QUOTE=2000 PRICE=0.02 SPREAD=0.002 DEPTH=5000; any setting: THRESHOLD_PCT=0.05; EXCHANGE=https://api.mexc.com
 	@$(BIN)/python -m local run $(MARKET) $(if $(HOURS),--hours '$(HOURS)') $(if $(VERBOSE),--verbose)

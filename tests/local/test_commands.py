@@ -1,12 +1,14 @@
 """`python -m local`: its table of commands."""
 
 import argparse
+import re
 import shlex
 import subprocess
 from importlib import import_module
 
 import pytest
 
+from common.config import nearly_settings
 from local.__main__ import COMMANDS, main
 from tests.conftest import ROOT
 
@@ -51,3 +53,10 @@ def test_make_hands_every_variable_on_to_its_command() -> None:
         same = [option for option in defaults if defaults[option] == given[option]]
         assert same == [], f"make {name} does not hand on {same}"
         assert str(given["candles"]) == "a b.csv"
+
+
+def test_no_variable_of_make_reaches_the_bot_as_a_setting_misspelt() -> None:
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    own = re.findall(r"\$\((?:if|or) \$\((\w+)\)", makefile)
+    hidden = re.findall(r"^unexport (\w+)", makefile, re.MULTILINE)
+    assert set(nearly_settings(dict.fromkeys(own, ""))) == set(hidden)
