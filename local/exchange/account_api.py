@@ -88,7 +88,7 @@ def my_trades(call: Call) -> object:
 @endpoint("POST", "order", 1, TRADE)
 def new_order(call: Call) -> object:
     engine = call.engine
-    order = engine.place(checks.read_form(call.params, engine.markets, engine.options), call.effects, call.now_ms)
+    order = engine.place(checks.read_form(call.params, engine.markets), call.effects, call.now_ms)
     echoed = {"clientOrderId": order.client_order_id} if engine.options.ack_client_id else {}
     return order.row(ACKNOWLEDGED) | echoed
 
@@ -97,7 +97,7 @@ def new_order(call: Call) -> object:
 def test_order(call: Call) -> object:
     """Check an order and forget it; how much the real one checks is unknown, so form alone by default."""
     engine = call.engine
-    wanted = checks.read_form(call.params, engine.markets, engine.options)
+    wanted = checks.read_form(call.params, engine.markets)
     if engine.options.order_test_checks == "all":
         engine.check(wanted, call.effects, call.now_ms)
         engine.check_funds(wanted, call.now_ms)

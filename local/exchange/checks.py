@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from local.exchange.amounts import ONE, ZERO, floor_to, plain, read_plain, scale_of
-from local.exchange.config import QUOTE_ASSET, Options, Rules, Side
+from local.exchange.config import QUOTE_ASSET, Rules, Side
 from local.exchange.market import Market
 from local.exchange.orders import NewOrder
 from local.exchange.refusals import No, Refusal
@@ -14,10 +14,12 @@ TYPES = frozenset({"LIMIT", "LIMIT_MAKER", "MARKET", "IMMEDIATE_OR_CANCEL", "FIL
 
 # exchangeInfo's orderTypes never lists these two, yet the exchange takes them.
 _UNLISTED_TYPES = frozenset({"IMMEDIATE_OR_CANCEL", "FILL_OR_KILL"})
+# Charset and length are unknown: the narrow reading.
+_CLIENT_ID = re.compile("[A-Za-z0-9]{1,32}")
 _SIDE_TYPES: dict[int, tuple[Side, ...]] = {1: ("BUY", "SELL"), 2: ("BUY",), 3: ("SELL",), 4: ()}
 
 
-def read_form(params: Mapping[str, str], markets: Mapping[str, Market], options: Options) -> NewOrder:
+def read_form(params: Mapping[str, str], markets: Mapping[str, Market]) -> NewOrder:
     """Read the parameters of POST order and order/test: presence, charset, decimals. Raises Refusal."""
     for name in ("symbol", "side", "type"):
         if not params.get(name):
@@ -31,7 +33,7 @@ def read_form(params: Mapping[str, str], markets: Mapping[str, Market], options:
     if order_type not in TYPES:
         raise Refusal(No.ORDER_TYPE_NOT_ALLOWED)
     client_id = params.get("newClientOrderId") or None
-    if client_id is not None and not re.fullmatch(options.client_id_pattern, client_id):
+    if client_id is not None and not _CLIENT_ID.fullmatch(client_id):
         raise Refusal(No.ILLEGAL_CHARACTERS, "newClientOrderId")
     quantity = _amount(params, "quantity", rules.quantity_scale, No.QUANTITY_SCALE)
     quote_quantity = _amount(params, "quoteOrderQty", rules.price_decimals, No.AMOUNT_SCALE)

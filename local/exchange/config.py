@@ -143,8 +143,6 @@ class Options(Values):
     bare_ticker: bool = False
     # Envelope code of the enveloped lists: 0 (live) or 200 (docs).
     envelope_code: Literal[0, 200] = 0
-    # Charset and length of client order ids are unknown: the narrow reading.
-    client_id_pattern: str = "[A-Za-z0-9]{1,32}"
     # The ack of a new order echoes the client order id (seen only in 2026 test data).
     ack_client_id: bool = False
     max_open_orders: int = 500

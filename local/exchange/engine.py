@@ -134,8 +134,6 @@ class Engine:
         for order in sorted(waiting, key=lambda o: -o.price if o.side == "BUY" else o.price):
             # Sized as at the beginning of the minute, so that the moment of asking does not matter.
             through = market.traded_through(order.side, order.price, extremes[order.side], minute * MINUTE_MS)
-            if not through:
-                continue
             ahead = market.queue_ahead(order.order_id, minute)
             offered = floor_to(through * (ONE - ahead), market.rules.quantity_step) - given[order.side]
             quantity = min(order.remaining, offered)

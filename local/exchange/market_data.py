@@ -51,13 +51,11 @@ class MarketData:
 
     def best(self, now_ms: int) -> Row:
         """Best levels; an empty side is null, as is to be expected of an illiquid pair."""
-        book, symbol = self._market.book(now_ms), self._market.symbol
-        row: Row = {"symbol": symbol}
+        book = self._market.book(now_ms)
+        row: Row = {"symbol": self._market.symbol}
         for side, levels in (("bid", book.bids), ("ask", book.asks)):
-            row |= {
-                f"{side}Price": self._text(levels[0].price) if levels else None,
-                f"{side}Qty": plain(levels[0].quantity) if levels else None,
-            }
+            row[f"{side}Price"] = self._text(levels[0].price) if levels else None
+            row[f"{side}Qty"] = plain(levels[0].quantity) if levels else None
         return row
 
     def ticker(self, now_ms: int, *, bare: bool) -> Row:
@@ -69,8 +67,7 @@ class MarketData:
         last = market.mid_price(now_ms)
         bar = self._day or Bar(last, last, last, last, ZERO)
         best = self.best(now_ms)
-        change = last - bar.open
-        price = market.rules.price_decimals
+        change, price = last - bar.open, market.rules.price_decimals
         return {
             "symbol": market.symbol,
             "priceChange": fixed(change, price),
