@@ -29,7 +29,8 @@ from common.mexc.http import new_session
 from common.mexc.wave import WIDTH
 from common.ops import door
 from common.ops.state import JOBS
-from common.store.records import entry_of, ledger_of
+from common.store.entries import entry_of
+from common.store.records import ledger_of
 from local.router import function_names
 from tests.builders import exchange_answers, told
 from tests.fakes import NOON, Desk, FakeClock, Line, Market, StubExchange

@@ -17,7 +17,7 @@ from common.domain.performance.equity import Flow
 from common.errors import BotError
 from common.run import Run
 from common.store.codec import from_document
-from common.store.records import entry_of, fill_of
+from common.store.records import fill_of
 from common.store.store import Read
 
 log = logging.getLogger(__name__)
@@ -93,6 +93,10 @@ def _intents(run: Run, fills: tuple[Fill, ...]) -> dict[str, Read]:
 
 
 def _mids(run: Run, texts: list[str | None]) -> Mapping[str, Decimal | None]:
+    if not texts:
+        return {}
+    from common.store.entries import entry_of  # here only: for new fills of the bot's own
+
     key = run.keys.orders_journal
     intents = [entry_of(from_redis(text, key), key).intent for text in texts if text is not None]
     return {intent.client_order_id: intent.mid_price for intent in intents}

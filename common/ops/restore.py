@@ -36,14 +36,8 @@ from common.gcp.journal import Bucket, Folder, JournalSource, events
 from common.mexc.wave import together
 from common.run import NO_KEYS, Job, Outcome, Run, keep_raw, skipped
 from common.store.codec import Document, from_document, to_document
-from common.store.records import (
-    entry_document,
-    entry_of,
-    fill_of,
-    inception_document,
-    inception_of,
-    lots_document,
-)
+from common.store.entries import entry_document, entry_of
+from common.store.records import fill_of, inception_document, inception_of, lots_document
 from common.trading import recording
 
 log = logging.getLogger(__name__)

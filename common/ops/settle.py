@@ -10,7 +10,7 @@ from common.decimals import ZERO, exact, parse, plain
 from common.domain.orders.journal import JournalEntry
 from common.errors import BadRequest, InvalidAmount
 from common.run import Job, Outcome, Run
-from common.store.records import entry_document
+from common.store.entries import entry_document
 from common.store.state import ORDERS
 from common.trading.recording import order_journal, record
 

@@ -10,7 +10,7 @@ from common.errors import StoreCorrupt
 from common.report.missed import missed_slots
 from common.run import View, age_seconds
 from common.store.codec import from_document, to_document
-from common.store.records import activity_document, entry_of
+from common.store.entries import activity_document, entry_of
 from common.store.store import Read
 
 TASK = "ops"

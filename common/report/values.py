@@ -19,8 +19,8 @@ from common.domain.performance.track import Track
 from common.errors import StoreCorrupt
 from common.run import View
 from common.store.codec import from_document, moment_or_none
+from common.store.entries import entry_of
 from common.store.keys import Keys
-from common.store.records import entry_of
 from common.store.store import Read
 from common.trading.replay import Replayed, replay
 

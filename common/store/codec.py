@@ -12,7 +12,7 @@ version reads what a newer one wrote. Everything else is refused with the key's 
 
 import re
 import types
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -20,6 +20,7 @@ from enum import Enum
 from functools import cache
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from common.decimal_json import from_redis
 from common.errors import StoreCorrupt
 
 T = TypeVar("T")
@@ -75,6 +76,21 @@ def from_document(kind: type[T], document: Any, key: str) -> T:
     except Unreadable as error:
         raise StoreCorrupt(f"{key} cannot be read: {error}") from None
     return value
+
+
+def whole(document: Any, names: Iterable[str], key: str) -> Document:
+    """The document, if it has these fields. Raises StoreCorrupt, naming `key`, also for what is no document."""
+    if not isinstance(document, dict):
+        raise StoreCorrupt(f"{key} cannot be read: no document")
+    for name in names:
+        if name not in document:
+            raise StoreCorrupt(f"{key} cannot be read: {name} is missing")
+    return document
+
+
+def document_of(text: str, key: str, *names: str, raw: bool = False) -> Document:
+    """A document that has these fields, out of its text; `raw` as in `from_redis`. Raises StoreCorrupt."""
+    return whole(from_redis(text, key, raw=raw), names, key)
 
 
 @cache

@@ -4,25 +4,21 @@ A default of those dataclasses is made for convenience: it never takes the place
 wrote, for then it was lost.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from common.decimal_json import from_redis
 from common.domain.instrument import Instrument, TradingRules
 from common.domain.ledger.ledger import Ledger
 from common.domain.ledger.position import FifoView, Lot
-from common.domain.orders.journal import Journal, JournalEntry
 from common.domain.orders.order import Fill
 from common.domain.performance.benchmark import Inception
 from common.errors import StoreCorrupt
-from common.store.codec import Document, from_document, to_document
+from common.store.codec import Document, from_document, to_document, whole
 from common.store.documents import assets
 
 FILL_FIELDS = ("is_maker", "fee_value")
-ENTRY_FIELDS = ("sent_at", "order_id", "filled_quantity", "filled_notional", "reason")
 POSITION_FIELDS = (
     *("quantity", "cost", "realized_pnl", "unknown_quantity", "unmatched_quantity", "unmatched_proceeds"),
     *("bought_quantity", "sold_quantity", "base_fees", "quote_fees", "other_fees_value", "cash_flow"),
@@ -34,37 +30,9 @@ RULES_FIELDS = (
 )
 
 
-def whole(document: Any, names: Iterable[str], key: str) -> Document:
-    """The document, if it has these fields. Raises StoreCorrupt, naming `key`, also for what is no document."""
-    if not isinstance(document, dict):
-        raise StoreCorrupt(f"{key} cannot be read: no document")
-    for name in names:
-        if name not in document:
-            raise StoreCorrupt(f"{key} cannot be read: {name} is missing")
-    return document
-
-
-def document_of(text: str, key: str, *names: str, raw: bool = False) -> Document:
-    """A document that has these fields, out of its text; `raw` as in `from_redis`. Raises StoreCorrupt."""
-    return whole(from_redis(text, key, raw=raw), names, key)
-
-
 def fill_of(document: Any, key: str = "the record") -> Fill:
     """A fill that was stored or journalled. Raises StoreCorrupt, naming `key`."""
     return from_document(Fill, whole(document, FILL_FIELDS, key), key)
-
-
-def entry_document(entry: JournalEntry) -> Document:
-    """Flat: the intent's own fields, then how far it came."""
-    document = to_document(entry)
-    intent: Document = document.pop("intent")
-    return intent | {"state": None, "planned_at": None, "sent_at": None} | document
-
-
-def entry_of(document: Any, key: str) -> JournalEntry:
-    """An order intent that was stored or journalled. Raises StoreCorrupt, naming `key`."""
-    found = whole(document, ENTRY_FIELDS, key)
-    return from_document(JournalEntry, {**found, "intent": found}, key)
 
 
 def ledger_of(document: Any, key: str) -> Ledger:
@@ -111,19 +79,6 @@ def inception_of(document: Any, instrument: Instrument, key: str) -> Inception:
     names = _inception_names(instrument)
     found = whole(document, names, key)
     return from_document(Inception, {name: found[stored] for stored, name in names.items()}, key)
-
-
-def activity_document(journal: Journal, day: Document | None, now: datetime) -> Document:
-    """What was ordered so far, for whoever looks: folded, never stored; `day` is what is stored of the day."""
-    activity = journal.activity(now)
-    return {
-        "day": now.date().isoformat(),
-        "orders": activity.orders,
-        "placements": activity.placements,
-        "pnl_at_start": (day or {}).get("pnl_at_start"),
-        "last_order_at": activity.last_order_at,
-        "last_slot": activity.last_slot,
-    }
 
 
 def rules_of(document: Any) -> TradingRules | None:

@@ -131,7 +131,7 @@ def _entries(key: Callable[[Keys], str]) -> Part:
     def understand(found: Mapping[str, str], keys: Keys) -> "tuple[JournalEntry, ...]":
         if not found:
             return ()
-        from common.store.records import entry_of
+        from common.store.entries import entry_of
 
         name = key(keys)
         return tuple(entry_of(from_redis(text, f"{name}:{field}"), name) for field, text in found.items())

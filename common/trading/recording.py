@@ -9,7 +9,7 @@ from common.domain.orders.journal import Journal, JournalEntry
 from common.gcp.journal import note
 from common.run import Run
 from common.store.batch import Batch
-from common.store.records import entry_document, entry_of
+from common.store.entries import entry_document, entry_of
 
 
 def order_journal(run: Run) -> Journal:

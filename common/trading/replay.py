@@ -16,10 +16,10 @@ from common.domain.orders.order import is_ours
 from common.errors import StoreCorrupt
 from common.meter import Meter
 from common.mexc.parse import read_account, read_depth, read_orders, read_price
+from common.store.codec import document_of, whole
 from common.store.inputs import Answered, Inputs, facts_of, inputs_of
 from common.store.keys import HISTORY_LIMIT, Keys
 from common.store.plans import plan_document
-from common.store.records import document_of, whole
 from common.store.store import Store
 
 ENDPOINTS = ("account_info", "ticker_price", "depth", "open_orders")

@@ -379,7 +379,7 @@ BOOKS = (
 NOT_NEEDED = {
     "common.jobs.price": (*ORDERS, *PLANS, *BOOKS, "common.mexc.fills", "common.books.", "common.trading."),
     "common.jobs.balance": (*ORDERS, *PLANS, *BOOKS, "common.mexc.fills"),
-    "common.jobs.cost": (*ORDERS, *PLANS),
+    "common.jobs.cost": (*ORDERS, *PLANS, "common.domain.orders.journal"),
     "common.jobs.fifteen_min_job": ("common.domain.decision.trend", "common.domain.decision.live_gate"),
     "common.ops.door": ("common.jobs.", "common.books.", "common.trading.", "common.report.page", *PLANS),
 }

@@ -16,8 +16,9 @@ from common.domain.orders.journal import Continuity, IntentState, JournalEntry
 from common.domain.orders.order import client_order_id, slot_in
 from common.domain.performance.track import Track
 from common.store.codec import from_document
+from common.store.entries import entry_of
 from common.store.keys import Keys
-from common.store.records import entry_of, fill_of, ledger_of
+from common.store.records import fill_of, ledger_of
 from local.exchange.exchange import SimulatedExchange
 from local.exchange.orders import Order
 from tests.simulation.redis_side import RedisServer, Write

@@ -26,8 +26,9 @@ import requests
 from common.decimal_json import from_redis, to_redis
 from common.domain.instrument import Instrument
 from common.domain.orders.journal import IntentState, JournalEntry
+from common.store.entries import entry_of
 from common.store.keys import Keys
-from common.store.records import entry_of, ledger_of
+from common.store.records import ledger_of
 from local.exchange import ExchangeConfig, ExchangeServer, RateLimit, SimulatedExchange
 from tests.conftest import ROOT
 

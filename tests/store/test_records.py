@@ -19,9 +19,8 @@ from common.domain.orders.journal import DayStart, IntentState, JournalEntry
 from common.domain.orders.order import Fill, OrderIntent, OrderStyle
 from common.errors import StoreCorrupt
 from common.store.codec import from_document, to_document
+from common.store.entries import entry_document, entry_of
 from common.store.records import (
-    entry_document,
-    entry_of,
     fill_of,
     inception_document,
     inception_of,

@@ -20,9 +20,8 @@ from common.domain.performance.benchmark import Inception, Moved
 from common.domain.portfolio import Account, Balance
 from common.store.codec import from_document, to_document
 from common.store.documents import account_document, holdings_of, last_plan_of, position_fields, shown
+from common.store.entries import entry_document, entry_of
 from common.store.records import (
-    entry_document,
-    entry_of,
     fill_of,
     inception_document,
     inception_of,

@@ -1,0 +1,35 @@
+"""The order journal's entries as documents and back, apart from the books: who reads orders needs none."""
+
+from datetime import datetime
+from typing import Any
+
+from common.domain.orders.journal import Journal, JournalEntry
+from common.store.codec import Document, from_document, to_document, whole
+
+ENTRY_FIELDS = ("sent_at", "order_id", "filled_quantity", "filled_notional", "reason")
+
+
+def entry_document(entry: JournalEntry) -> Document:
+    """Flat: the intent's own fields, then how far it came."""
+    document = to_document(entry)
+    intent: Document = document.pop("intent")
+    return intent | {"state": None, "planned_at": None, "sent_at": None} | document
+
+
+def entry_of(document: Any, key: str) -> JournalEntry:
+    """An order intent that was stored or journalled. Raises StoreCorrupt, naming `key`."""
+    found = whole(document, ENTRY_FIELDS, key)
+    return from_document(JournalEntry, {**found, "intent": found}, key)
+
+
+def activity_document(journal: Journal, day: Document | None, now: datetime) -> Document:
+    """What was ordered so far, for whoever looks: folded, never stored; `day` is what is stored of the day."""
+    activity = journal.activity(now)
+    return {
+        "day": now.date().isoformat(),
+        "orders": activity.orders,
+        "placements": activity.placements,
+        "pnl_at_start": (day or {}).get("pnl_at_start"),
+        "last_order_at": activity.last_order_at,
+        "last_slot": activity.last_slot,
+    }
