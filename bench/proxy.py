@@ -86,12 +86,15 @@ def overshoot(seconds: float = 0.001) -> float:
 
 
 def serve(host: str, port: int, delay: float, turns: Turns) -> socket.socket:
-    """Listen on a free loopback port, in threads."""
+    """Listen on a free loopback port, in threads, until the listener is shut down."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=128)
 
     def accept() -> None:
         while True:
-            client, _ = listener.accept()
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
             try:
                 server = socket.create_connection((host, port))
             except OSError:

@@ -4,6 +4,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 
@@ -144,7 +145,7 @@ def echo() -> Iterator[int]:
                 connection, _ = listener.accept()
             except OSError:
                 return
-            with connection:
+            with connection, suppress(OSError):
                 while piece := connection.recv(1 << 16):
                     connection.sendall(piece)
 
@@ -168,6 +169,7 @@ def test_the_proxy_delays_each_way_once_whatever_the_size_and_counts_round_trips
             assert received == sent
             assert elapsed >= 2 * delay
     assert turns.count >= 2
+    listener.shutdown(socket.SHUT_RDWR)
     listener.close()
 
 
