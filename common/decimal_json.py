@@ -68,13 +68,17 @@ def to_answer(value: Any) -> str:
 
     It can always be written: a lone surrogate stays an escape.
     """
+    return spelt_out(_answer(value))
+
+
+def _answer(value: Any) -> str:
     match value:
         case None:
             return "null"
         case bool():
             return "true" if value else "false"
         case str():
-            return _quoted(value)
+            return quote_text(value)
         case int():
             return int.__repr__(value)
         case Decimal():
@@ -82,16 +86,12 @@ def to_answer(value: Any) -> str:
         case float():
             return json.dumps(value, allow_nan=False)
         case datetime():
-            return _quoted(value.isoformat())
+            return quote_text(value.isoformat())
         case dict() | Mapping():
-            return "{" + ",".join(f"{_quoted(str(k))}:{to_answer(v)}" for k, v in value.items()) + "}"
+            return "{" + ",".join(f"{quote_text(str(k))}:{_answer(v)}" for k, v in value.items()) + "}"
         case list() | tuple():
-            return "[" + ",".join(map(to_answer, value)) + "]"
+            return "[" + ",".join(map(_answer, value)) + "]"
     raise TypeError(f"{type(value).__name__} has no JSON form")
-
-
-def _quoted(text: str) -> str:
-    return spelt_out(quote_text(text))
 
 
 def _plain_text(value: Any) -> str:

@@ -19,13 +19,13 @@ FRESH = timedelta(hours=1)
 """How old a price may be for this run's to be held against it."""
 
 
-def references(run: Run) -> tuple[Reference, ...]:
+def references(run: Run, plan: LastPlan | None) -> tuple[Reference, ...]:
     """Prices that this run's is held against.
 
     The price job's while it is fresh, the last plan's while it is fresh or there is no other, and the middle of
     the last 24 hours, which a crash moves slowly. Raises StoreCorrupt.
     """
-    latest, plan, ticker = run.state.last_price, _last_plan(run), _ticker(run)
+    latest, ticker = run.state.last_price, _ticker(run)
     found = []
     if latest is not None and run.now - latest.timestamp <= FRESH:
         found.append(Reference("the last known one", latest.price))
@@ -36,7 +36,7 @@ def references(run: Run) -> tuple[Reference, ...]:
     return tuple(found)
 
 
-def _last_plan(run: Run) -> LastPlan | None:
+def last_plan(run: Run) -> LastPlan | None:
     """What the last plan saw. Raises StoreCorrupt."""
     text, key = run.state.last_plan, run.keys.plan_last
     return last_plan_of(from_redis(text, key), run.instrument, key) if text is not None else None
@@ -58,11 +58,11 @@ def _ticker(run: Run) -> Ticker | None:
     return ticker if sound and run.now - at <= FRESH else None
 
 
-def expected(run: Run, fills: Sequence[Fill]) -> Expected | None:
+def expected(run: Run, plan: LastPlan | None, fills: Sequence[Fill]) -> Expected | None:
     """The last plan's balances with what fills have moved since; None before the first plan."""
-    plan, instrument = _last_plan(run), run.instrument
     if plan is None:
         return None
+    instrument = run.instrument
     begun = plan.timestamp.replace(microsecond=0)  # fills carry whole seconds
     since = {fill.fill_id: fill for fill in fills if fill.executed_at >= begun}.values()
     base = sum((net_quantity(fill, instrument) for fill in since), plan.base)

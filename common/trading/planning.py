@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from common.decimals import ZERO, tidy
-from common.domain.decision.facts import Facts
+from common.domain.decision.facts import Facts, Reference
 from common.domain.decision.plan import Plan
 from common.domain.decision.plan import plan as plan_on
 from common.domain.decision.policy import Cause, Hold, Policy, Rebalance
@@ -21,7 +21,7 @@ from common.store.codec import Document, to_document
 from common.store.inputs import inputs_document
 from common.store.plans import plan_document, policy_document
 from common.trading.costing import in_force
-from common.trading.earlier import expected, references
+from common.trading.earlier import expected, last_plan, references
 from common.trading.recording import order_journal
 from common.trading.snapshot import Decided, Snapshot
 
@@ -59,15 +59,16 @@ def plan(
     batch.document(run.keys.activity, to_document(day))
     price = seen.decided_on(settings.decides_on_mid)
     applied = in_force(run, batch, seen, price.mark_price, fills)
+    before = last_plan(run)
     facts = replace(
-        _facts(run, seen, price, activity),
+        _facts(run, seen, price, activity, references(run, before)),
         trading_cost=applied.cost,
         trend=applied.trend,
         total_pnl=total_pnl,
         average_cost=average_cost,
         ledger_known=ledger_known,
         doubt=doubt or _unreadable(run),
-        expected=expected(run, fills),
+        expected=expected(run, before, fills),
         unconfirmed=_unconfirmed(run, batch),
     )
     worked = _worked(run, batch, facts, applied.policy)
@@ -121,7 +122,9 @@ def _unreadable(run: Run) -> Hold | None:
     return Hold(f"Unreadable state: {run.state.fault}", Cause.UNREADABLE) if run.state.fault else None
 
 
-def _facts(run: Run, seen: Snapshot, price: Decided, activity: Activity) -> Facts:
+def _facts(
+    run: Run, seen: Snapshot, price: Decided, activity: Activity, references: tuple[Reference, ...]
+) -> Facts:
     """What this run has read; what the books tell is added by the caller."""
     seen_open = seen.open_orders
     ours = None if seen_open is None else sum(1 for order in seen_open if is_ours(order.client_order_id))
@@ -134,7 +137,7 @@ def _facts(run: Run, seen: Snapshot, price: Decided, activity: Activity) -> Fact
         mark_price=price.mark_price,
         last_price=price.last_price,
         price_as_of=price.as_of,
-        references=references(run),
+        references=references,
         book=seen.book,
         rules=seen.rules,
         can_trade=seen.can_trade,
