@@ -45,10 +45,11 @@ def age(seconds: int | None) -> str:
 
 
 def span(length: timedelta) -> str:
+    """In the one unit that says enough, rounded: a day that was played to its last minute is 24 hours."""
     seconds = int(length.total_seconds())
     for unit, size in (("day", 86_400), ("hour", 3600), ("minute", 60)):
         if seconds >= 2 * size or (unit == "day" and seconds >= size):
-            return counted(seconds // size, unit)
+            return counted((seconds + size // 2) // size, unit)
     return f"{seconds} s"
 
 

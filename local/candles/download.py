@@ -6,6 +6,7 @@ or asks for patience, the wait grows up to a minute, and after ten in a row the 
 """
 
 import argparse
+import logging
 import os
 import random
 import sys
@@ -27,6 +28,7 @@ from common.mexc.http import MexcHttp, new_session
 from common.mexc.parse import Candle
 from local.candles.formats import EPOCH, OURS, CandleFileError
 
+log = logging.getLogger(__name__)
 PAGE = 500
 """Candles the exchange answers at most in practice; 1000 are documented."""
 BETWEEN_PAGES = 0.25
@@ -145,7 +147,9 @@ def _patiently(ask: Ask, interval: str, count: int, end: datetime, clock: Clock)
             if tries == PATIENCE:
                 raise
             told = error.retry_after if isinstance(error, RateLimited) else None
-            clock.sleep(told or min(2.0**tries, 60.0))
+            pause = told or min(2.0**tries, 60.0)
+            log.warning("%s; the next of %d tries in %d s", error, PATIENCE, pause)
+            clock.sleep(pause)
     raise AssertionError("the last try returns or raises")
 
 

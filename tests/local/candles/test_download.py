@@ -104,12 +104,13 @@ def test_an_exchange_that_asks_for_patience_gets_it(whole: bytes, tmp_path: Path
 
 
 def test_an_exchange_out_of_reach_ends_the_run_after_minutes_and_keeps_what_is_there(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     clock = SimulatedClock(NOW)
     assert run(["QRLUSDT", "--out", str(tmp_path / "none.csv"), "--exchange", "http://127.0.0.1:9"], clock) == 1
     assert timedelta(minutes=3) < clock.now() - NOW < timedelta(minutes=10)
     assert "the same command goes on from here" in capsys.readouterr().err
+    assert "cannot be reached (ConnectionError); the next of 10 tries in 2 s" in caplog.messages[0]
 
 
 def test_a_file_of_another_kind_or_interval_is_left_alone(whole: bytes, tmp_path: Path) -> None:
