@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from common.domain.performance.benchmark import Comparison, Inception
 
 
-UNTELLABLE = (KeyError, TypeError, ValueError, ArithmeticError, AttributeError, InvalidAmount)
+UNTELLABLE = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, InvalidAmount)
 """What a document of another version, or one that somebody altered, makes of telling it."""
 
 

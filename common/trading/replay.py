@@ -17,6 +17,7 @@ from common.errors import StoreCorrupt
 from common.meter import Meter
 from common.mexc.parse import read_account, read_depth, read_orders, read_price
 from common.store.codec import document_of, whole
+from common.store.documents import UNTELLABLE
 from common.store.inputs import Answered, Inputs, facts_of, inputs_of
 from common.store.keys import HISTORY_LIMIT, Keys
 from common.store.plans import plan_document
@@ -96,7 +97,10 @@ def made_again(document: Any, answers: Answers, keys: Keys) -> str:
         facts = facts_of(document, _answered(inputs, answers, keys), key)
     except KeyError as error:
         raise StoreCorrupt(f"{key} lacks {error}") from None
-    planned = plan(facts, inputs.policy, inputs.limits)
+    try:
+        planned = plan(facts, inputs.policy, inputs.limits)
+    except UNTELLABLE:
+        raise StoreCorrupt(f"{key} holds inputs that no plan can be made of") from None
     return to_redis(plan_document(planned, inputs.slot, inputs.mode, policy_told=inputs.policy_told))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from common.errors import StoreCorrupt
 from common.meter import Meter
 from common.store.keys import Keys
 from common.trading import replay
@@ -108,3 +109,11 @@ def test_verify_tells_how_many_were_reproduced(
     answer: Any = bare_functions.client("ops").get("/verify", headers={"X-CloudScheduler": "true"}).json
     (finding,) = (found for found in answer["data"]["findings"] if found["name"] == "plans_reproduced")
     assert (finding["ok"], finding["explanation"]) == (True, "5 of 5 plans reproduced")
+
+
+def test_inputs_that_no_plan_can_be_made_of_are_named(live: Live) -> None:
+    traded(live)
+    for change in ({"levels": []}, {"target_weight": "1" * 40}):
+        altered(live, KEYS.plan_inputs, lambda document, change=change: document["policy"].update(change))
+        with pytest.raises(StoreCorrupt, match=f"^{KEYS.plan_inputs} holds inputs that no plan can be made of$"):
+            again(live)
