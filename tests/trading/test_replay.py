@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -113,7 +114,12 @@ def test_verify_tells_how_many_were_reproduced(
 
 def test_inputs_that_no_plan_can_be_made_of_are_named(live: Live) -> None:
     traded(live)
-    for change in ({"levels": []}, {"target_weight": "1" * 40}):
-        altered(live, KEYS.plan_inputs, lambda document, change=change: document["policy"].update(change))
+    for index, change in enumerate(({"levels": []}, {"target_weight": "1" * 40})):
+        altered(live, KEYS.plan_inputs, partial(_with_policy, change), index)
         with pytest.raises(StoreCorrupt, match=f"^{KEYS.plan_inputs} holds inputs that no plan can be made of$"):
             again(live)
+        live.client.lpop(KEYS.plan_inputs, index + 1)
+
+
+def _with_policy(change: dict[str, Any], document: Any) -> None:
+    document["policy"].update(change)
