@@ -9,7 +9,7 @@ import redis
 
 from tests.builders import account_payload, depth_payload, exchange_answers, fill_payload
 from tests.conftest import ROOT, Functions, MakeBot
-from tests.fakes import NOON, FakeClock, Inline, StubExchange
+from tests.fakes import NOON, FakeClock, StubExchange
 
 GOLDEN = ROOT / "tests" / "golden" / "default_plans.jsonl"
 FILLS = [fill_payload("BUY", "100", "1.5", at=NOON - timedelta(days=1))]
@@ -91,7 +91,7 @@ def planned(
         ("QRL", qrl, case.get("locked", "0")), ("USDT", usdt, case.get("usdt_locked", "0"))
     )
     exchange.answers["order/test"] = {}
-    make_bot(pool=Inline(), **case.get("env", {}))
+    make_bot(**case.get("env", {}))
     for key, document in case.get("stored", {}).items():
         client.set(key, json.dumps(document))
     if case.get("ledger", True):

@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from tests.builders import account_payload, d, exchange_answers, fill_payload, price_payload, told
-from tests.conftest import Functions, MakeBot
+from tests.conftest import POOL, Functions, MakeBot
 from tests.fakes import NOON, Call, FakeClock, Line, StubExchange
 
 JOB = "fifteen_min_job"
@@ -297,11 +297,14 @@ def all_at_once(exchange: StubExchange, count: int) -> None:
 def test_no_call_to_the_exchange_waits_for_another(
     job: str,
     known: bool,
-    functions: Functions,
+    make_bot: MakeBot,
+    bare_functions: Functions,
     exchange: StubExchange,
     clock: FakeClock,
     store_client: "redis.Redis",
 ) -> None:
+    make_bot(pool=POOL)
+    functions = bare_functions
     functions.post("balance")
     functions.post(job)
     clock.move(1)

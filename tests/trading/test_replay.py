@@ -114,7 +114,8 @@ def test_verify_tells_how_many_were_reproduced(
 
 def test_inputs_that_no_plan_can_be_made_of_are_named(live: Live) -> None:
     traded(live)
-    for index, change in enumerate(({"levels": []}, {"target_weight": "1" * 40})):
+    changes: list[dict[str, Any]] = [{"levels": []}, {"target_weight": "1" * 40}]
+    for index, change in enumerate(changes):
         altered(live, KEYS.plan_inputs, partial(_with_policy, change), index)
         with pytest.raises(StoreCorrupt, match=f"^{KEYS.plan_inputs} holds inputs that no plan can be made of$"):
             again(live)
