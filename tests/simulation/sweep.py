@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 from local.exchange.config import ExchangeConfig
@@ -66,8 +67,8 @@ FAULTS: Sequence[tuple[str, float]] = (
     *(("crash", 0), ("reset", 0), ("timeout", 0), ("busy", 0), ("garbled", 0), ("late", 4), ("away", 30)),
     *(("failover", 3), ("outage", 3), ("stall", 70)),
 )
-LASTING = ("crash", "away", "failover", "outage", "stall")
-"""Those of them that do not end with the step."""
+LASTING = ("crash", "timeout", "away", "failover", "outage", "stall")
+"""Those of them that do not end with the step, or take long."""
 FORGETTING_LESS: Sequence[tuple[str, float]] = (("failover", 1), ("failover", 2), ("outage", 2))
 
 
@@ -132,15 +133,14 @@ def changes(step: Step) -> bool:
 
 
 def sweep(
-    case: Case, kind: str, amount: float = 0, where: Callable[[Step], bool] = everywhere
+    case: Case, kind: str, amount: float = 0, where: Callable[[Step], bool] = everywhere, every: int = 1
 ) -> Iterator[tuple[Case, str]]:
     """The case with that fault at every place where it can be; those that break an invariant, and how.
 
-    To a process that ends, before a step is the same as after the one before: only the first has both.
+    With `every` only at one such place in so many. To a process that ends, before a step is the same as after the
+    one before: only the first has both.
     """
-    for step, number, when in places(case):
-        if not where(step):
-            continue
+    for step, number, when in islice((place for place in places(case) if where(place[0])), 0, None, every):
         again = kind in ("crash", "outage") and when == "before" and number > 1
         if kind in KINDS[step.side, when] and not again:
             faulty = replace(case, faults={(number, when): Fault(kind, amount)})
