@@ -71,8 +71,8 @@ soak-days: $(READY) ## every fault at every step, and fresh seeded days (SEEDS=2
 soak-faults: $(READY) ## every field of every answer and document spoilt, under every job
 	@$(BIN)/python -m tests.faults
 
-soak-properties: $(READY) ## a thousand examples of every property
-	@EXAMPLES=1000 $(BIN)/python -m pytest -n auto -m hypothesis
+soak-properties: $(READY) ## a thousand examples of every property, and whole processes that make test leaves out
+	@EXAMPLES=1000 $(BIN)/python -m pytest -n auto -m 'hypothesis or soak'
 
 soak-terraform: $(READY) ## the Terraform broken in seventy ways, each noticed
 	@$(BIN)/python terraform/tests/mutants

@@ -205,7 +205,7 @@ def test_a_staged_job_runs_on_the_platform_for_the_schedulers_account_only(
         assert client.exists(f"bot:QRLUSDT:report:{job}:last")
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_the_staged_operators_door_admits_operators_only(env: dict[str, str], tmp_path: Path) -> None:
     assert stage("ops", tmp_path / "bundle").returncode == 0
     with running(tmp_path / "bundle", tmp_path / "out", "--target", "ops", **env, **PLATFORM) as function:

@@ -143,10 +143,10 @@ def _polling(_: "redis.Redis", exchange: SimulatedExchange) -> bool:
 @pytest.mark.parametrize(
     ("come_so_far", "slow"),
     [
-        (_planned, {"method": "GET", "path": ORDERS, "ms": 1000}),
+        pytest.param(_planned, {"method": "GET", "path": ORDERS, "ms": 1000}, marks=pytest.mark.soak),
         (_sent, {"method": "POST", "path": ORDERS, "ms": 1000, "when": "before"}),
         (_accepted, {"method": "POST", "path": ORDERS, "ms": 1000}),
-        (_polling, {"method": "GET", "path": ORDERS, "ms": 200}),
+        pytest.param(_polling, {"method": "GET", "path": ORDERS, "ms": 200}, marks=pytest.mark.soak),
     ],
     ids=["once it is planned", "once SENT is in Redis", "once the order is accepted", "while it is polled"],
 )
