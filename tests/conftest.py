@@ -50,6 +50,11 @@ ENV = {
 }
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than there are cores: tests that wait for other processes leave theirs idle."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock()
