@@ -18,7 +18,8 @@ $(READY): requirements.txt requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed") if sys.version_info < (3, 11) else None'
 	@echo 'setting up $(VENV), this once: half a minute to two'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements-dev.txt
+	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib || true  # on all cores, where pip would use one
 	@touch $@
 
 check: $(READY) ## ruff and mypy

@@ -16,7 +16,7 @@ from local.exchange.config import MX_SYMBOL, ExchangeConfig, Rules
 from local.exchange.control import Control
 from local.exchange.endpoints import ENDPOINTS, Call
 from local.exchange.engine import Engine
-from local.exchange.faults import Effects, FaultBook
+from local.exchange.faults import Effects, Fault, FaultBook
 from local.exchange.market import Market
 from local.exchange.price_path import PricePath, RandomWalk
 from local.exchange.refusals import Refusal
@@ -78,17 +78,21 @@ class SimulatedExchange:
             met = self.faults.meet(method, path)
         outcome = "dropped"
         try:
-            self._sleep(latency_ms(met, "before"))
+            self._be_late(met, "before")
             response = instead(met, "before")
             if response is None:
                 response = self._answer(request, Effects(met))
                 response = instead(met, "after") or spoiled(response, met)
-            self._sleep(latency_ms(met, "after"))
+            self._be_late(met, "after")
             outcome = str(response.status)
         finally:
             with self._lock:
                 self.statuses[f"{name} {outcome}"] += 1
         return response
+
+    def _be_late(self, met: list[Fault], when: str) -> None:
+        if late_ms := latency_ms(met, when):
+            self._sleep(late_ms)
 
     def set_clock(self, now_ms: int, *, frozen: bool = False) -> None:
         """Set the simulated time; it flows on from there unless frozen."""
