@@ -53,7 +53,6 @@ class RandomWalk:
         self._volatility = daily_volatility
         self._anchor_day = start_ms // DAY_MS
         self._starts = {self._anchor_day: 0.0}
-        self._day = lru_cache(None)(self._draw)
         # Volume is counted in hundredths of the base asset; a minute draws between none and twice the mean.
         mean = _DAILY_QUOTE_VOLUME / start_price * 100 / _MINUTES
         self._volume_unit = max(1, int(mean * 2 / _VOLUME_DRAWS))
@@ -103,30 +102,38 @@ class RandomWalk:
         day, index = divmod(minute, _MINUTES)
         return self._day(day)[0][index]
 
-    def _draw(self, day: int) -> "tuple[array[float], array[int]]":
-        rng, net = self._step(day)
-        sigma = self._volatility / math.sqrt(_MINUTES)
-        raw, total = [0.0], 0.0
-        for _ in range(_MINUTES):
-            total += rng.gauss(0.0, sigma)
-            raw.append(total)
-        slope = (net - total) / _MINUTES
-        start = self._day_start(day)
-        logs = array("d", (start + step + slope * i for i, step in enumerate(raw[:_MINUTES])))
-        return logs, array("H", (rng.getrandbits(10) for _ in range(_MINUTES)))
+    def _day(self, day: int) -> "tuple[array[float], array[int]]":
+        return _drawn(f"{self._seed}|{day}", self._volatility, self._day_start(day))
 
     def _day_start(self, day: int) -> float:
         """Where a day starts: its neighbour on the anchor's side, and the step between the two."""
         known, step = self._starts, 1 if day > self._anchor_day else -1
-        reached = self._anchor_day
-        while reached != day:
-            reached += step
-            if reached not in known:
-                before, earlier = reached - step, min(reached, reached - step)
-                known[reached] = known[before] + step * self._step(earlier)[1]
+        before = day
+        while before not in known:
+            before -= step
+        while before != day:
+            reached = before + step
+            net = _step(f"{self._seed}|{min(before, reached)}", self._volatility)[1]
+            known[reached] = known[before] + step * net
+            before = reached
         return known[day]
 
-    def _step(self, day: int) -> tuple[random.Random, float]:
-        """The day's own generator, and how far the whole day goes, its first draw."""
-        rng = random.Random(f"{self._seed}|{day}")
-        return rng, rng.gauss(0.0, self._volatility)
+
+def _step(seed: str, volatility: float) -> tuple[random.Random, float]:
+    """A day's own generator, and how far the whole day goes, its first draw."""
+    rng = random.Random(seed)
+    return rng, rng.gauss(0.0, volatility)
+
+
+@lru_cache(1_000)
+def _drawn(seed: str, volatility: float, start: float) -> "tuple[array[float], array[int]]":
+    """A day's logarithms of prices and its volumes; kept for every walk of that seed in this process."""
+    rng, net = _step(seed, volatility)
+    sigma = volatility / math.sqrt(_MINUTES)
+    raw, total = [0.0], 0.0
+    for _ in range(_MINUTES):
+        total += rng.gauss(0.0, sigma)
+        raw.append(total)
+    slope = (net - total) / _MINUTES
+    logs = array("d", (start + step + slope * i for i, step in enumerate(raw[:_MINUTES])))
+    return logs, array("H", (rng.getrandbits(10) for _ in range(_MINUTES)))
