@@ -136,10 +136,12 @@ class Several:
 
 
 class Market:
-    """The simulated exchange on a loopback port, at the test's own time; a bot's settings for it are `env`.
+    """The simulated exchange at the test's own time; `env` are the settings of a bot that asks it over HTTP.
 
     The price stands at `price`. `config` are fields of ExchangeConfig.
     """
+
+    _server: ExchangeServer | None = None
 
     def __init__(self, clock: FakeClock, price: str = "0.02", **config: Any) -> None:
         self._clock = clock
@@ -148,13 +150,14 @@ class Market:
             ExchangeConfig(rate_limit=limit, **config), clock=self.now_ms, sleep=lambda ms: clock.move(ms / 1000)
         )
         self._client = DirectClient(self.exchange)
-        self._server = ExchangeServer(self.exchange)
-        self.env = {
-            "MEXC_BASE_URL": self._server.url,
-            "MEXC_API_KEY": self._client.api_key,
-            "MEXC_SECRET_KEY": self._client.secret_key,
-        }
+        self.keys = {"MEXC_API_KEY": self._client.api_key, "MEXC_SECRET_KEY": self._client.secret_key}
         self.set_price(price)
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The keys, and the address of a server on a loopback port, which is started by the first to ask."""
+        self._server = self._server or ExchangeServer(self.exchange)
+        return {"MEXC_BASE_URL": self._server.url, **self.keys}
 
     def wait(self, seconds: float) -> None:
         self._clock.move(seconds)
@@ -197,7 +200,8 @@ class Market:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.close()
+        if self._server:
+            self._server.close()
 
 
 class Desk:
@@ -214,7 +218,7 @@ class Desk:
     def __init__(self, stub: StubExchange, market: Market) -> None:
         self.market = market
         self.on: dict[str, Callable[[Call], Any]] = {}
-        self.env = {name: value for name, value in market.env.items() if name != "MEXC_BASE_URL"}
+        self.env = market.keys
         self.latency = 0.02
         """Seconds that a request takes to the exchange, and its answer back; 0 where a test tells exact times."""
         self._stub = stub
