@@ -188,6 +188,10 @@ class Watch:
             return True
         return bool(doubtful) or (continuity is not None and not continuity.searched)
 
+    def unseen(self, at_ms: int) -> bool:
+        """Whether there is a fill that could not be seen by then, such as of a resting order just before."""
+        return any(fill.visible_ms > at_ms for fill in self.exchange.engine.fills)
+
     def left_over(self) -> Iterator[str]:
         """What a program of slices that had its time has not brought to its destination, the target."""
         market = self.exchange.engine.markets[self.settings.symbol]

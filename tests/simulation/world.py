@@ -234,11 +234,12 @@ class World:
             slot += FIFTEEN
         for _ in range(slots):
             self.timeline.wait(max((slot - self.timeline.now).total_seconds(), 0))
+            asked_ms = self.exchange.clock.now_ms()
             answered = self.call("fifteen_min_job", slot)
             if not answered.ok:
                 raise Broken(f"a quiet slot was answered {answered}")
             slot += FIFTEEN
-            if not self.watch.unsettled():
+            if not self.watch.unsettled() and not self.watch.unseen(asked_ms):
                 break
         if self.watch.resting():
             self.command(command="pause", reason="the end of the day")
