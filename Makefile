@@ -12,7 +12,9 @@ DEVELOPMENT = rich croniter pytest pytest-xdist fakeredis[lua] hypothesis mypy r
 .PHONY: help test pytest run serve backtest bench soak soak-days soak-faults soak-properties soak-terraform check format settings lock clean
 .DEFAULT_GOAL := help
 help: ## what can be made
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { words = split($$2, word, " "); line = sprintf("%-15s", $$1); \
+	  for (i = 1; i <= words; i++) { if (length(line word[i]) > 78) { print line; line = sprintf("%15s", "") } \
+	  line = line " " word[i] } print line }' $(MAKEFILE_LIST)
 
 $(READY): requirements.txt requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed") if sys.version_info < (3, 11) else None'
