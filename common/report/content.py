@@ -15,7 +15,7 @@ from common.store.documents import UNTELLABLE
 
 CANNOT_BE_TOLD = "cannot be told: what is stored is not what this version writes"
 NOTHING_OPEN = "no order is open"
-NOTHING_YET = "Nothing to compare with holding yet: no run has seen the account and its fills"
+NOTHING_YET = "Nothing to compare with holding yet: no fill has been seen, and no coins"
 
 
 def careful(tell: Callable[[Values], str], values: Values) -> str:
