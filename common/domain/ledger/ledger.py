@@ -23,6 +23,8 @@ WINDOW = timedelta(days=7)
 """The longest window the exchange answers (exchange.md §5)."""
 MEMORY = timedelta(days=30)
 """How far back the exchange tells trades at all (exchange.md §5)."""
+SLOW = timedelta(seconds=10)
+"""How far our clock may be behind without the exchange refusing what it signs (recvWindow, exchange.md §2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,19 +220,20 @@ def was_before(fill: Fill, read_at: datetime) -> bool:
 
 
 def decided(holdings: Holdings, ledger: "Ledger | None", fills: Iterable[Fill], instrument: Instrument) -> Holdings:
-    """Balances whose very second has fills: stamped after it if those are in them, as they are if not.
+    """Balances whose very second has fills, or the seconds after it: stamped after those that are in them.
 
-    Whichever leaves less unexplained; for a first ledger the fills that are known by then are in.
+    Fills carry whole seconds of the exchange's clock, and ours may be behind it (`SLOW`). Whichever stamp leaves
+    least unexplained; for a first ledger the fills that are known by then are in.
     """
-    second = holdings.as_of.replace(microsecond=0)
-    if not any(second <= fill.executed_at <= holdings.as_of for fill in fills):
-        return holdings
-    after = replace(holdings, as_of=second + timedelta(seconds=1))
+    as_of, second = holdings.as_of, holdings.as_of.replace(microsecond=0)
+    near = sorted({fill.executed_at for fill in fills if second <= fill.executed_at <= as_of + SLOW})
+    after = [replace(holdings, as_of=at + timedelta(seconds=1)) for at in near]
+    known = [seen for seen, at in zip(after, near, strict=True) if at <= as_of]
     if ledger is None:
-        return after
+        return known[0] if known else holdings
     quantity = holdings.base.total
-    beyond = {seen.as_of: abs(drift(ledger, quantity, seen.as_of, instrument)) for seen in (holdings, after)}
-    return after if beyond[after.as_of] <= beyond[holdings.as_of] else holdings
+    stamps = [*known, holdings, *after[len(known) :]]
+    return min(stamps, key=lambda seen: abs(drift(ledger, quantity, seen.as_of, instrument)))
 
 
 @exact

@@ -178,6 +178,17 @@ def test_balances_are_stamped_after_their_second_if_its_fills_are_in_them() -> N
     assert decided(replace(holdings(50, 0), as_of=read_at), None, [], QRL).as_of == read_at
 
 
+def test_balances_read_by_a_slow_clock_are_stamped_after_the_fills_that_are_in_them() -> None:
+    read_at, much_later = NOON - timedelta(milliseconds=1500), NOON + timedelta(seconds=9)
+    first, second = fill("BUY", 40, 2, at=NOON), fill("SELL", 5, 2, number=2, at=NOON + SECOND)
+    fills = [first, second, fill("BUY", 7, 2, number=3, at=much_later)]
+    ledger = read(unread_ledger(opening=10), fills, NOON + MINUTE)
+    cases = {10: read_at, 50: NOON + SECOND, 45: NOON + 2 * SECOND, 52: NOON + SECOND}
+    found = {held: decided(replace(holdings(held, 0), as_of=read_at), ledger, fills, QRL) for held in cases}
+    assert {held: each.as_of for held, each in found.items()} == cases
+    assert decided(replace(holdings(50, 0), as_of=read_at), None, fills, QRL).as_of == read_at
+
+
 def test_opening_coins_are_remembered_after_they_were_sold() -> None:
     ledger = read(unread_ledger(opening=100), [fill("SELL", 130, 2, fee="1", fee_asset="QRL")], NOON)
     ledger = read(ledger, [], NOON + DAY)
