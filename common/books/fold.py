@@ -55,11 +55,15 @@ class News(NamedTuple):
 
 
 class Sight(NamedTuple):
-    """The account and the price that the books are held against; `mid_price` is the last price without a book."""
+    """The account and the price that the books are held against; `mid_price` is the last price without a book.
+
+    `lags` says that the balances are known not to show the fills of the bot's own order yet.
+    """
 
     holdings: Holdings
     mark_price: Decimal
     mid_price: Decimal
+    lags: bool = False
 
     @classmethod
     def of(cls, holdings: Holdings, mark_price: Decimal, book: OrderBook | None = None) -> "Sight":
@@ -179,7 +183,8 @@ def _tracked(
         track = track.with_fee_values(_newly_worth(since, held))
     mid = sight.mid_price if sight.mid_price > 0 else track.attribution.price
     track = track.with_weight(terms.weight, mid)
-    track, confirmed = track.after(fresh, sight.holdings, mid, ledger.tail, terms.instrument)
+    seen = None if sight.lags else sight.holdings
+    track, confirmed = track.after(fresh, seen, mid, ledger.tail, terms.instrument)
     return track, confirmed, flows
 
 

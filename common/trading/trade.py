@@ -51,7 +51,8 @@ def trade(run: Run, seen: Snapshot, planned: Plan, books: Books) -> Traded:
         # What became of the order is known and must be stored; the rest is for the next run to read.
         log.error("after order %s its fills or the balances could not be read: %s", intent.client_order_id, error)
         return Traded(order_report(entry, run.instrument, fills=None, balances_agree=None))
-    update = absorb(run, books, Sight.of(holdings, seen.mark_price, seen.book), _ours(entry, fills))
+    sight = Sight.of(holdings, seen.mark_price, seen.book)._replace(lags=not agree)
+    update = absorb(run, books, sight, _ours(entry, fills))
     return Traded(order_report(entry, run.instrument, fills=len(fills), balances_agree=agree), update)
 
 

@@ -80,34 +80,37 @@ class Track:
     def after(
         self,
         fresh: Sequence[Fill],
-        holdings: Holdings,
+        holdings: Holdings | None,
         mid: Decimal,
         tail: Iterable[Fill],
         instrument: Instrument,
     ) -> tuple["Track", Flow | None]:
         """After new fills and a reading of the balances; and the flow that the reading confirms, to be recorded.
 
+        `holdings` is None where they are known to lag behind the fills: then they say nothing of flows.
         `tail` are the ledger's recent fills, the new ones among them: those after the balances are not in them.
         """
         confirmed, unconfirmed = self._flows(fresh, holdings, mid, tail, instrument)
         counted, waiting = _apart((*self.waiting, *fresh), unconfirmed)
         track = self._folded(counted, [confirmed] if confirmed else [], instrument)
-        as_of = max(self.as_of, holdings.as_of)
+        as_of = max(self.as_of, holdings.as_of) if holdings else self.as_of
         return replace(track, as_of=as_of, unconfirmed=unconfirmed, waiting=waiting), confirmed
 
     def _flows(
         self,
         fresh: Sequence[Fill],
-        holdings: Holdings,
+        holdings: Holdings | None,
         mid: Decimal,
         tail: Iterable[Fill],
         instrument: Instrument,
     ) -> tuple[Flow | None, Flow | None]:
-        """What the reading confirms of the flow seen before, and what only it shows."""
-        first = self.unconfirmed
-        if holdings.as_of < self.as_of:
-            late = [fill for fill in fresh if was_before(fill, self.as_of)]
-            return None, next(iter(without([first] if first else [], late, instrument)), None)
+        """What the reading confirms of the flow seen before, and what only it shows.
+
+        Fills that showed late have explained their part of that flow, whatever this reading misses now.
+        """
+        first = next(iter(without([self.unconfirmed] if self.unconfirmed else [], fresh, instrument)), None)
+        if holdings is None or holdings.as_of < self.as_of:
+            return None, first
         real = self.attribution.real
         for fill in (*self.waiting, *fresh):
             moved = pair_moved(fill, instrument)

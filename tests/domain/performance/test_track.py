@@ -112,6 +112,21 @@ def test_a_deposit_and_a_fill_that_shows_late_are_told_apart() -> None:
     assert track.attribution.held == Pair(*ds(107, 100))
 
 
+def test_two_fills_that_each_show_late_are_not_taken_for_a_flow_that_lasts() -> None:
+    """One explains what was seen first; that the next balances are ahead of another fill confirms nothing."""
+    track = seen(Track.begin(START, HALF), holds(90, 110, 1))
+    track, confirmed = track.after([ours("SELL", 10, 1, 1)], holds(82, 118, 2), d(1), (), QRL)
+    assert (confirmed, track.unconfirmed) == (None, Flow(at(2), d(-8), d(8), d(1)))
+    track, confirmed = track.after([ours("SELL", 8, 1, 2)], holds(82, 118, 3), d(1), (), QRL)
+    assert (confirmed, track.unconfirmed, track.attribution.held) == (None, None, Pair(*ds(100, 100)))
+
+
+def test_balances_that_are_known_to_lag_say_nothing_of_flows() -> None:
+    track, confirmed = Track.begin(START, HALF).after([ours("SELL", 10, 1, 1)], None, d(1), (), QRL)
+    assert (confirmed, track.unconfirmed, track.as_of) == (None, None, NOON)
+    assert track.attribution.real == Pair(*ds(90, 110))
+
+
 def test_a_fill_after_the_balances_is_not_missing_from_them() -> None:
     track = seen(Track.begin(START, HALF), holds(100, 100, 1), late := ours("BUY", 10, 1, 2))
     assert track.unconfirmed is None
