@@ -1,10 +1,16 @@
 """Time as a collaborator: the system's, or any other that a laptop run or a test passes in."""
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from common.errors import ExchangeUnavailable
+
+CLOCKS_APART = timedelta(seconds=15)
+"""How far our clock and the exchange's may be apart where it is asked about a time.
+
+It takes what a clock up to ten seconds slow has signed (recvWindow, exchange.md §2); half as much is to spare.
+"""
 
 
 class Clock(Protocol):

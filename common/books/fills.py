@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
+from common.clock import CLOCKS_APART
 from common.decimals import ZERO, exact, quotient
 from common.domain.ledger.ledger import MEMORY, WINDOW, Gap, Ledger, windows
 from common.domain.ledger.quarantine import OddFill
@@ -16,8 +17,6 @@ from common.mexc.client import FILLS_PAGE, Answer, Mexc
 from common.mexc.fills import FillPage
 from common.mexc.wave import Wave
 
-_AHEAD = timedelta(seconds=15)
-"""Our clock may be ten seconds slow before the exchange refuses it: the window reaches into the future."""
 LOOK_BACK = timedelta(days=2)
 """What is read again once a day, for fills that show more than an hour late."""
 _IN_THE_FUTURE = timedelta(minutes=1)
@@ -113,13 +112,13 @@ class FillReader(NamedTuple):
 
     def _catch_up(self, found: _Found) -> None:
         """Where the exchange has set our clock forward meanwhile, the windows ended before its time: read on."""
-        end, now = self.now + _AHEAD, self.exchange.now()
+        end, now = self.now + CLOCKS_APART, self.exchange.now()
         if now > end:
-            for window in windows(end, now + _AHEAD):
+            for window in windows(end, now + CLOCKS_APART):
                 self._complete(*window, self._page(window, found), found)
 
     def _windows(self) -> list[tuple[datetime, datetime]]:
-        return windows(self.start, self.now + _AHEAD)
+        return windows(self.start, self.now + CLOCKS_APART)
 
     def _complete(
         self, start: datetime, end: datetime, page: Page, found: _Found, order_id: str | None = None
@@ -173,7 +172,7 @@ class FillReader(NamedTuple):
         """One order with more than a page in one second: one fill, of what the order tells beyond other seconds."""
         elsewhere = _Found()
         around = (order.created_at or second - timedelta(days=1)) - _SECOND, second - _MILLISECOND
-        for start, end in (around, (second + _SECOND, self.now + _AHEAD)):
+        for start, end in (around, (second + _SECOND, self.now + CLOCKS_APART)):
             for window in windows(start, end):
                 page = self._page(window, found, order.order_id)
                 self._complete(*window, page, elsewhere, order.order_id)

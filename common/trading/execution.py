@@ -10,9 +10,9 @@ while it is unresolved.
 """
 
 import logging
-from datetime import timedelta
 from functools import partial
 
+from common.clock import CLOCKS_APART
 from common.decimals import ZERO
 from common.domain.decision.pause import Pause
 from common.domain.instrument import Side
@@ -32,8 +32,6 @@ SEND_WITHIN_SECONDS = 2.0
 """Longest time between recording SENT and sending: a process that was stopped in between does not send."""
 TIME_TO_FINISH_SECONDS = 6.0
 """What is kept of the run for fills, balances and the report."""
-CLOCKS_APART = timedelta(seconds=15)
-"""How far our clock and the exchange's may be apart where fills are looked for around a time."""
 
 
 def execute(run: Run, intent: OrderIntent) -> JournalEntry:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import NamedTuple
 
+from common.clock import CLOCKS_APART
 from common.domain.orders.journal import Continuity
 from common.domain.orders.order import Order, is_ours
 from common.run import Run
@@ -19,7 +20,6 @@ from common.store.codec import to_document
 log = logging.getLogger(__name__)
 LOOKED_BACK = timedelta(days=6)
 """How far back orders are asked for: the exchange tells them for seven days."""
-_AHEAD = timedelta(seconds=15)
 
 
 class Aftermath(NamedTuple):
@@ -64,6 +64,6 @@ def aftermath(run: Run, visible_after: timedelta) -> Aftermath:
         return Aftermath(
             doubt=f"this Redis was first seen at {since}: orders it does not know need not be visible until {until}"
         )
-    orders = run.exchange.orders_between(now - LOOKED_BACK, now + _AHEAD).value
+    orders = run.exchange.orders_between(now - LOOKED_BACK, now + CLOCKS_APART).value
     ours = tuple(order for order in orders if is_ours(order.client_order_id))
     return Aftermath(orders=ours, searched=replace(known, searched=True))

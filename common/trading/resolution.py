@@ -11,6 +11,7 @@ from decimal import Decimal
 from functools import partial
 from typing import NamedTuple
 
+from common.clock import CLOCKS_APART
 from common.decimals import ZERO
 from common.domain.orders.journal import IntentState, JournalEntry
 from common.domain.orders.order import Fill, Order, OrderStatus, is_ours, slot_in
@@ -19,7 +20,7 @@ from common.mexc.client import Answer
 from common.mexc.wave import together
 from common.run import Run
 from common.store.codec import to_document
-from common.trading.execution import CLOCKS_APART, as_told, cancelled, look_up
+from common.trading.execution import as_told, cancelled, look_up
 from common.trading.failover import aftermath, changed_over
 from common.trading.recording import order_journal, record
 
