@@ -36,7 +36,10 @@ from tests.builders import exchange_answers, told
 from tests.fakes import NOON, Desk, FakeClock, Inline, Line, Market, StubExchange
 
 ROOT = Path(__file__).parent.parent
-SHARED = ROOT.parent / "shared"
+PAYLOADS = ROOT.parent / "shared" / "reference" / "mexc-fixtures"
+"""Recorded and documented payloads of the exchange: SOURCES.md there has the origin of each."""
+SERIES = ROOT.parent / "shared" / "data"
+"""Real price series, which are no part of the repository: what reads them is skipped where they are absent."""
 FUNCTIONS = function_names()
 """The folders under functions/ with an entry point: the one list of what there is (tests/test_jobs.py)."""
 TASKS = {name: job.task for name in JOBS if (job := door.job(name))}

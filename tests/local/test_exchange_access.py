@@ -1,17 +1,17 @@
 """Who gets into the simulated exchange's signed endpoints: key, signature, clock, permissions."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from local.exchange import Response
 from local.exchange.access import sign
+from tests.conftest import PAYLOADS
 from tests.exchange_client import DirectClient, standing
 
 NOON = 1_772_366_400_000
-VECTORS = Path(__file__).parents[3] / "shared/reference/mexc-fixtures/signature_vectors.json"
+VECTORS: list[dict[str, Any]] = json.loads((PAYLOADS / "signature_vectors.json").read_text())
 Headers = dict[str, str]
 JSON = {"X-MEXC-APIKEY": "mx0simulated", "Content-Type": "application/json"}
 
@@ -32,21 +32,14 @@ def signed(query: str, body: str = "", secret: str = "simulated-secret") -> str:
     return f"{query}&signature={sign(secret, query.encode(), body.encode())}"
 
 
-def vectors() -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads(VECTORS.read_text())
-    return found
-
-
-@pytest.mark.skipif(not VECTORS.exists(), reason=f"{VECTORS} is not there")
 def test_signatures_equal_every_published_vector() -> None:
-    for vector in vectors():
+    for vector in VECTORS:
         computed = sign(vector["secret"], vector["query"].encode(), vector["body"].encode())
         assert computed == vector["signature"], vector["id"]
 
 
-@pytest.mark.skipif(not VECTORS.exists(), reason=f"{VECTORS} is not there")
 def test_requests_signed_as_in_the_vectors_get_in_and_the_falsely_published_one_does_not() -> None:
-    for vector in vectors():
+    for vector in VECTORS:
         at_ms = int(vector["total_params"].partition("timestamp=")[2].partition("&")[0])
         client, _ = standing(at_ms, api_key=vector["api_key"], secret_key=vector["secret"])
         for shown in {vector["signature"], vector["published_signature"] or vector["signature"]}:

@@ -13,6 +13,7 @@ from local.candles.formats import CandleFileError
 from local.exchange import BookShape, Options
 from local.exchange.candles import CandleSeries
 from local.exchange.price_path import RandomWalk
+from tests.conftest import SERIES
 from tests.exchange_client import DirectClient, standing
 
 MIDNIGHT = 1_772_323_200_000
@@ -20,7 +21,6 @@ NOON = MIDNIGHT + 43_200_000
 MINUTE = 60_000
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
-DATA = Path(__file__).parents[3] / "shared/data"
 ORIGIN = 1_640_995_200_000
 COLUMNS = "open_time_ms,open,high,low,close,volume"
 
@@ -152,10 +152,10 @@ def test_a_candle_file_with_other_columns_is_refused(tmp_path: Path) -> None:
         CandleSeries(file, start_ms=MIDNIGHT)
 
 
-@pytest.mark.skipif(not DATA.exists(), reason=f"{DATA} is not there")
+@pytest.mark.skipif(not SERIES.is_dir(), reason=f"no price series at {SERIES}")
 @pytest.mark.parametrize("name", ["btcusd-1m-2022-01.csv.gz", "adabtc-5m-2018-01.csv.gz"])
 def test_a_real_series_scaled_to_the_price_of_qrl_is_replayed_candle_by_candle(name: str) -> None:
-    file = DATA / name
+    file = SERIES / name
     with gzip.open(file, "rt") as lines:
         candles = list(csv.DictReader(lines))[:300]
     factor = Decimal("0.02") / Decimal(candles[0]["open"])

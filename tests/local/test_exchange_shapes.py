@@ -2,25 +2,22 @@
 
 import json
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from local.exchange import BookShape, Options, Response
+from tests.conftest import PAYLOADS
 from tests.exchange_client import DirectClient, standing
 
 NOON = 1_772_366_400_000
-FIXTURES = Path(__file__).parents[3] / "shared/reference/mexc-fixtures"
 # ccxt's captures print ints as text: these are ints on the wire (SOURCES.md).
 INTS = frozenset({"orderListId", "time", "updateTime", "transactTime", "T", "lastUpdateId", "timestamp"})
 INTS |= {"openTime", "closeTime"}
 
-pytestmark = pytest.mark.skipif(not FIXTURES.exists(), reason=f"{FIXTURES} is not there")
-
 
 def recorded(name: str) -> Any:
-    return json.loads((FIXTURES / f"{name}.json").read_text(encoding="utf-8"))
+    return json.loads((PAYLOADS / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def shape(value: Any, name: str = "") -> Any:
@@ -243,5 +240,5 @@ def test_refusals_equal_the_recorded_ones_to_the_letter() -> None:
         expected = recorded(f"error_{name}")
         assert (response.status, response.json()) == (expected["http_status"], expected["body"]), name
     # The history range is an answer of wallet endpoints, which are not simulated.
-    all_names = {file.stem.removeprefix("error_") for file in FIXTURES.glob("error_*.json")}
+    all_names = {file.stem.removeprefix("error_") for file in PAYLOADS.glob("error_*.json")}
     assert all_names - {name for name, _ in provoked} == {"400_history_range"}

@@ -24,10 +24,10 @@ from common.errors import (
 )
 from common.mexc.errors import CLASS_OF_CODE, class_of, code_of, error_for, is_error
 from tests.builders import PROPERTY
-from tests.conftest import ROOT, SHARED
+from tests.conftest import PAYLOADS, ROOT
 
 REFERENCE = ROOT / "docs" / "exchange.md"
-FIXTURES = sorted((SHARED / "reference" / "mexc-fixtures").glob("error_*.json"))
+RECORDED = sorted(PAYLOADS.glob("error_*.json"))
 ERROR_OF_CLASS = {
     "S": AccessRefused,
     "C": OrderRefused,
@@ -177,10 +177,8 @@ VERDICTS: dict[str, type[ExchangeError]] = {
 
 
 def test_every_recorded_error_has_its_verdict_and_a_read_no_unknown_outcome() -> None:
-    if not FIXTURES:
-        pytest.skip("../shared is not here")
     wrong: list[tuple[str, object]] = []
-    for path in FIXTURES:
+    for path in RECORDED:
         recorded, expected = json.loads(path.read_text()), VERDICTS[path.name]
         status, body = recorded["http_status"], recorded["body"]
         error = error_for(status, body, write=True, where="order")

@@ -51,14 +51,12 @@ from common.errors import (
 from common.meter import Meter, Reply
 from common.mexc.http import MexcHttp, Params, encode, new_session, sign
 from tests.builders import PROPERTY
-from tests.conftest import SHARED
+from tests.conftest import PAYLOADS
 from tests.fakes import NOON, Call, FakeClock, Several, StubExchange, response_of
 
 BASE = "https://exchange.test"
 KEY, SECRET = "mx0test", "test-secret"
-VECTORS_FILE = SHARED / "reference" / "mexc-fixtures" / "signature_vectors.json"
-VECTORS: list[dict[str, Any]] = json.loads(VECTORS_FILE.read_text()) if VECTORS_FILE.exists() else []
-needs_vectors = pytest.mark.skipif(not VECTORS, reason="../shared is not here")
+VECTORS: list[dict[str, Any]] = json.loads((PAYLOADS / "signature_vectors.json").read_text())
 REFUSED_CLOCK = (400, {"code": 700003, "msg": "Timestamp for this request is outside of the recvWindow."})
 NO_BACKOFF_JITTER = 7
 ORDER = [("symbol", "QRLUSDT"), ("side", "BUY"), ("quantity", "25")]
@@ -136,13 +134,11 @@ def signed_by_hand(secret: str, message: str) -> str:
 # Signing
 
 
-@needs_vectors
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["id"])
 def test_signatures_agree_with_the_vectors(vector: dict[str, Any]) -> None:
     assert sign(vector["secret"], vector["total_params"]) == vector["signature"]
 
 
-@needs_vectors
 @pytest.mark.parametrize(
     "vector", [v for v in VECTORS if v["published_signature"]], ids=lambda vector: vector["id"]
 )
@@ -151,12 +147,10 @@ def test_a_published_signature_verifies_but_for_the_one_that_is_known_to_be_fals
     assert verifies is vector["published_signature_is_correct"]
 
 
-@needs_vectors
 def test_exactly_one_published_signature_is_false() -> None:
     assert [v["id"] for v in VECTORS if v["published_signature_is_correct"] is False] == ["docs-1-WRONG"]
 
 
-@needs_vectors
 @pytest.mark.parametrize("vector", [v for v in VECTORS if v["query"]], ids=lambda vector: vector["id"])
 def test_the_parameters_of_every_vector_are_encoded_as_they_were_signed(vector: dict[str, Any]) -> None:
     assert encode(parse_qsl(vector["query"])) == vector["query"]

@@ -31,18 +31,15 @@ from tests.builders import (
     price_payload,
     ticker_payload,
 )
-from tests.conftest import SHARED
+from tests.conftest import PAYLOADS
 from tests.fakes import NOON
 
-FIXTURES = SHARED / "reference" / "mexc-fixtures"
 Reader = Callable[[Any], object]
 PARSES = None
 
 
 def recorded(name: str) -> Any:
-    if not FIXTURES.exists():
-        pytest.skip("../shared is not here")
-    return loads((FIXTURES / f"{name}.json").read_text())
+    return loads((PAYLOADS / f"{name}.json").read_text())
 
 
 def of_symbol(read: Callable[[Any, str], object], symbol: str) -> Reader:
@@ -151,10 +148,8 @@ VERDICTS: dict[str, tuple[Reader, str | None]] = {
 
 
 def test_every_recorded_payload_is_read_or_refused_with_endpoint_and_field() -> None:
-    if not FIXTURES.exists():
-        pytest.skip("../shared is not here")
     wrong = []
-    for path in sorted(FIXTURES.glob("*.json")):
+    for path in sorted(PAYLOADS.glob("*.json")):
         payload, (read, expected) = recorded(path.stem), VERDICTS.get(path.stem, (wire.read_ack, "order: orderId:"))
         if path.stem.startswith("error_"):
             payload = payload["body"]

@@ -20,9 +20,8 @@ from local.backtest.strategies import Strategy, TrendFilter, formula
 from local.candles.files import read
 from local.candles.series import Candles
 from tests.builders import QRL, d, ds
+from tests.conftest import SERIES
 from tests.local.backtest.builders import FREE, OPEN, candles, desk, one_level
-
-DATA = Path(__file__).parents[3] / ".." / "shared" / "data"
 
 
 def told(events: tuple[Event, ...]) -> list[tuple[str, str, str]]:
@@ -229,14 +228,14 @@ def twenty() -> list[Strategy]:
     ]
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason=f"no price series at {DATA}")
+@pytest.mark.skipif(not SERIES.is_dir(), reason=f"no price series at {SERIES}")
 @pytest.mark.parametrize(
     ("name", "slots", "bars"),
     [("adabtc-5m-2018-01", 60, 1200), ("btcusd-1m-2022-01", 360, 45031), ("dogeusd-1d-2017-2021", 15, 100)],
 )
 def test_jumping_to_triggers_gives_what_deciding_on_every_slot_gives(name: str, slots: int, bars: int) -> None:
     """To the last digit, for twenty policies; `python -m bench backtests` holds the whole files against it."""
-    series = read(DATA / f"{name}.csv.gz").part(0, bars)
+    series = read(SERIES / f"{name}.csv.gz").part(0, bars)
     start = Start.halves(d(1000), series.open[0])
     for costs in (Costs(), Costs(d("0.001"), d("0.001"), d("0.00001"), d("0.02"))):
         table = Desk(Market(series, slots), costs, start, QRL, d("0.000001"))
