@@ -22,10 +22,9 @@ from local.checks import of_a_day as checks
 from local.exchange import Fees
 from local.player import slots
 from tests.builders import d, told
-from tests.conftest import ROOT, SERIES, Functions, MakeBot
+from tests.conftest import ROOT, Functions, MakeBot
 from tests.fakes import NOON, FakeClock, Market
 
-CANDLES = SERIES / "btcusd-1m-2022-01.csv.gz"
 HELD = (
     "every key of the contract is there",
     "every permanent key has TTL -1",
