@@ -947,8 +947,8 @@ def test_the_prices_in_the_operators_page_and_the_readme_are_those_of_the_one_ta
     page, readme = (ROOT / "docs" / "operations.md").read_text(), (ROOT / "README.md").read_text()
     assert costs.table() in page, "`python -m local costs` prints the table of docs/operations.md"
     for profile in costs.PROFILES:
-        told = " and ".join(f"{costs.monthly(profile, region):.0f}" for region in costs.REGIONS)
-        assert f"`{profile}` {told} USD" in readme, profile
+        row = " | ".join(f"{costs.monthly(profile, region):.0f}" for region in costs.REGIONS)
+        assert f"| `{profile}` | {row} |" in readme, profile
     lean, three = costs.monthly("lean"), costs.monthly("lean", bots=3)
     assert three - lean < 2, "three bots cost one foundation"
 

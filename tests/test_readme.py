@@ -2,11 +2,14 @@
 
 import re
 
+import common.gcp.callers  # noqa: F401 - the errors it defines count too
 from common.config import Settings
+from common.errors import BotError
 from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SETTINGS = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+HTTP = (ROOT / "docs" / "http.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
@@ -51,3 +54,22 @@ def test_every_runtime_dependency_earns_a_line() -> None:
     runtime = re.search(r"^RUNTIME = (.+)$", MAKEFILE, re.MULTILINE)
     assert runtime is not None
     assert [name for name in runtime[1].split() if f"| {name} |" not in README] == []
+
+
+def test_every_error_code_stands_in_the_row_of_its_status() -> None:
+    rows = re.findall(r"^\| (\d{3})(?:, (\d{3}))? \|.*\| (.*) \|$", HTTP, re.MULTILINE)
+    told = {
+        (int(status), code)
+        for *of, codes in rows
+        for status in of
+        if status
+        for code in re.findall(r"`(\w+)`", codes)
+    }
+    bases = {"error", "caller", "store", "exchange"}
+    raised = {(each.http_status, each.code) for each in errors(BotError) if each.code not in bases}
+    assert (503, "certificates_unavailable") in raised
+    assert {each for each in raised if each[0] != 200} <= told
+
+
+def errors(kind: type[BotError]) -> set[type[BotError]]:
+    return {kind}.union(*(errors(each) for each in kind.__subclasses__()))
