@@ -229,7 +229,7 @@ def _less(fill: Fill, held: list[Fill]) -> Fill:
 def _halves(start: datetime, end: datetime) -> tuple[tuple[datetime, datetime], ...]:
     """Two windows for one, cut at a whole second as the times of fills are; both ends of a window belong to it.
 
-    None when there is one second only.
+    Empty when there is one second only.
     """
     middle = (start + (end - start) / 2).replace(microsecond=0)
     if middle <= start:

@@ -6,12 +6,12 @@ from typing import Any
 
 from common.decimals import plain
 from common.ops.state import JOBS
+from common.report.values import ENDED_WELL
 from common.run import View, age_seconds
 from common.store.counts import NAMES
 from common.store.store import Read
 
 MEDIA_TYPE = "text/plain; version=0.0.4"
-ENDED_WELL = ("success", "skipped", "partial")
 Sample = tuple[Mapping[str, str], int | Decimal]
 
 
@@ -23,7 +23,7 @@ def metrics(view: View) -> str:
     lines = [
         *_family("run_age_seconds", "Since the last run of the job began.", _ages(view, runs)),
         *_family("run_duration_ms", "What the last run of the job took.", _of(runs, "duration_ms")),
-        *_family("run_ended_well", "1 when the last run was a success, skipped or partial.", _ends(runs)),
+        *_family("run_ended_well", "1 when the last run was a success or skipped.", _ends(runs)),
     ]
     for name in NAMES:
         told = f"Of the market-data cache in the last run of the job: {name}."

@@ -8,7 +8,7 @@ from functools import partial
 from common.decimals import ONE, ZERO, exact, quotient
 from common.domain.orders.journal import JournalEntry
 from common.report.missed import missed_slots
-from common.report.values import INTERVALS, Document, Values
+from common.report.values import ENDED_WELL, INTERVALS, Document, Values, late
 from common.report.words import age, clock, money, one_line, percent, price, quantity, span
 from common.store.codec import moment, moment_or_none
 from common.store.documents import UNTELLABLE
@@ -169,10 +169,10 @@ def runs(values: Values) -> Iterator[tuple[str, str, bool]]:
             yield name, "has never run", False
             continue
         seconds = values.age(run)
-        late = seconds is None or seconds > 3 * interval + 60
+        overdue = late(seconds, interval)
         reason = f" ({one_line(run['reason'], 120)})" if run.get("reason") else ""
-        told = f"{run['status']}{reason}, {age(seconds)}{', LATE' if late else ''}"
-        yield name, told, not late and run["status"] in ("success", "skipped")
+        told = f"{run['status']}{reason}, {age(seconds)}{', LATE' if overdue else ''}"
+        yield name, told, not overdue and run["status"] in ENDED_WELL
 
 
 def lines(values: Values) -> list[str]:
@@ -181,16 +181,7 @@ def lines(values: Values) -> list[str]:
     told += [
         _line("" if index else "open", text) for index, text in enumerate(open_lines(values) or [NOTHING_OPEN])
     ]
-    for name, tell in (
-        ("plan", _plan),
-        ("next", prices),
-        ("mix", mix),
-        ("worth", sentence),
-        ("runs", _market_runs),
-    ):
-        told.append(_line(name, careful(tell, values)))
-    told.append(_line("", careful(_money_runs, values)))
-    told.append(_line("today", careful(_today, values)))
+    told += [_line(name, careful(tell, values)) for name, tell in LINES]
     return told + [_line("unreadable", one_line(text)) for text in values.unreadable]
 
 

@@ -27,6 +27,8 @@ from common.trading.replay import Replayed, replay
 Document = Mapping[str, Any]
 INTERVALS = {"balance": 180, "price": 60, "cost": 300, "fifteen_min_job": 900}
 """Seconds between two slots of each unpaused job."""
+ENDED_WELL = ("success", "skipped")
+"""How a run ends that asks for nobody. A `partial` one has a leg that failed: the alerts count it as failed too."""
 T = TypeVar("T")
 REPLAYED = 96
 """Plans that the page makes again: those of a day; `verify` makes all of them."""
@@ -125,6 +127,11 @@ class Values:
         """Base asset that the account holds beyond the ledger."""
         off: Decimal = self.cost.get("drift_quantity") or ZERO
         return off
+
+
+def late(seconds: int | None, interval: int) -> bool:
+    """Whether a job has missed three slots and a minute; so it has when its time is not known."""
+    return seconds is None or seconds > 3 * interval + 60
 
 
 def reads(keys: Keys, reports: int) -> Mapping[str, Read]:

@@ -92,7 +92,7 @@ class Batch:
 
     def at_score(self, key: str, document: Any, score: int) -> None:
         """Into a sorted set with one document a time: it takes the place of another of that very time."""
-        text = to_redis(document)
+        text = self._redact(to_redis(document))
         self.writes.append(lambda pipe: pipe.zremrangebyscore(key, score, score))
         self.writes.append(lambda pipe: pipe.zadd(key, {text: score}))
 

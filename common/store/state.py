@@ -75,9 +75,9 @@ class State:
     """The exchange's own answer, as it stands."""
     confirmation: "Confirmation | None"
     trading_cost: str | None
+    """As it stands: should it be unreadable, it is measured again."""
     shadows: str | None
     """As they stand: nothing that is traded rests on them."""
-    """As it stands: should it be unreadable, it is measured anew."""
     rules: str | None
     """The entry of the market-data cache as it stands."""
     faults: Mapping[str, StoreCorrupt]

@@ -1,5 +1,6 @@
 """The check after a deployment: healthy when all is well, and each thing that can silently be wrong."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -91,6 +92,19 @@ def test_a_run_that_was_skipped_ended_well(make_bot: MakeBot, bare_functions: Fu
     make_bot(MEXC_API_KEY="", MEXC_SECRET_KEY="")
     bare_functions.post("cost", slot=SLOT)
     assert "last_run_cost" not in bad(bare_functions)
+
+
+@pytest.mark.parametrize(
+    ("status", "well"), [("success", True), ("skipped", True), ("partial", False), ("error", False)]
+)
+def test_verify_and_metrics_agree_on_what_ended_well(
+    deployed: Functions, store_client: "redis.Redis", status: str, well: bool
+) -> None:
+    text: Any = store_client.get(KEYS.report_last("fifteen_min_job"))
+    store_client.set(KEYS.report_last("fifteen_min_job"), json.dumps(json.loads(text) | {"status": status}))
+    assert ("last_run_fifteen_min_job" not in bad(deployed)) is well
+    metrics = deployed.client("ops").get("/metrics", headers={"X-CloudScheduler": "true"}).text
+    assert f'rebalancer_run_ended_well{{job="fifteen_min_job"}} {int(well)}\n' in metrics
 
 
 def everything(client: "redis.Redis") -> dict[str, Any]:

@@ -15,7 +15,7 @@ from common.domain.performance.equity import Shares
 from common.domain.performance.track import Track
 from common.report import content
 from common.report.missed import missed_slots
-from common.report.values import Values, settings_hash
+from common.report.values import INTERVALS, Values, settings_hash
 from common.report.words import money, price
 from tests.builders import QRL, d
 from tests.conftest import MakeBot
@@ -150,16 +150,34 @@ def test_a_run_that_is_late_or_failed_stands_out() -> None:
     runs = {
         "price": {"status": "success", "timestamp": old},
         "cost": {"status": "error", "reason": "x", "timestamp": old},
+        "fifteen_min_job": {"status": "partial", "timestamp": SOME.now.isoformat()},
     }
     told = {name: (text, good) for name, text, good in content.runs(replace(SOME, runs=runs))}
     assert told["price"] == ("success, 30 minutes ago, LATE", False)
     assert told["cost"] == ("error (x), 30 minutes ago, LATE", False)
+    assert told["fifteen_min_job"] == ("partial, 0 s ago", False), "a leg failed: `verify` says so too"
     assert told["balance"] == ("has never run", False)
+
+
+def test_a_job_is_late_after_three_of_its_slots_and_a_minute() -> None:
+    """`verify` holds the same line (tests/ops/test_verify.py)."""
+    for name, seconds in INTERVALS.items():
+        for more, good in ((60, True), (61, False)):
+            at = SOME.now - timedelta(seconds=3 * seconds + more)
+            runs = {name: {"status": "success", "timestamp": at.isoformat()}}
+            told = {job: (text, well) for job, text, well in content.runs(replace(SOME, runs=runs))}
+            assert (told[name][1], "LATE" in told[name][0]) == (good, not good), (name, more)
 
 
 def test_the_hash_of_the_settings_follows_what_bears_on_decisions_only(make_bot: MakeBot) -> None:
     plain = settings_hash(make_bot().settings)
-    assert settings_hash(make_bot(MEXC_SECRET_KEY="other", REDIS_KEY_PREFIX="dev:").settings) == plain
+    for name, value in (
+        ("MEXC_SECRET_KEY", "other"),
+        ("MEXC_KEY_CREATED", "2026-01-01"),
+        ("REDIS_KEY_PREFIX", "dev:"),
+        ("SCHEDULER_SERVICE_ACCOUNT", "jobs@example.org"),
+    ):
+        assert settings_hash(make_bot(**{name: value}).settings) == plain, name
     assert settings_hash(make_bot(THRESHOLD_PCT="0.02").settings) != plain
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
+from unittest.mock import MagicMock
 
 import fakeredis
 import pytest
@@ -114,6 +115,52 @@ def test_keys_about_a_pair_carry_its_symbol() -> None:
     assert Keys("", "BTCUSDT").position == "bot:BTCUSDT:position"
     shared = all_keys(KEYS) & all_keys(Keys("", "BTCUSDT"))
     assert shared == {"account:balance", "mexc:raw:x:latest", "mexc:raw:x:history"}
+
+
+# The gate for texts
+
+
+def test_every_kind_of_write_goes_through_the_one_gate_for_texts() -> None:
+    batch = Batch(KEYS, "run-1", "sync-balance", lambda text: text.replace("mx0secret", "***"))
+    document = {"told": "mx0secret"}
+    writes: dict[str, tuple[Any, ...]] = {
+        "raw": (reply('{"told":"mx0secret"}'),),
+        "document": ("k", document),
+        "document_once": ("k", document),
+        "hash": ("k", document),
+        "price": (document, NOON),
+        "plan": (document,),
+        "report": ("cost", document),
+        "members": ("k", [(1, document)]),
+        "at_score": ("k", document, 1),
+        "set": ("k", "mx0secret"),
+        "append": ("k", "mx0secret", 1),
+        "push_document": ("k", document),
+        "run_mark": ("cost", "20260102T1200Z", "mx0secret"),
+    }
+    without_a_text = {"fork", "next", "extend", "hash_delete", "trimmed", "delete"}
+    assert {name for name in vars(Batch) if not name.startswith("_")} == set(writes) | without_a_text
+    passed = []
+    for name, arguments in writes.items():
+        before = len(batch.writes)
+        getattr(batch, name)(*arguments)
+        queued = MagicMock()
+        for write in batch.writes[before:]:
+            write(queued)
+        if "mx0secret" in str(queued.mock_calls) or "***" not in str(queued.mock_calls):
+            passed.append(name)
+    assert passed == []
+
+
+def test_a_document_of_a_time_takes_the_place_of_the_one_that_stood_there(
+    store: Store, any_redis: "redis.Redis"
+) -> None:
+    for price, stamp in (("1", 5), ("2", 6), ("3", 6), ("4", 7)):
+        batch = new_batch()
+        batch.at_score(KEYS.equity_slots, {"mid": d(price)}, stamp)
+        stored(store, batch)
+    found: Any = any_redis.zrange(KEYS.equity_slots, 0, -1, withscores=True)
+    assert found == [('{"mid":"1"}', 5), ('{"mid":"3"}', 6), ('{"mid":"4"}', 7)]
 
 
 # Lifetimes
