@@ -16,7 +16,7 @@ RECENT = timedelta(days=2)
 class IntentState(StrEnum):
     """Where an intent stands. SENT is recorded before the order leaves.
 
-    PLANNED was never sent as far as Redis knows, which may have lost that write: the exchange is asked all the same.
+    PLANNED was never sent as far as Redis knows, which may have lost that write: the exchange is asked anyway.
 
     RESTING waits in the book, by intent, for a later run to see what became of it (contract.md §12).
     """
