@@ -7,13 +7,11 @@ mock_provider "google" {
 mock_provider "time" {}
 
 variables {
-  bot              = "qrl"
   project_id       = "test-project"
   region           = "asia-southeast1"
   name_prefix      = ""
   labels           = { app = "qrl-bot", bot = "qrl" }
   runtime          = "python313"
-  key_prefix       = ""
   secret_versions  = {}
   mexc_key_created = null
   mexc_base_url    = "https://api.mexc.com"
@@ -23,27 +21,6 @@ variables {
   trading          = { symbol = "QRLUSDT", target_ratio = 0.5, min_notional_usdt = 5, threshold_pct = "0.01", execution_mode = "plan" }
   settings         = {}
   extra_audiences  = []
-  journal          = { retention_days = 400, locked = false }
-  exchange_secrets = {
-    for name in ["mexc-api-key", "mexc-secret-key", "read-mexc-api-key", "read-mexc-secret-key"] : replace(name, "-", "_") => { id = "projects/test-project/secrets/${name}", secret_id = name }
-  }
-  foundation = {
-    project_number        = "123456789012"
-    build_service_account = "projects/test-project/serviceAccounts/qrl-bot-build@test-project.iam.gserviceaccount.com"
-    docker_repository     = "projects/test-project/locations/asia-southeast1/repositories/qrl-bot"
-    channels              = ["projects/test-project/notificationChannels/1"]
-    network               = { connector = "projects/test-project/locations/asia-southeast1/connectors/functions", network = "network", subnetwork = "subnetwork" }
-    redis                 = { id = "projects/test-project/locations/asia-southeast1/instances/store", host = "10.1.2.3", port = 6378, ca = "CA ONE\nCA TWO" }
-    redis_secret          = { id = join("/", ["projects", "test-project", "secrets", "redis-auth"]), secret_id = "redis-auth", version = "7" }
-    sources = {
-      balance         = { bucket = "sources", name = "balance-0123456789abcdef.zip" }
-      cost            = { bucket = "sources", name = "cost-0123456789abcdef.zip" }
-      fifteen_min_job = { bucket = "sources", name = "fifteen_min_job-0123456789abcdef.zip" }
-      ops             = { bucket = "sources", name = "ops-0123456789abcdef.zip" }
-      price           = { bucket = "sources", name = "price-0123456789abcdef.zip" }
-      rebalance       = { bucket = "sources", name = "rebalance-0123456789abcdef.zip" }
-    }
-  }
 }
 
 run "without_versions_no_function_gets_an_exchange_key" {
