@@ -3,23 +3,18 @@
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 from common.decimals import ZERO
 from common.domain.instrument import Side
 from common.domain.performance.attribution import SUMMANDS
 from common.domain.performance.equity import Point
-from common.report import series, svg
+from common.report import charts, series, svg
 from common.report.html import Markup, figure, legend, table, tag
 from common.report.returns import Compared
-from common.report.scales import Linear, Log, Time
+from common.report.scales import Linear, Percents
 from common.report.values import Document, Values
 from common.report.words import clock, exactly, money, percent, price
 
-ROWS = 30
-"""Rows of a picture's table, at most: the last point of each of so many equal parts."""
-TOP = 18.0
-"""Where the greatest value is drawn, in pixels from above: its label stands over it."""
 LINES = {
     "start_mix": "Start mix",
     "direction": "Direction",
@@ -44,16 +39,10 @@ MEANINGS = {
 
 def value(values: Values, points: Sequence[Point]) -> Markup:
     """Value against holding, all base and all quote, on a scale of ratios, flows marked."""
-    height = 260
     base, quote = series.all_base(points), series.all_quote(points)
     real, held = [point.value for point in points], [point.held_value for point in points]
-    across, down = _time(points), Log.over([*real, *held, *base, *quote], height, TOP)
-    lines = {"quote": quote, "base": base, "held": held, "bot": real}
-    drawn = [svg.line(_joined(points, amounts, across, down), kind) for kind, amounts in lines.items()]
     flows = [
-        svg.upright(
-            across(flow.at), height, "flow", f"{money(flow.value, signed=True)} {values.quote}, {clock(flow.at)}"
-        )
+        (flow.at, f"{money(flow.value, signed=True)} {values.quote}, {clock(flow.at)}")
         for flow in series.flows(points)
     ]
     last, ahead = points[-1], real[-1] - held[-1]
@@ -62,20 +51,11 @@ def value(values: Values, points: Sequence[Point]) -> Markup:
         f"{money(real[-1])} {values.quote}; holding would be worth {money(held[-1])}, "
         f"{money(abs(ahead))} {'less' if ahead >= 0 else 'more'}."
     )
-    picture = svg.picture(
-        "value",
-        "Value against holding",
-        told,
-        height + svg.BELOW,
-        svg.grid(down),
-        svg.axis(across, height),
-        *flows,
-        svg.canvas(height, *drawn),
-        svg.heights(down, unit=values.quote),
-    )
+    lines = {"quote": quote, "base": base, "held": held, "bot": real}
+    picture = charts.value(_times(points), lines, told, values.quote, flows)
     names = {"bot": "the bot", "held": "holding", "base": f"all {values.base}", "quote": f"all {values.quote}"}
     marks = [("flow", "deposit or withdrawal")] if flows else []
-    kept = series.sampled(list(zip(points, base, quote, strict=True)), ROWS)
+    kept = series.sampled(list(zip(points, base, quote, strict=True)), charts.ROWS)
     rows = [
         [clock(p.at), price(p.mid), money(p.value), money(p.held_value), money(b), money(q)] for p, b, q in kept
     ]
@@ -92,10 +72,9 @@ def weights(values: Values, points: Sequence[Point]) -> Markup:
     levels = _levels(plan)
     edges = [target + side * trigger for trigger in levels for side in (1, -1)] if target is not None else []
     near = [edge for edge in edges if 0 < edge < 1]
-    across, down = (
-        _time(points),
-        Linear.over([*shares, *([target] if target is not None else []), *near], height, TOP),
-    )
+    times = _times(points)
+    across = charts.across(times)
+    down = Linear.over([*shares, *([target] if target is not None else []), *near], height, charts.TOP)
     filled = [
         (entry.sent_at, entry)
         for entry in values.orders
@@ -124,14 +103,14 @@ def weights(values: Values, points: Sequence[Point]) -> Markup:
         f"Share of {values.base} in the value",
         told,
         height + svg.BELOW,
-        svg.grid(_Percents(down), 4),
+        svg.grid(Percents(down), 4),
         svg.axis(across, height),
         *rules,
-        svg.canvas(height, svg.line(_joined(points, shares, across, down), "bot")),
-        svg.heights(_Percents(down), 4),
+        svg.canvas(height, svg.line(charts.joined(times, shares, down), "bot")),
+        svg.heights(Percents(down), 4),
         *marks,
     )
-    kept = series.sampled(list(zip(points, shares, strict=True)), ROWS)
+    kept = series.sampled(list(zip(points, shares, strict=True)), charts.ROWS)
     rows = [[clock(point.at), percent(share, 2), price(point.mid)] for point, share in kept]
     keys = [("bot", f"share of {values.base}"), ("level", "trade levels now")]
     if marks:
@@ -145,17 +124,6 @@ def _levels(plan: Document) -> list[Decimal]:
     if policy:
         return [level["trigger"] for level in policy["levels"]]
     return [settings["threshold_pct"]] if settings else []
-
-
-class _Percents:
-    """A scale of fractions whose ticks are read in percent."""
-
-    def __init__(self, scale: Linear) -> None:
-        self._scale = scale
-
-    def ticks(self, most: int = 5) -> list[Any]:
-        hundred = Linear(self._scale.low * 100, self._scale.high * 100, self._scale.start, self._scale.end)
-        return [type(tick)(tick.at, f"{tick.label}\u202f%") for tick in hundred.ticks(most)]
 
 
 def attribution(values: Values, lines: Document) -> Markup:
@@ -185,29 +153,9 @@ def attribution(values: Values, lines: Document) -> Markup:
 
 def drawdown(points: Sequence[Point]) -> Markup:
     """How far the account stood below its highest, flows apart."""
-    height = 130
     depths = series.drawdowns(points)
-    across, down = _time(points), Linear(min([*depths, Decimal("-0.001")]), ZERO, height - 4.0, TOP)
-    line = _joined(points, depths, across, down)
-    top = [(line[0][0], down(ZERO)), (line[-1][0], down(ZERO))]
-    worst = min(range(len(depths)), key=lambda index: depths[index])
-    told = (
-        f"The deepest fall was {percent(-depths[worst])}, on {clock(points[worst].at)}; "
-        f"it stands {percent(-depths[-1])} below its highest now."
-    )
-    picture = svg.picture(
-        "drawdown",
-        "Drawdown",
-        told,
-        height + svg.BELOW,
-        svg.grid(_Percents(down), 3),
-        svg.axis(across, height),
-        svg.canvas(height, svg.area(top, line, "loss"), svg.line(line, "held")),
-        svg.heights(_Percents(down), 3),
-    )
-    kept = series.sampled(list(zip(points, depths, strict=True)), ROWS)
-    rows = [[clock(point.at), percent(depth, 2)] for point, depth in kept]
-    return figure(picture, table("Below the highest so far", ["Time", "Drawdown"], rows))
+    now = f"; it stands {percent(-depths[-1])} below its highest now"
+    return charts.drawdown(_times(points), depths, now)
 
 
 def shadows(values: Values, found: Sequence[Compared]) -> Markup:
@@ -258,16 +206,8 @@ def _between(each: Compared, digits: int) -> str:
     return f" ({percent(low, digits, signed=True)} to {percent(high, digits, signed=True)})"
 
 
-def _time(points: Sequence[Point]) -> Time:
-    return Time(points[0].at, points[-1].at, 0, svg.WIDTH)
-
-
-def _joined(
-    points: Sequence[Point], amounts: Sequence[Decimal], across: Time, down: Linear | Log
-) -> list[svg.Point]:
-    """Coordinates of one line; what a scale of ratios cannot show (zero) is left out."""
-    pairs = zip(points, amounts, strict=True)
-    return [(across(point.at), down(amount)) for point, amount in pairs if amount > 0 or isinstance(down, Linear)]
+def _times(points: Sequence[Point]) -> list[datetime]:
+    return [point.at for point in points]
 
 
 def _nearest(points: Sequence[Point], shares: Sequence[Decimal], at: datetime) -> Decimal:

@@ -168,6 +168,17 @@ def _extremes(values: Iterable[Decimal]) -> tuple[Decimal, Decimal]:
     return (min(found), max(found)) if found else (ONE, ONE)
 
 
+class Percents:
+    """A scale of fractions whose ticks are read in percent."""
+
+    def __init__(self, scale: Linear) -> None:
+        self._scale = scale
+
+    def ticks(self, most: int = 5) -> list[Tick]:
+        hundred = Linear(self._scale.low * 100, self._scale.high * 100, self._scale.start, self._scale.end)
+        return [Tick(tick.at, f"{tick.label}\u202f%") for tick in hundred.ticks(most)]
+
+
 def grouped(value: Decimal, digits: int, *, signed: bool = False) -> str:
     """A number for people: thousands apart by a thin space, a true minus; with `signed` a plus as well."""
     text = places(abs(value), digits)

@@ -7,9 +7,9 @@ from itertools import accumulate
 from common.decimals import ONE, ZERO, quotient
 from common.domain.decision.levels import Destination
 from common.domain.instrument import Side
-from common.report import svg
+from common.report import charts, svg
 from common.report.html import Markup, figure, legend, table
-from common.report.scales import Linear, Log, Tick, Time, grouped
+from common.report.scales import Linear, Log, Percents, grouped
 from common.report.series import sampled
 from common.report.words import clock, money, percent, price
 from local.backtest.figures import Figures
@@ -18,9 +18,6 @@ from local.backtest.strategies import way
 from local.backtest.study import Search, Study
 from local.backtest.sweep import Cell
 
-ROWS = 30
-"""Rows of a picture's table, at most."""
-TOP = 18.0
 MANY_DAYS = 60
 """From so many days on lines go through the ends of days."""
 MARKS = 400
@@ -36,14 +33,10 @@ class Points:
         self.numbers: Sequence[int] = ends if len(ends) >= MANY_DAYS else range(len(self.market))
         self.times = [self.market.decided_at(number) for number in self.numbers]
         self.prices = [_decimal(self.market.closes[number]) for number in self.numbers]
-        self.across = Time(self.times[0], self.times[-1], 0, svg.WIDTH)
+        self.across = charts.across(self.times)
 
     def values(self, figures: Figures) -> list[Decimal]:
         return [_decimal(figures.values[number]) for number in self.numbers]
-
-    def line(self, amounts: Sequence[Decimal], down: Linear | Log) -> list[svg.Point]:
-        pairs = zip(self.times, amounts, strict=True)
-        return [(self.across(at), down(amount)) for at, amount in pairs if amount > 0 or isinstance(down, Linear)]
 
 
 def _decimal(value: float) -> Decimal:
@@ -52,7 +45,7 @@ def _decimal(value: float) -> Decimal:
 
 def value(study: Study, points: Points) -> Markup:
     """Value against holding, all base and all quote, on a scale of ratios."""
-    height, start = 260, study.setup.desk.start
+    start = study.setup.desk.start
     ours = points.values(study.figures)
     lines = {
         "quote": [start.value for _ in points.prices],
@@ -60,23 +53,13 @@ def value(study: Study, points: Points) -> Markup:
         "held": [start.base * p + start.quote for p in points.prices],
         "bot": ours,
     }
-    down = Log.over([amount for amounts in lines.values() for amount in amounts], height, TOP)
     last = {kind: amounts[-1] for kind, amounts in lines.items()}
     told = (
         f"From {clock(points.times[0])} to {clock(points.times[-1])}: the policy went from {money(ours[0])} to "
         f"{money(ours[-1])}, holding to {money(last['held'])}."
     )
-    picture = svg.picture(
-        "value",
-        "Value against holding",
-        told,
-        height + svg.BELOW,
-        svg.grid(down),
-        svg.axis(points.across, height),
-        svg.canvas(height, *(svg.line(points.line(amounts, down), kind) for kind, amounts in lines.items())),
-        svg.heights(down),
-    )
-    rows = sampled(list(zip(points.times, points.prices, *lines.values(), strict=True)), ROWS)
+    picture = charts.value(points.times, lines, told)
+    rows = sampled(list(zip(points.times, points.prices, *lines.values(), strict=True)), charts.ROWS)
     cells = [[clock(at), price(p), money(o), money(h), money(b), money(q)] for at, p, q, b, h, o in rows]
     heads = ["Time", "Price", "The policy", "Holding", "All base", "All quote"]
     keys = legend(("bot", "the policy"), ("held", "holding"), ("base", "all base"), ("quote", "all quote"))
@@ -95,7 +78,7 @@ def weights(study: Study, points: Points) -> Markup:
     target = policy.target_weight
     triggers = [] if figures.replay.strategy.never else [level.trigger for level in policy.levels]
     edges = [edge for trigger in triggers for edge in (target - trigger, target + trigger) if 0 < edge < 1]
-    down = Linear.over([*shares, target, *edges], height, TOP)
+    down = Linear.over([*shares, target, *edges], height, charts.TOP)
     events = sampled(figures.replay.events, MARKS)
     marks = [_mark(event, points, down, target) for event in events]
     told = (
@@ -111,11 +94,11 @@ def weights(study: Study, points: Points) -> Markup:
         svg.axis(points.across, height),
         *(svg.rule(down(edge), "level") for edge in edges),
         svg.rule(down(target), "target", f"target {percent(target)}"),
-        svg.canvas(height, svg.line(points.line(shares, down), "bot")),
+        svg.canvas(height, svg.line(charts.joined(points.times, shares, down), "bot")),
         svg.heights(Percents(down), 4),
         *marks,
     )
-    rows = sampled(list(zip(points.times, shares, points.prices, strict=True)), ROWS)
+    rows = sampled(list(zip(points.times, shares, points.prices, strict=True)), charts.ROWS)
     cells = [[clock(at), percent(share, 2), price(p)] for at, share, p in rows]
     keys = legend(("bot", "share"), ("level", "levels"), ("buy", "bought"), ("sell", "sold"))
     return figure(picture, table("Weight over time", ["Time", "Weight", "Price"], cells), keys)
@@ -142,27 +125,9 @@ def _mark(event: Event, points: Points, down: Linear, target: Decimal) -> Markup
 
 def drawdown(study: Study, points: Points) -> Markup:
     """How far the value stood below its highest."""
-    height, values = 130, points.values(study.figures)
-    peaks = accumulate(values, max)
-    depths = [quotient(amount, peak) - ONE for amount, peak in zip(values, peaks, strict=True)]
-    down = Linear(min([*depths, Decimal("-0.001")]), ZERO, height - 4.0, TOP)
-    line = points.line(depths, down)
-    top = [(line[0][0], down(ZERO)), (line[-1][0], down(ZERO))]
-    worst = min(range(len(depths)), key=depths.__getitem__)
-    told = f"The deepest fall was {percent(-depths[worst])}, on {clock(points.times[worst])}."
-    picture = svg.picture(
-        "drawdown",
-        "Drawdown",
-        told,
-        height + svg.BELOW,
-        svg.grid(Percents(down), 3),
-        svg.axis(points.across, height),
-        svg.canvas(height, svg.area(top, line, "loss"), svg.line(line, "held")),
-        svg.heights(Percents(down), 3),
-    )
-    rows = sampled(list(zip(points.times, depths, strict=True)), ROWS)
-    cells = [[clock(at), percent(depth, 2)] for at, depth in rows]
-    return figure(picture, table("Below the highest so far", ["Time", "Drawdown"], cells))
+    values = points.values(study.figures)
+    depths = [quotient(amount, peak) - ONE for amount, peak in zip(values, accumulate(values, max), strict=True)]
+    return charts.drawdown(points.times, depths)
 
 
 def heat_map(search: Search) -> Markup:
@@ -245,7 +210,7 @@ def by_cost(study: Study) -> Markup:
     costs = [cost for cost, _ in study.by_cost]
     names = [cell.strategy.name for cell in study.by_cost[0][1]]
     columns = [[cells[i].final_value for _, cells in study.by_cost] for i in range(len(names))]
-    down = Log.over([amount for column in columns for amount in column], height, TOP)
+    down = Log.over([amount for column in columns for amount in column], height, charts.TOP)
     along = (
         Linear(min(costs), max(costs), 0, svg.WIDTH) if len(set(costs)) > 1 else Linear.over(costs, 0, svg.WIDTH)
     )
@@ -260,7 +225,7 @@ def by_cost(study: Study) -> Markup:
         f"At {percent(costs[0], 2)}: {cheap}. At {percent(costs[-1], 2)}: {dear}.",
         height + svg.BELOW,
         svg.grid(down),
-        svg.axis(Percents(along, 2), height),
+        svg.axis(Percents(along), height),
         svg.canvas(height, *lines),
         svg.heights(down),
     )
@@ -270,17 +235,6 @@ def by_cost(study: Study) -> Markup:
     ]
     told = table("Value at the end, orders in brackets", ["One-way cost", *names], cells)
     return figure(picture, told, legend(*zip(kinds, names, strict=False)))
-
-
-class Percents:
-    """A scale of fractions whose ticks are read in percent."""
-
-    def __init__(self, scale: Linear, digits: int = 0) -> None:
-        self._scale, self._digits = scale, digits
-
-    def ticks(self, most: int = 5) -> list[Tick]:
-        hundred = Linear(self._scale.low * 100, self._scale.high * 100, self._scale.start, self._scale.end)
-        return [Tick(tick.at, f"{tick.label}\u202f%") for tick in hundred.ticks(most)]
 
 
 def orders(events: Sequence[Event]) -> Markup:
