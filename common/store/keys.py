@@ -28,10 +28,72 @@ RAW_ENDPOINTS = (
 )
 
 
+class _Key:
+    """A key of one bot, as an attribute of Keys."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, keys: "Keys", _: object) -> str:
+        return f"{keys.prefix}bot:{keys.symbol}:{self._name}"
+
+
 @dataclass(frozen=True, slots=True)
 class Keys:
     prefix: str
     symbol: str
+
+    position = _Key("position")
+    price_latest = _Key("price:latest")
+    price_cached = _Key("price:cached")
+    price_history = _Key("price:history")
+    cost = _Key("cost")
+    ledger = _Key("ledger")
+    ledger_fills = _Key("ledger:fills")
+    ledger_lots = _Key("ledger:lots")
+    quarantine = _Key("ledger:quarantine")
+    """Fills that cannot be booked as they were told, and what operators said of them: a hash by fill id."""
+    attribution = _Key("attribution")
+    flows = _Key("attribution:flows")
+    """Every deposit and withdrawal that was seen: a sorted set, never trimmed."""
+    equity_slots = _Key("equity:slots")
+    equity_days = _Key("equity:days")
+    shadows = _Key("shadows")
+    """What the policies on paper hold, after the last slot."""
+    shadow_days = _Key("shadows:days")
+    """How they grew each day: a sorted set, never trimmed."""
+    inception = _Key("inception")
+    plan_last = _Key("rebalance:last")
+    plan_history = _Key("rebalance:history")
+    policy = _Key("rebalance:policy")
+    """The policy in force at the last plan: levels, cost, advice."""
+    shape = _Key("settings:shape")
+    """The settings that shape an order as the last live run had them, for an operator to confirm."""
+    confirmation = _Key("settings:confirmed")
+    """The settings that an operator has confirmed."""
+    trading_cost = _Key("trading_cost")
+    """Seven days of what trading costs, and the bands derived from it."""
+    plan_inputs = _Key("rebalance:inputs")
+    """What each plan rested on beside the exchange's answers, newest first: with them it can be replayed."""
+    orders_open = _Key("orders:open")
+    """Intents whose fate is open: a hash by client order id."""
+    orders_journal = _Key("orders:journal")
+    """Every intent there ever was: a hash by client order id."""
+    orders_recent = _Key("orders:recent")
+    """The intents of the last two days, from which orders are counted: a hash by client order id."""
+    program = _Key("orders:program")
+    """The rebalance that is being worked off in slices; absent when there is none."""
+    orders_known = _Key("orders:known")
+    """The exchange's order id to our client order id."""
+    activity = _Key("orders:activity")
+    """The P&L that the UTC day began with."""
+    continuity = _Key("orders:continuity")
+    """Which Redis this was when orders were last thought of, and since when."""
+    journal_head = _Key("journal:head")
+    """Where the chain of the journal outside Redis stands: the link of its last line."""
+    pause = _Key("pause")
+    commands = _Key("ops:commands")
+    """What operators did, newest first."""
 
     def raw_latest(self, endpoint: str) -> str:
         return f"{self.prefix}mexc:raw:{endpoint}:latest"
@@ -43,172 +105,19 @@ class Keys:
     def account_balance(self) -> str:
         return f"{self.prefix}account:balance"
 
-    @property
-    def position(self) -> str:
-        return self._bot("position")
-
-    @property
-    def price_latest(self) -> str:
-        return self._bot("price:latest")
-
-    @property
-    def price_cached(self) -> str:
-        return self._bot("price:cached")
-
-    @property
-    def price_history(self) -> str:
-        return self._bot("price:history")
-
-    @property
-    def cost(self) -> str:
-        return self._bot("cost")
-
-    @property
-    def ledger(self) -> str:
-        return self._bot("ledger")
-
-    @property
-    def ledger_fills(self) -> str:
-        return self._bot("ledger:fills")
-
-    @property
-    def ledger_lots(self) -> str:
-        return self._bot("ledger:lots")
-
-    @property
-    def quarantine(self) -> str:
-        """Fills that cannot be booked as they were told, and what operators said of them: a hash by fill id."""
-        return self._bot("ledger:quarantine")
-
-    @property
-    def attribution(self) -> str:
-        return self._bot("attribution")
-
-    @property
-    def flows(self) -> str:
-        """Every deposit and withdrawal that was seen: a sorted set, never trimmed."""
-        return self._bot("attribution:flows")
-
-    @property
-    def equity_slots(self) -> str:
-        return self._bot("equity:slots")
-
-    @property
-    def equity_days(self) -> str:
-        return self._bot("equity:days")
-
-    @property
-    def shadows(self) -> str:
-        """What the policies on paper hold, after the last slot."""
-        return self._bot("shadows")
-
-    @property
-    def shadow_days(self) -> str:
-        """How they grew each day: a sorted set, never trimmed."""
-        return self._bot("shadows:days")
-
-    @property
-    def inception(self) -> str:
-        return self._bot("inception")
-
-    @property
-    def plan_last(self) -> str:
-        return self._bot("rebalance:last")
-
-    @property
-    def plan_history(self) -> str:
-        return self._bot("rebalance:history")
-
-    @property
-    def policy(self) -> str:
-        """The policy in force at the last plan: levels, cost, advice."""
-        return self._bot("rebalance:policy")
-
-    @property
-    def shape(self) -> str:
-        """The settings that shape an order as the last live run had them, for an operator to confirm."""
-        return self._bot("settings:shape")
-
-    @property
-    def confirmation(self) -> str:
-        """The settings that an operator has confirmed."""
-        return self._bot("settings:confirmed")
-
-    @property
-    def trading_cost(self) -> str:
-        """Seven days of what trading costs, and the bands derived from it."""
-        return self._bot("trading_cost")
-
-    @property
-    def plan_inputs(self) -> str:
-        """What each plan rested on beside the exchange's answers, newest first: with them it can be replayed."""
-        return self._bot("rebalance:inputs")
-
-    @property
-    def orders_open(self) -> str:
-        """Intents whose fate is open: a hash by client order id."""
-        return self._bot("orders:open")
-
-    @property
-    def orders_journal(self) -> str:
-        """Every intent there ever was: a hash by client order id."""
-        return self._bot("orders:journal")
-
-    @property
-    def orders_recent(self) -> str:
-        """The intents of the last two days, from which orders are counted: a hash by client order id."""
-        return self._bot("orders:recent")
-
-    @property
-    def program(self) -> str:
-        """The rebalance that is being worked off in slices; absent when there is none."""
-        return self._bot("orders:program")
-
-    @property
-    def orders_known(self) -> str:
-        """The exchange's order id to our client order id."""
-        return self._bot("orders:known")
-
-    @property
-    def activity(self) -> str:
-        """The P&L that the UTC day began with."""
-        return self._bot("orders:activity")
-
-    @property
-    def continuity(self) -> str:
-        """Which Redis this was when orders were last thought of, and since when."""
-        return self._bot("orders:continuity")
-
-    @property
-    def journal_head(self) -> str:
-        """Where the chain of the journal outside Redis stands: the link of its last line."""
-        return self._bot("journal:head")
-
-    @property
-    def pause(self) -> str:
-        return self._bot("pause")
-
-    @property
-    def commands(self) -> str:
-        """What operators did, newest first."""
-        return self._bot("ops:commands")
-
     def report_last(self, job: str) -> str:
-        return self._bot(f"report:{job}:last")
+        return f"{self.prefix}bot:{self.symbol}:report:{job}:last"
 
     def report_history(self, job: str) -> str:
-        return self._bot(f"report:{job}:history")
+        return f"{self.prefix}bot:{self.symbol}:report:{job}:history"
 
     def run_mark(self, job: str, slot: str) -> str:
         """With a TTL: the answer of a finished run, for deliveries of the same slot."""
-        return self._bot(f"run:{job}:{slot}")
+        return f"{self.prefix}bot:{self.symbol}:run:{job}:{slot}"
 
     def lease(self, scope: str) -> str:
         """With a TTL: who may write `scope` (account or price) now."""
-        return self._bot(f"lease:{scope}")
-
-    def _bot(self, name: str) -> str:
-        return f"{self.prefix}bot:{self.symbol}:{name}"
+        return f"{self.prefix}bot:{self.symbol}:lease:{scope}"
 
 
 @dataclass(frozen=True, slots=True)
