@@ -9,9 +9,9 @@ from common.store.documents import account_document, position_fields
 
 
 def store_account(run: Run, account: Account, as_of: datetime) -> None:
-    """Queue the position hash and the account document, `as_of` the time of the answer.
+    """Queue the position hash and the account document; `as_of` is the time of the response.
 
-    A thousand balances become text once, not twice.
+    A thousand balances are converted to text once, not twice.
     """
     document = account_document(account, as_of)
     for balance in document["balances"].values():

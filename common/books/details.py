@@ -1,4 +1,4 @@
-"""What a fill does not tell itself: the worth of a fee in a third asset, when its order was placed, and the mid."""
+"""What a fill does not carry itself: the value of a fee in a third asset, the time of its order, and the mid."""
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,11 +22,11 @@ from common.store.batch import Batch
 log = logging.getLogger(__name__)
 MINUTE = timedelta(minutes=1)
 STRETCH = 499
-"""Minutes of one request for candles: 500 rows are answered in practice (exchange.md §1.2), and one is before."""
+"""Minutes of one request for candles: 500 rows come in practice (exchange.md §1.2), and one is before the first."""
 STRETCHES = 24
-"""Most requests for candles in one run: what is beyond them waits for the next."""
-NOT_YET_TOLD = timedelta(minutes=5)
-"""How long the candle of a minute may be missing before there is none."""
+"""Most requests for candles in one run: the rest waits for the next."""
+CANDLE_DUE_WITHIN = timedelta(minutes=5)
+"""How long the candle of a minute may be missing before it counts as nonexistent."""
 
 
 class _Stretch(NamedTuple):
@@ -44,10 +44,10 @@ class _Stretch(NamedTuple):
 def with_fee_values(
     fills: Sequence[Fill], exchange: Mexc, pool: Executor, now: datetime, batch: Batch | None = None
 ) -> tuple[Fill, ...]:
-    """Value fees in a third asset (MX) at the price of their minute; what was answered is queued in `batch`.
+    """Value fees in a third asset (MX) at the price of their minute; the raw replies are queued in `batch`.
 
-    Where the exchange has no such price they stay unvalued. What could not be asked, or is not told yet, is
-    pending: later runs try again, for as long as the exchange tells the fill.
+    Where the exchange has no such price they stay unvalued. What could not be asked, or is not available yet, is
+    pending: later runs try again, for as long as the exchange lists the fill.
     """
     wanted = [fill for fill in fills if _in_a_third_asset(fill, exchange.instrument)]
     if not wanted:
@@ -75,7 +75,7 @@ def _minute(fill: Fill) -> datetime:
 
 
 def _stretches(fills: Iterable[Fill]) -> list[_Stretch]:
-    """As few as cover every minute, the oldest first: what waits longest keeps the ledger from being sealed."""
+    """As few stretches as cover every minute, oldest first: the oldest fill keeps the ledger from being sealed."""
     stretches: list[_Stretch] = []
     for asset, minute in sorted({(fill.fee_asset, _minute(fill)) for fill in fills}):
         last = stretches[-1] if stretches else None
@@ -103,18 +103,18 @@ def _valued(fill: Fill, stretch: str, wave: Wave, now: datetime) -> Fill:
     candles = wave.get(stretch).value
     candle = next((c for c in reversed(candles) if c.opens_at <= fill.executed_at < c.closes_at), None)
     if candle is None:
-        return replace(fill, fee_pending=now - fill.executed_at < NOT_YET_TOLD)
+        return replace(fill, fee_pending=now - fill.executed_at < CANDLE_DUE_WITHIN)
     return replace(fill, fee_value=fill.fee * candle.close, fee_pending=False)
 
 
 def order_times(fills: Iterable[Fill], now: datetime) -> tuple[datetime, datetime] | None:
-    """The time of the orders to ask for where both sides meet in a second; None where nothing is in doubt."""
+    """The window of orders to ask for where both sides meet in one second; None where nothing is in doubt."""
     seconds = [fill.executed_at for fill in in_doubt(fills) if now - fill.executed_at < WINDOW - MINUTE]
     return (min(seconds) - MINUTE / 60, max(seconds) + MINUTE / 60) if seconds else None
 
 
 def with_order_times(fills: Iterable[Fill], placed: Mapping[str, datetime]) -> tuple[Fill, ...]:
-    """Fills with the time of their order, where it was told."""
+    """Fills with the time of their order, where it is known."""
     return tuple(
         replace(fill, ordered_at=placed[fill.order_id])
         if fill.ordered_at is None and fill.order_id in placed

@@ -1,4 +1,4 @@
-"""Reading what is new in the exchange's trade history: windows, pages, gaps, and a page's worth in one second."""
+"""Reading what is new in the exchange's trade history: windows, pages, gaps, and seconds with more than a page."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -18,7 +18,7 @@ from common.mexc.fills import FillPage
 from common.mexc.wave import Wave
 
 LOOK_BACK = timedelta(days=2)
-"""What is read again once a day, for fills that show more than an hour late."""
+"""How much is read again once a day, for fills that show more than an hour late."""
 _IN_THE_FUTURE = timedelta(minutes=1)
 _SECOND, _MILLISECOND = timedelta(seconds=1), timedelta(milliseconds=1)
 Page = Answer[FillPage]
@@ -27,7 +27,7 @@ Page = Answer[FillPage]
 class History(NamedTuple):
     """What was read: fills, odd rows, rows left out, the replies beyond the wave, and stretches that are lost.
 
-    `looked_back` says that the last two days were read again; `anew` that the ledger's place lies in the future.
+    `looked_back` says that the last two days were read again; `place_in_the_future` that the ledger's place is.
     """
 
     fills: tuple[Fill, ...]
@@ -37,12 +37,12 @@ class History(NamedTuple):
     odd: tuple[OddFill, ...] = ()
     left_out: tuple[tuple[datetime, str], ...] = ()
     looked_back: bool = False
-    anew: bool = False
+    place_in_the_future: bool = False
 
 
 @dataclass
 class _Found:
-    """What the pages have told so far."""
+    """What the pages have brought so far."""
 
     fills: dict[str, Fill] = field(default_factory=dict)
     odd: list[OddFill] = field(default_factory=list)
@@ -65,11 +65,11 @@ class FillReader(NamedTuple):
     now: datetime
     gap: Gap | None = None
     looked_back: bool = True
-    anew: bool = False
+    place_in_the_future: bool = False
 
     @classmethod
     def since(cls, ledger: Ledger | None, exchange: Mexc, now: datetime) -> "FillReader":
-        """From the ledger's place, or as far back as the exchange remembers; what lies before that is a gap.
+        """From the ledger's place, or as far back as the exchange remembers; anything older is a gap.
 
         Once a day the last two days are read again.
         """
@@ -77,7 +77,7 @@ class FillReader(NamedTuple):
         if ledger is None:
             return cls(exchange, horizon, now)
         if ledger.place > now + _IN_THE_FUTURE:
-            return cls(exchange, horizon, now, anew=True)
+            return cls(exchange, horizon, now, place_in_the_future=True)
         if ledger.place < horizon:
             return cls(exchange, horizon, now, Gap(ledger.place, horizon))
         looks_back = ledger.looked_back_on != now.date()
@@ -86,7 +86,7 @@ class FillReader(NamedTuple):
 
     @property
     def calls(self) -> dict[str, Callable[[], Page]]:
-        """One call for each window of seven days; with a ledger that is up to date, one."""
+        """One call for each window of seven days; a ledger that is up to date needs one."""
 
         def call(start: datetime, end: datetime) -> Callable[[], Page]:
             return lambda: self.exchange.my_trades(start, end)
@@ -107,11 +107,11 @@ class FillReader(NamedTuple):
             odd=tuple(found.odd),
             left_out=tuple(dict.fromkeys(found.left_out)),
             looked_back=self.looked_back,
-            anew=self.anew,
+            place_in_the_future=self.place_in_the_future,
         )
 
     def _catch_up(self, found: _Found) -> None:
-        """Where the exchange has set our clock forward meanwhile, the windows ended before its time: read on."""
+        """Read on if the exchange has set our clock forward meanwhile: the windows then ended before its time."""
         end, now = self.now + CLOCKS_APART, self.exchange.now()
         if now > end:
             for window in windows(end, now + CLOCKS_APART):
@@ -123,7 +123,7 @@ class FillReader(NamedTuple):
     def _complete(
         self, start: datetime, end: datetime, page: Page, found: _Found, order_id: str | None = None
     ) -> None:
-        """Take a page; a full one may hide fills, so its window is halved until no half is full."""
+        """Take a page; a full page may hide fills, so its window is halved until no half is full."""
         if page.value.rows < FILLS_PAGE:
             found.add(page.value)
             return
@@ -140,9 +140,9 @@ class FillReader(NamedTuple):
         return page
 
     def _crowded(self, second: datetime, page: FillPage, found: _Found) -> None:
-        """A second with more fills than a page: they are asked for by order, the orders by the time around it.
+        """A second with more fills than a page: ask for them order by order, and for the orders around that time.
 
-        Orders that the exchange no longer tells leave a gap of that second, with the fills that were shown.
+        Orders that the exchange no longer lists leave a gap of that second, with the fills that were shown.
         """
         if second in found.crowded:
             return
@@ -169,7 +169,7 @@ class FillReader(NamedTuple):
 
     @exact
     def _summed(self, order: Order, second: datetime, found: _Found) -> None:
-        """One order with more than a page in one second: one fill, of what the order tells beyond other seconds."""
+        """One order with more than a page in one second: one fill, the order's total less its other seconds."""
         elsewhere = _Found()
         around = (order.created_at or second - timedelta(days=1)) - _SECOND, second - _MILLISECOND
         for start, end in (around, (second + _SECOND, self.now + CLOCKS_APART)):
@@ -207,7 +207,7 @@ def _one_for_many(
 
 
 def less_what_is_booked(fills: Iterable[Fill], booked: Iterable[Fill]) -> tuple[Fill, ...]:
-    """A sum takes the place of fills of its order and second that were told one by one before: less those."""
+    """Reduce each summed fill by the fills of its order and second that were booked one by one before."""
     held = list(booked)
     left = (_less(fill, held) if SUMMED in fill.remarks else fill for fill in fills)
     return tuple(fill for fill in left if fill.quantity > 0)
@@ -236,5 +236,5 @@ def _halves(start: datetime, end: datetime) -> tuple[tuple[datetime, datetime], 
         middle = end.replace(microsecond=0)
     if middle <= start:
         return ()
-    # Two seconds that share an edge would never be told apart.
+    # Two seconds that share an edge would never be separated.
     return (start, middle if end - start > 2 * _SECOND else middle - _MILLISECOND), (middle, end)

@@ -1,4 +1,4 @@
-"""What is new, in full: read from Redis and the exchange before anything is decided."""
+"""New fills in full: read from Redis and the exchange before anything is decided."""
 
 import logging
 from collections.abc import Iterable, Mapping
@@ -8,7 +8,7 @@ from typing import Any
 
 from common.books.details import order_times, with_fee_values, with_mids, with_order_times
 from common.books.fills import LOOK_BACK, History, less_what_is_booked
-from common.books.fold import Books, News, needs_the_whole
+from common.books.fold import Books, NewFills, needs_the_whole
 from common.clock import milliseconds
 from common.decimal_json import from_redis
 from common.domain.ledger.ledger import once
@@ -23,14 +23,14 @@ from common.store.store import Read
 log = logging.getLogger(__name__)
 
 
-def gathered(run: Run, books: Books, history: History) -> News:
-    """The news in full: what of it is new, and what a fill does not tell itself. All the asking is done here."""
+def gathered(run: Run, books: Books, history: History) -> NewFills:
+    """The new fills, with what a fill does not carry itself. Redis and the exchange are only asked here."""
     ruled = books.quarantine.ruled
-    told = [fill for fill in history.fills if fill.fill_id not in ruled]
-    told += books.quarantine.to_book
-    fills = less_what_is_booked(told, books.tail)
+    readable = [fill for fill in history.fills if fill.fill_id not in ruled]
+    readable += books.quarantine.to_book
+    fills = less_what_is_booked(readable, books.tail)
     if books.ledger is None:
-        fresh = once(fills)  # all of before the inception, but for seconds: nobody needs to know whose they are
+        fresh = once(fills)  # from before the inception, within seconds: it does not matter whose they are
     else:
         fresh = _known_better(run, books.ledger.unknown(fills), looked_back=history.looked_back)
     pending = [fill for fill in books.tail if fill.fee_pending]
@@ -38,27 +38,27 @@ def gathered(run: Run, books: Books, history: History) -> News:
     better = {fill.fill_id: fill for fill in (*books.tail, *valued)}
     better |= {fill.fill_id: fill for fill in _with_order_times(run, tuple(better.values()))}
     held = {fill.fill_id: fill for fill in books.tail}
-    news = tuple(fill for name, fill in better.items() if held.get(name) != fill)
+    new_fills = tuple(fill for name, fill in better.items() if held.get(name) != fill)
     known: tuple[Fill, ...] | None = None
     flows: tuple[Flow, ...] = ()
-    if needs_the_whole(books, news, history.anew):
+    if needs_the_whole(books, new_fills, history.place_in_the_future):
         known, flows = all_fills(run)
-    return News(
-        fills=once(news),
+    return NewFills(
+        fills=once(new_fills),
         read_until=min(history.read_until, run.clock.now()),
         gaps=history.gaps,
         odd=history.odd,
         looked_back=history.looked_back,
-        place_in_the_future=history.anew,
+        place_in_the_future=history.place_in_the_future,
         known=known,
         flows=flows,
     )
 
 
 def _known_better(run: Run, fresh: tuple[Fill, ...], *, looked_back: bool) -> tuple[Fill, ...]:
-    """Those of the fills that are not stored yet, with the client id and the mid of our orders behind them.
+    """The fills that are not stored yet, with the client id and the mid of our orders behind them.
 
-    One trip at most where fills tell our id themselves, and none without new fills.
+    At most one trip where fills carry our id themselves, and none without new fills.
     """
     if not fresh:
         return fresh
@@ -86,7 +86,7 @@ def _fills(run: Run, documents: Iterable[Any]) -> list[Fill]:
 
 
 def _intents(run: Run, fills: tuple[Fill, ...]) -> dict[str, Read]:
-    """The intents behind fills of ours whose mid is not known."""
+    """The intents behind our own fills whose mid is unknown."""
     ours = [fill.client_order_id for fill in fills if fill.mid_price is None and is_ours(fill.client_order_id)]
     names = dict.fromkeys(name for name in ours if name)
     return {"intents": ("HMGET", run.keys.orders_journal, *names)} if names else {}
@@ -95,7 +95,7 @@ def _intents(run: Run, fills: tuple[Fill, ...]) -> dict[str, Read]:
 def _mids(run: Run, texts: list[str | None]) -> Mapping[str, Decimal | None]:
     if not texts:
         return {}
-    from common.store.entries import entry_of  # here only: for new fills of the bot's own
+    from common.store.entries import entry_of  # needed only for new fills of the bot's own orders
 
     key = run.keys.orders_journal
     intents = [entry_of(from_redis(text, key), key).intent for text in texts if text is not None]
@@ -107,7 +107,7 @@ def _named(fill: Fill, client_order_id: str) -> Fill:
 
 
 def _with_order_times(run: Run, fills: tuple[Fill, ...]) -> tuple[Fill, ...]:
-    """Where buys and sales meet in a second, with the times of their orders, if the exchange tells them."""
+    """Add the times of their orders where buys and sales meet in one second, if the exchange reports them."""
     window = order_times(fills, run.now)
     if window is None:
         return fills

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from common.books.fills import History
-from common.books.fold import Books, Folded, News, Sight, Terms, fold, is_whole
+from common.books.fold import BookContext, Books, Folded, NewFills, Observation, fold, is_whole
 from common.books.gather import gathered
 from common.clock import milliseconds
 from common.decimals import ZERO, places, plain, tidy
@@ -26,13 +26,13 @@ NO_COST = "No position or cost data"
 
 
 class Update(NamedTuple):
-    """The books after an update, what they were held against and say, new fills, and the cost answer's data.
+    """The books after an update, what they were compared with and say, new fills, and the cost response's data.
 
     `data` is None where nothing was ever traded and nothing was held when the ledger began.
     """
 
     books: Books
-    sight: Sight
+    observation: Observation
     statement: Statement
     fresh: tuple[Fill, ...]
     data: Document | None
@@ -46,7 +46,7 @@ def books_of(run: Run) -> Books:
     """What is stored. Raises StoreCorrupt; ConfigurationError for a ledger that was begun on another exchange."""
     state = run.state
     checked_exchange(run, state.ledger)
-    return Books(state.ledger, state.lots, state.inception, state.track, state.quarantine)
+    return Books(state.ledger, state.lots, state.inception, state.attribution_state, state.quarantine)
 
 
 def checked_exchange(run: Run, ledger: Ledger | None) -> None:
@@ -59,56 +59,58 @@ def checked_exchange(run: Run, ledger: Ledger | None) -> None:
         )
 
 
-def terms_of(run: Run) -> Terms:
-    return Terms(run.instrument, run.exchange.address, run.settings.policy.target_weight)
+def context_of(run: Run) -> BookContext:
+    return BookContext(run.instrument, run.exchange.address, run.settings.policy.target_weight)
 
 
-def update(run: Run, batch: Batch, books: Books, sight: Sight, history: History) -> Update:
-    """Fold what is new, queue books and cost, and answer what they say.
+def update(run: Run, batch: Batch, books: Books, observation: Observation, history: History) -> Update:
+    """Fold what is new, queue the books, and return them with the cost document.
 
-    Raises StoreCorrupt when what is stored cannot be read back; an invented cost never takes its place.
+    Raises StoreCorrupt when stored data cannot be read back; an invented cost never takes its place.
     """
-    news = gathered(run, books, history)
-    folded = fold(books, news, sight, terms_of(run))
-    quarantine = books.quarantine.after(news.odd, history.fills, run.now)
-    _tell(run, books, history, folded)
-    if not is_whole(books, news, run.instrument):
+    new_fills = gathered(run, books, history)
+    folded = fold(books, new_fills, observation, context_of(run))
+    quarantine = books.quarantine.after(new_fills.odd, history.fills, run.now)
+    _log_news(run, books, history, folded)
+    if not is_whole(books, new_fills, run.instrument):
         log.error("%s holds fewer fills than the ledger has counted: restore", run.keys.ledger_fills)
-    _queue(run, batch, books, history, news, folded)
+    _queue(run, batch, books, history, new_fills, folded)
     _queue_quarantine(run, batch, books, quarantine)
-    after = Books(folded.ledger, folded.lots, folded.inception, folded.track, quarantine)
-    sight = folded.sight
-    said = statement(folded.ledger, folded.lots, folded.inception, sight.holdings, sight.mark_price, run.instrument)
+    after = Books(folded.ledger, folded.lots, folded.inception, folded.attribution_state, quarantine)
+    observation = folded.observation
+    holdings = observation.holdings
+    said = statement(folded.ledger, folded.lots, folded.inception, holdings, observation.mark_price, run.instrument)
     held = {fill.fill_id for fill in books.tail}
-    fresh = tuple(fill for fill in news.fills if fill.fill_id not in held)
+    fresh = tuple(fill for fill in new_fills.fills if fill.fill_id not in held)
     if said.empty and not quarantine.open:
-        return Update(after, sight, said, fresh, None)
-    lines = folded.track.now(run.instrument).attribution.at(sight.mark_price) if sight.mark_price > 0 else None
+        return Update(after, observation, said, fresh, None)
+    attribution, price = folded.attribution_state.now(run.instrument).attribution, observation.mark_price
+    lines = attribution.at(price) if price > 0 else None
     data = cost_document(said, lines, quarantine, run.instrument)
     batch.hash(run.keys.cost, data | {"updated_at": run.now})
     if said.drift:
         log.warning("the account holds %s %s beyond the ledger", plain(tidy(said.drift)), run.instrument.base)
     if said.cost_known:
         log.info(_sentence(data, run))
-    return Update(after, sight, said, fresh, data)
+    return Update(after, observation, said, fresh, data)
 
 
-def absorb(run: Run, books: Books, sight: Sight, fills: tuple[Fill, ...]) -> Update | None:
-    """Put an order's own fills into the books, with the balances read after it; the place stays."""
+def absorb(run: Run, books: Books, observation: Observation, fills: tuple[Fill, ...]) -> Update | None:
+    """Add an order's own fills to the books, with the balances read after it; the ledger's place stays."""
     if books.ledger is None:
         return None
-    return update(run, run.batch, books, sight, History(fills, (), books.ledger.place))
+    return update(run, run.batch, books, observation, History(fills, (), books.ledger.place))
 
 
-def _queue(run: Run, batch: Batch, books: Books, history: History, news: News, folded: Folded) -> None:
+def _queue(run: Run, batch: Batch, books: Books, history: History, new_fills: NewFills, folded: Folded) -> None:
     keys, instrument = run.keys, run.instrument
     for reply in history.more_replies:
         batch.raw(reply)
-    batch.members(keys.ledger_fills, [(milliseconds(f.executed_at), to_document(f)) for f in news.fills])
-    for fill in news.fills:
+    batch.members(keys.ledger_fills, [(milliseconds(f.executed_at), to_document(f)) for f in new_fills.fills])
+    for fill in new_fills.fills:
         note("fill", to_document(fill))
     batch.document(keys.ledger, to_document(folded.ledger))
-    if folded.settled or books.ledger is None:
+    if folded.lots_changed or books.ledger is None:
         batch.document(keys.ledger_lots, lots_document(folded.lots))
     inception = inception_document(folded.inception, instrument)
     if books.inception is None:
@@ -116,7 +118,7 @@ def _queue(run: Run, batch: Batch, books: Books, history: History, news: News, f
         note("inception", {"inception": inception})
     elif folded.inception != books.inception:
         batch.document(keys.inception, inception)
-    batch.document(keys.attribution, to_document(folded.track))
+    batch.document(keys.attribution, to_document(folded.attribution_state))
     if folded.flows is not None:
         batch.delete(keys.flows)
     flows = [*(folded.flows or ()), *([folded.confirmed] if folded.confirmed else [])]
@@ -140,8 +142,8 @@ def _queue_quarantine(run: Run, batch: Batch, books: Books, after: Quarantine) -
             note("odd_fill", to_document(entry.odd))
 
 
-def _tell(run: Run, books: Books, history: History, folded: Folded) -> None:
-    """What a reader of the log should know of the news."""
+def _log_news(run: Run, books: Books, history: History, folded: Folded) -> None:
+    """Log what an operator should know about what was read."""
     before = books.ledger
     for gap in history.gaps:
         if before is None or gap not in before.gaps:
@@ -152,7 +154,7 @@ def _tell(run: Run, books: Books, history: History, folded: Folded) -> None:
     if before is None and folded.ledger.opening > 0:
         opening = plain(folded.ledger.opening)
         log.warning("%s %s were there before the known history: cost unknown", opening, run.instrument.base)
-    if before is not None and folded.anew:
+    if before is not None and folded.from_scratch:
         log.warning("the ledger is folded anew from its whole history")
 
 

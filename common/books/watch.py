@@ -1,11 +1,11 @@
-"""What `job.finished` tells of the books, for the alerts to go by (contract.md §9)."""
+"""What `job.finished` reports of the books, for the alerts (contract.md §9)."""
 
 from common.books.update import Update
 from common.decimals import ONE, ZERO, quotient
 from common.store.codec import Document
 
 
-def told(updated: Update) -> Document:
+def log_fields(updated: Update) -> Document:
     """`ledger_drift`, the share of the coins that the fills do not explain, and `quarantined_fills`."""
     off, held = abs(updated.statement.drift), updated.statement.holdings.base.total
     share = quotient(off, held) if held > 0 else (ONE if off else ZERO)

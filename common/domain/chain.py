@@ -1,8 +1,8 @@
-"""The journal as a chain: each line carries the hash of the one before, so that none can go or change unseen.
+"""The audit log as a chain: each line carries the hash of the one before, so none can vanish or change unnoticed.
 
-A run that ends before it has stored where the chain stands leaves a short branch: its lines follow the same line
-as those of the next run. A Redis that begins anew begins a chain anew. Both are told apart from a break: there a
-line is not what its hash says, or the line before it is nowhere.
+A run that ends before it has stored the chain's last link leaves a short branch: its lines follow the same line
+as those of the next run. An empty Redis starts a new chain. Neither counts as a break: a break is a line that does
+not match its hash, or whose predecessor is missing.
 """
 
 import json
@@ -16,12 +16,12 @@ from common.decimals import plain, tidy
 
 LINK = "link"
 APART = {"severity", "message", "time", "logger", "task", "event", LINK}
-"""What a log line holds beside the journal's own fields."""
+"""What a log line holds beside the audit log's own fields."""
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Where a line stands: its number, the hash of all it says, and that of the line before (None: the first)."""
+    """A line's position: its number, the hash of its content, and the hash of the line before (None: the first)."""
 
     number: int
     link_id: str
@@ -39,7 +39,7 @@ class Link:
 
 
 class Seen(NamedTuple):
-    """A line that was read back; `link` is None where it has none, `intact` where its text was not looked at."""
+    """A line that was read back; `link` is None where it has none, `intact` where its text was not checked."""
 
     name: str
     link: Link | None
@@ -47,7 +47,7 @@ class Seen(NamedTuple):
 
 
 class Checked(NamedTuple):
-    """What a look at the lines found: how many there are, how many have no link, and the first break, in words."""
+    """The result of a check: how many lines there are, how many have no link, and the first break, in words."""
 
     lines: int
     unlinked: int
@@ -55,9 +55,9 @@ class Checked(NamedTuple):
 
 
 def check(seen: Iterable[Seen], *, whole: bool) -> Checked:
-    """Look for the first line that was altered or whose line before is missing, whatever order they come in.
+    """Find the first line that was altered or whose predecessor is missing, whatever order they come in.
 
-    Without `whole` the lines are the newest ones: what the oldest of them follows need not be among them.
+    Without `whole` the lines are only the newest ones: the predecessor of the oldest need not be among them.
     """
     lines = list(seen)
     linked = [(line.link, line) for line in lines if line.link]
@@ -80,7 +80,7 @@ def _hash(number: int, previous: str | None, name: str, fields: Mapping[str, Any
 
 
 def _canonical(value: Any) -> Any:
-    """The same whatever a log made of it on its way: keys in any order, 3 as 3.0."""
+    """A form that survives whatever the log does to a value: keys in any order, 3 as 3.0."""
     match value:
         case bool() | None | str():
             return value

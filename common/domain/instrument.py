@@ -48,8 +48,8 @@ class TradingRules:
     """What the venue demands of an order (exchange.md §4.6); rates and bands are fractions.
 
     `closed` says in plain words why the API may not trade the symbol, empty when it may.
-    `price_band_*` is how far from the last price a limit may lie, None when the venue sets no band.
-    `market_*` bound market orders, None when the venue has no bounds of their own for them.
+    `price_band_*` is how far a limit may be from the last price, None when the venue sets no band.
+    `market_*` bound market orders, None when the venue has no separate bounds for them.
     """
 
     size_increment: Decimal
@@ -68,7 +68,7 @@ class TradingRules:
     market_max_notional: Decimal | None = None
 
     def for_market_orders(self) -> "TradingRules":
-        """The same with the bounds of market orders in place of those of limit orders."""
+        """These rules with the bounds of market orders in place of those of limit orders."""
         least, most = self.market_min_notional, self.market_max_notional
         return replace(
             self,
@@ -78,5 +78,5 @@ class TradingRules:
 
     @property
     def quantity_step(self) -> Decimal:
-        """The coarser of the two published scales: pairs have been seen to refuse the finer (4.6)."""
+        """The coarser of the two published scales: some pairs refuse the finer (exchange.md §4.6)."""
         return max(self.size_increment, self.min_quantity, ZERO)

@@ -1,4 +1,4 @@
-"""The order book: spread, mid price, and what an order of a given size would be filled at."""
+"""The order book: spread, mid price, and the price at which an order of a given size would fill."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -34,7 +34,7 @@ class OrderBook:
 
     @property
     def problem(self) -> str | None:
-        """Why no decision may rest on this book, in plain words; None when it is sound."""
+        """Why this book must not be used for a decision, in plain words; None when it is sound."""
         if not self.bids or not self.asks:
             return "the order book has an empty side"
         if self.bids[0].price >= self.asks[0].price:
@@ -52,12 +52,12 @@ class OrderBook:
 
     @exact
     def depth(self, side: Side, levels: int) -> Decimal:
-        """Quantity standing in the first `levels` levels against an order of this side."""
+        """The quantity in the first `levels` levels against an order of this side."""
         return sum((level.quantity for level in self.against(side)[:levels]), ZERO)
 
     @exact
     def fill_price(self, side: Side, quantity: Decimal) -> Decimal | None:
-        """The average price `quantity` would be filled at; None when the book does not hold as much."""
+        """The average price at which `quantity` would fill; None when the book does not hold as much."""
         left, notional = quantity, ZERO
         for level in self.against(side):
             taken = min(left, level.quantity)
@@ -78,7 +78,7 @@ class OrderBook:
 
     @exact
     def quantity_within(self, side: Side, limit_price: Decimal) -> Decimal:
-        """Quantity that stands at `limit_price` or better against an order of this side."""
+        """The quantity at `limit_price` or better against an order of this side."""
         levels = self.against(side)
         if side is Side.BUY:
             return sum((level.quantity for level in levels if level.price <= limit_price), ZERO)

@@ -25,7 +25,7 @@ NOTHING = Balance()
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The exchange's answer on the account; a null stays None, a missing asset is zero (exchange.md §1.3)."""
+    """The account as the exchange reports it; a null stays None, a missing asset is zero (exchange.md §1.3)."""
 
     balances: Mapping[str, Balance]
     can_trade: bool
@@ -46,14 +46,14 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """The two balances of the pair, as the exchange gave them at `as_of`."""
+    """The two balances of the pair, as the exchange reported them at `as_of`."""
 
     base: Balance
     quote: Balance
     as_of: datetime
 
     def checked(self) -> "Holdings":
-        """Itself. Raises InvalidAmount when a balance is negative or no finite number."""
+        """Return itself. Raises InvalidAmount when a balance is negative or not finite."""
         for name, balance in (("base", self.base), ("quote", self.quote)):
             non_negative(balance.free, f"free {name} balance")
             non_negative(balance.locked, f"locked {name} balance")

@@ -1,11 +1,11 @@
-"""Which scheduled time a call belongs to, and whether that may be believed (platform.md §2.2)."""
+"""Which scheduled time a call belongs to, and whether to trust it (platform.md §2.2)."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 QUARTER = timedelta(minutes=15)
-"""Between two slots of the 15-minute job."""
+"""The interval between two slots of the 15-minute job."""
 EARLY = timedelta(seconds=2)
 LATE = timedelta(days=1)
 _NAME = "%Y%m%dT%H%MZ"
@@ -13,7 +13,7 @@ _NAME = "%Y%m%dT%H%MZ"
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """`at` is the scheduled minute, or for a call by hand the minute it came in; UTC."""
+    """`at` is the scheduled minute, or for a manual call the minute it came in; UTC."""
 
     at: datetime
     scheduled: bool
@@ -29,7 +29,7 @@ def slot_of(schedule_time: str | None, now: datetime) -> Slot:
 
     The header is the same for all deliveries of one slot, but a forced run carries the next slot or none,
     and anybody can send it. So it counts only when it is past (or `EARLY` ahead at most) and not older than
-    `LATE`; otherwise the call is one by hand: never a duplicate, with its own minute as the order's slot.
+    `LATE`; otherwise the call counts as manual: never a duplicate, with its own minute as the order's slot.
     """
     by_hand = Slot(now.replace(second=0, microsecond=0), scheduled=False)
     if not schedule_time:
@@ -49,9 +49,9 @@ def slot_named(name: str) -> datetime:
 
 
 def missed(seen: Collection[datetime], now: datetime, every: timedelta = QUARTER) -> tuple[int, list[datetime]]:
-    """How many slots were due since the first that was seen, and those that were not seen.
+    """How many slots were due since the first one seen, and which of them are missing.
 
-    `seen` are times of runs, each of the slot it falls in. The slot under way is not due until its time is over.
+    `seen` are times of runs; each belongs to the slot it falls in. The current slot is not due until it is over.
     """
     began = {_beginning(at, every) for at in seen}
     if not began:

@@ -7,7 +7,7 @@ from typing import Any
 
 from common.books import watch
 from common.books.fills import FillReader
-from common.books.fold import Sight
+from common.books.fold import Observation
 from common.books.update import NO_COST, books_of, update
 from common.mexc.client import Answer
 from common.mexc.wave import together
@@ -34,8 +34,8 @@ def run(run: Run) -> Outcome:
         history = reader.history(wave)
     keep_raw(run.batch, wave)
     with run.stage("decide"):
-        updated = update(run, run.batch, books, Sight.of(holdings, price.value), history)
-    logged = watch.told(updated)
+        updated = update(run, run.batch, books, Observation.of(holdings, price.value), history)
+    logged = watch.log_fields(updated)
     if updated.statement.cost_known:
         return Outcome(body={"data": updated.data}, logged=logged)
     return Outcome("skipped", {"data": updated.data}, NO_COST, logged=logged)

@@ -27,7 +27,7 @@ def run(run: Run) -> Outcome:
     with run.stage("execute"):
         traded = execute(run, inputs, costs, plan)
     if last := traded.update or costs.result:
-        equity.keep_point(run, last.books, last.sight.mid_price)
+        equity.keep_point(run, last.books, last.observation.mid_price)
     if costs.result and plan.result:
         paper.keep_shadows(run, costs.result, plan.result[1].plan)
     return _outcome(run, costs, plan, traded)
@@ -46,8 +46,8 @@ def _outcome(run: Run, costs: CostLeg, plan: PlanLeg, traded: trade.Traded) -> O
     told = planning.logged(plan.result[1].plan, order, run) if plan.result else {}
     if document:
         earlier, mode = run.state.earlier, run.settings.execution_mode
-        told |= attention.told(document, order, earlier, mode)
-    told |= watch.told(costs.result) if costs.result else {}
+        told |= attention.log_fields(document, order, earlier, mode)
+    told |= watch.log_fields(costs.result) if costs.result else {}
     if errors:
         told["error_code"] = errors[0].code
     http_status = 200

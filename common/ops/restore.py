@@ -22,14 +22,14 @@ from common.config import Settings
 from common.decimals import plain, tidy
 from common.domain.chain import Checked, Seen, check
 from common.domain.instrument import Instrument
-from common.domain.ledger.ledger import Ledger, decided, drift, once, was_before
+from common.domain.ledger.ledger import Ledger, drift, once, restamped_after_fills, was_before
 from common.domain.ledger.position import FifoView, Position
 from common.domain.orders.journal import Journal as OrderJournal
 from common.domain.orders.journal import JournalEntry
 from common.domain.orders.order import Fill
+from common.domain.performance.attribution_state import AttributionState
 from common.domain.performance.benchmark import Inception, Moved
 from common.domain.performance.equity import Flow, Point
-from common.domain.performance.track import Track
 from common.domain.portfolio import Holdings
 from common.errors import BadRequest
 from common.gcp.journal import Bucket, Folder, JournalSource, events
@@ -143,7 +143,7 @@ def _rebuilt(run: Run, journal: Journal, ordered: Sequence[Fill], holdings: Hold
     """Fold the fills, queue all that was lost, and say how it compares with the account."""
     instrument, batch, keys = run.instrument, run.batch, run.keys
     account_quantity = holdings.base.total
-    opening, opened_at = account_quantity, decided(holdings, None, ordered, instrument).as_of
+    opening, opened_at = account_quantity, restamped_after_fills(holdings, None, ordered, instrument).as_of
     if (inception := journal.inception) is not None:
         before = [fill for fill in ordered if was_before(fill, inception.at)]
         opening, opened_at = inception.base_quantity, inception.at
@@ -151,13 +151,13 @@ def _rebuilt(run: Run, journal: Journal, ordered: Sequence[Fill], holdings: Hold
         batch.document(keys.inception, inception_document(inception, instrument))
         _restore_track(run, journal, inception, ordered)
     absorbed = Ledger.first(run.now, ordered, opening, opened_at, instrument, run.exchange.address)
-    lots = FifoView().fold(absorbed.settled, instrument)
+    lots = FifoView().fold(absorbed.sealed_fills, instrument)
     batch.members(keys.ledger_fills, [(milliseconds(f.executed_at), to_document(f)) for f in ordered])
     batch.document(keys.ledger, to_document(absorbed.ledger))
     batch.document(keys.ledger_lots, lots_document(lots))
     _restore_entries(run, journal)
     position = absorbed.ledger.position(instrument)
-    seen = decided(holdings, absorbed.ledger, absorbed.ledger.tail, instrument)
+    seen = restamped_after_fills(holdings, absorbed.ledger, absorbed.ledger.tail, instrument)
     off = drift(absorbed.ledger, account_quantity, seen.as_of, instrument)
     log.warning("restored %d fills and %d intents; drift %s", len(ordered), len(journal.entries), plain(tidy(off)))
     return {
@@ -184,12 +184,14 @@ def _chain_document(chain: Checked | None) -> Document | None:
 def _restore_track(run: Run, journal: Journal, inception: Inception, fills: Sequence[Fill]) -> None:
     """The attribution from fills and flows, and the daily points; what balances show beyond is for the next run."""
     flows = [journal.flows[at] for at in sorted(journal.flows)]
-    track = Track.anew(None, inception, fills, flows, run.settings.policy.target_weight, run.instrument)
+    state = AttributionState.rebuilt(
+        None, inception, fills, flows, run.settings.policy.target_weight, run.instrument
+    )
     if journal.days:
         last = journal.days[max(journal.days)]
-        shares = replace(track.shares, variance=last.shares.variance, mid=last.mid)
-        track = replace(track, shares=shares, last_day=last.at.date())
-    run.batch.document(run.keys.attribution, to_document(track))
+        shares = replace(state.shares, variance=last.shares.variance, mid=last.mid)
+        state = replace(state, shares=shares, last_day=last.at.date())
+    run.batch.document(run.keys.attribution, to_document(state))
     run.batch.members(run.keys.flows, [(milliseconds(flow.at), to_document(flow)) for flow in flows])
     for at, point in journal.days.items():
         run.batch.at_score(run.keys.equity_days, to_document(point), milliseconds(at))

@@ -32,7 +32,7 @@ def run(run: Run, name: str, filled: Decimal, notional: Decimal | None, reason: 
 @exact
 def _settled(entry: JournalEntry, filled: Decimal, notional: Decimal | None, reason: str, run: Run) -> JournalEntry:
     worth = notional if notional is not None else filled * (entry.intent.limit_price or ZERO)
-    return entry.settled(filled, worth, reason, run.clock.now())
+    return entry.closed_with(filled, worth, reason, run.clock.now())
 
 
 def job(body: Mapping[str, object], by: str) -> Job:

@@ -128,7 +128,7 @@ def open_lines(values: Values) -> list[str]:
     """Whatever is not at its end: orders, fills that cannot be booked, a program of slices."""
     told = [careful(partial(intent_line, entry), values) for entry in values.open_intents]
     told += [careful(partial(_odd_fill, odd), values) for odd in values.cost.get("quarantine") or ()]
-    told += [f"in slices: {values.program.told()}"] if values.program else []
+    told += [f"in slices: {values.program.describe()}"] if values.program else []
     return told
 
 

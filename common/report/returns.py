@@ -44,10 +44,11 @@ def facts(values: Values, points: Sequence[Point]) -> list[tuple[str, str]]:
 
 
 def _corridor(values: Values, last: Point) -> str | None:
-    if values.track is None or values.start_price is None or not values.track.shares.variance:
+    state = values.attribution_state
+    if state is None or values.start_price is None or not state.shares.variance:
         return None
-    variance, began = values.track.shares.variance, values.track.attribution.since
-    low, high = corridor(values.start_price, variance, values.track.attribution.weight)
+    variance, began = state.shares.variance, state.attribution.since
+    low, high = corridor(values.start_price, variance, state.attribution.weight)
     realized = volatility(variance, began, last.at)
     so_far = f" ({percent(realized, 0)} a year so far)" if realized is not None else ""
     return f"between {price(low)} and {price(high)} going on beats holding, by the price\u2019s own swings{so_far}"

@@ -13,9 +13,9 @@ from common.domain.instrument import Instrument
 from common.domain.orders.journal import JournalEntry
 from common.domain.orders.program import Program
 from common.domain.performance.attribution import Attribution
+from common.domain.performance.attribution_state import AttributionState
 from common.domain.performance.equity import Flow, Point
 from common.domain.performance.shadows import Day, Shadows
-from common.domain.performance.track import Track
 from common.errors import StoreCorrupt
 from common.run import View
 from common.store.codec import from_document, moment_or_none
@@ -74,7 +74,7 @@ class Values:
     runs: Mapping[str, Document | None] = field(default_factory=dict)
     reports: Sequence[Document] = ()
     program: Program | None = None
-    track: Track | None = None
+    attribution_state: AttributionState | None = None
     start_price: Decimal | None = None
     flows: Sequence[Flow] = ()
     slots: Sequence[Point] = ()
@@ -106,7 +106,7 @@ class Values:
 
     @property
     def attribution(self) -> Attribution | None:
-        return self.track.now(self.instrument).attribution if self.track else None
+        return self.attribution_state.now(self.instrument).attribution if self.attribution_state else None
 
     @property
     def paused(self) -> Document | None:
@@ -181,7 +181,7 @@ def gather(view: View, *, curves: bool = False) -> Values:
         reports=found["reports"] or [],
         runs={name: found[f"run {name}"] for name in (*INTERVALS, "rebalance")},
         program=read.one(Program, keys.program),
-        track=read.one(Track, keys.attribution),
+        attribution_state=read.one(AttributionState, keys.attribution),
         flows=read.all(Flow, keys.flows),
         start_price=_price((found["inception"] or {}).get("price")),
         unreadable=unreadable,

@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from common.domain.ledger.quarantine import Quarantine
     from common.domain.orders.journal import Continuity, DayStart, JournalEntry
     from common.domain.orders.program import Program
+    from common.domain.performance.attribution_state import AttributionState
     from common.domain.performance.benchmark import Inception
-    from common.domain.performance.track import Track
     from common.store.documents import LastPrice
 
-BOOKS = ("holdings", "ledger", "lots", "inception", "track", "quarantine")
+BOOKS = ("holdings", "ledger", "lots", "inception", "attribution_state", "quarantine")
 """What the books are brought up to date with."""
 ORDERS = ("open_intents", "recent_intents", "journal_size")
 """What the order journal is made of."""
@@ -56,7 +56,7 @@ class State:
     lots: "FifoView | None"
     """The FIFO lots of what the ledger has sealed."""
     inception: "Inception | None"
-    track: "Track | None"
+    attribution_state: "AttributionState | None"
     quarantine: "Quarantine"
     open_intents: "tuple[JournalEntry, ...]"
     recent_intents: "tuple[JournalEntry, ...]"
@@ -185,7 +185,9 @@ PARTS: Mapping[str, Part] = {
     "ledger": _read(lambda keys: keys.ledger, _ledger),
     "lots": _read(lambda keys: keys.ledger_lots, _lots),
     "inception": _read(lambda keys: keys.inception, _inception),
-    "track": _document("common.domain.performance.track:Track", lambda keys: keys.attribution),
+    "attribution_state": _document(
+        "common.domain.performance.attribution_state:AttributionState", lambda keys: keys.attribution
+    ),
     "quarantine": Part("HGETALL", lambda keys, _: keys.quarantine, _quarantine),
     "open_intents": _entries(lambda keys: keys.orders_open),
     "recent_intents": _entries(lambda keys: keys.orders_recent),

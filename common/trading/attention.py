@@ -45,7 +45,7 @@ def in_vain(reports: Sequence[Mapping[str, Any]]) -> int:
     return count
 
 
-def told(plan: Document, order: Document | None, earlier: Sequence[Mapping[str, Any]], mode: str) -> Document:
+def log_fields(plan: Document, order: Document | None, earlier: Sequence[Mapping[str, Any]], mode: str) -> Document:
     """The fields of job.finished; `earlier` are the reports before this run as stored, newest first.
 
     `attention` is None, `unresolved_order` or `wanted_in_vain`; where nothing is to be sent nothing is in vain.

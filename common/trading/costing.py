@@ -17,11 +17,11 @@ from common.domain.decision.cost_of_trading import (
     Estimate,
     FillCost,
     Measured,
+    band_to_use,
     cost_at_best,
     estimate,
     fill_cost,
     resting_cost,
-    settled,
 )
 from common.domain.decision.levels import Destination, Level
 from common.domain.decision.policy import Policy
@@ -152,13 +152,13 @@ def _derived(
     """The band of the measured cost, kept as it is while it changes little; a tier of resting orders inside it."""
     weight, style = policy.target_weight, run.settings.order_style
     tiered = style == "tiered"
-    taken = settled(measured.band, cost.one_way, weight, least, to, run.now)
+    taken = band_to_use(measured.band, cost.one_way, weight, least, to, run.now)
     outer = Level(taken.trigger, taken.destination, OrderStyle.IOC if tiered else OrderStyle(style))
     if cost.books or cost.fills:
         measured = replace(measured, band=taken)
     if not tiered:
         return measured, (outer,)
-    rested = settled(measured.resting_band, resting_cost(measured, cost, maker_fee), weight, least, to, run.now)
+    rested = band_to_use(measured.resting_band, resting_cost(measured, cost, maker_fee), weight, least, to, run.now)
     if cost.books or cost.fills:
         measured = replace(measured, resting_band=rested)
     inner = Level(rested.trigger, rested.destination, OrderStyle.MAKER)

@@ -9,7 +9,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from common.books import update
 from common.books.fills import FillReader
-from common.books.fold import Books, Sight
+from common.books.fold import Books, Observation
 from common.books.update import Update
 from common.domain.decision.policy import Cause, Hold
 from common.domain.portfolio import Holdings
@@ -97,7 +97,7 @@ def _cost(run: Run, batch: Batch, inputs: Inputs) -> Update | None:
     if holdings is None:
         return None
     book = inputs.wave.get("depth").value if inputs.wave.error("depth") is None else None
-    return update.update(run, batch, inputs.books, Sight.of(holdings, price.value, book), history)
+    return update.update(run, batch, inputs.books, Observation.of(holdings, price.value, book), history)
 
 
 def _plan(run: Run, batch: Batch, inputs: Inputs, costs: CostLeg) -> tuple[snapshot.Snapshot, planning.Planned]:

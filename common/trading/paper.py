@@ -19,10 +19,10 @@ def keep_shadows(run: Run, update: Update, plan: Plan) -> None:
 
     `update` is the run's reading before its own order: what the account held since the last slot.
     """
-    track, shadows, mid = update.books.track, run.settings.shadows, update.sight.mid_price
-    if track is None or not shadows or mid <= 0 or not run.slot.scheduled:
+    state, shadows, mid = update.books.attribution_state, run.settings.shadows, update.observation.mid_price
+    if state is None or not shadows or mid <= 0 or not run.slot.scheduled:
         return
-    account, cost = track.now(run.instrument).attribution, plan.facts.trading_cost
+    account, cost = state.now(run.instrument).attribution, plan.facts.trading_cost
     seen = Seen(
         run.slot.at,
         mid,

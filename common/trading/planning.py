@@ -13,7 +13,7 @@ from common.domain.decision.plan import plan as plan_on
 from common.domain.decision.policy import Cause, Hold, Policy, Rebalance
 from common.domain.orders.journal import Activity, DayStart
 from common.domain.orders.order import Fill, is_ours
-from common.domain.orders.program import Worked, work
+from common.domain.orders.program import PlannedSlice, plan_slice
 from common.gcp.journal import note
 from common.run import Run
 from common.store.batch import Batch
@@ -83,18 +83,18 @@ def plan(
     return Planned(planned, document)
 
 
-def _worked(run: Run, batch: Batch, facts: Facts, policy: Policy) -> Worked:
+def _worked(run: Run, batch: Batch, facts: Facts, policy: Policy) -> PlannedSlice:
     """The plan, in slices where they are asked for; what becomes of the program is queued with it."""
     slicing, limits, before = run.settings.slicing, run.settings.limits, run.state.program
     if slicing is None:
-        worked = Worked(plan_on(facts, policy, limits), policy, limits, None)
+        worked = PlannedSlice(plan_on(facts, policy, limits), policy, limits, None)
     else:
-        worked = work(before, slicing, facts, policy, limits)
+        worked = plan_slice(before, slicing, facts, policy, limits)
     if worked.ended is not None:
         log.warning("the program of slices has ended: %s", worked.ended)
     if worked.program is not None and worked.program != before:
         batch.document(run.keys.program, to_document(worked.program))
-        log.info("the program of slices: %s", worked.program.told())
+        log.info("the program of slices: %s", worked.program.describe())
     elif worked.program is None and before is not None:
         batch.delete(run.keys.program)
     return worked

@@ -131,7 +131,7 @@ def _by_fills(run: Run, entry: JournalEntry, fills: Sequence[Fill]) -> JournalEn
         if order is None and (named or (old and own[0].client_order_id is None and _matches(entry, own, quantity))):
             known = entry.acknowledged(order_id, now)
             notional = sum((fill.notional for fill in own), ZERO)
-            return known.settled(quantity, notional, "known by its fills: the exchange no longer tells it", now)
+            return known.closed_with(quantity, notional, "known by its fills: the exchange no longer tells it", now)
     return None
 
 

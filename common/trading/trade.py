@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from common.books.account import store_account
-from common.books.fold import Books, Sight
+from common.books.fold import Books, Observation
 from common.books.update import Update, absorb
 from common.decimals import ZERO
 from common.domain.decision.plan import Plan
@@ -51,8 +51,8 @@ def trade(run: Run, seen: Snapshot, planned: Plan, books: Books) -> Traded:
         # What became of the order is known and must be stored; the rest is for the next run to read.
         log.error("after order %s its fills or the balances could not be read: %s", intent.client_order_id, error)
         return Traded(order_report(entry, run.instrument, fills=None, balances_agree=None))
-    sight = Sight.of(holdings, seen.mark_price, seen.book)._replace(lags=not agree)
-    update = absorb(run, books, sight, _ours(entry, fills))
+    observation = Observation.of(holdings, seen.mark_price, seen.book)._replace(lags=not agree)
+    update = absorb(run, books, observation, _ours(entry, fills))
     return Traded(order_report(entry, run.instrument, fills=len(fills), balances_agree=agree), update)
 
 
@@ -64,8 +64,8 @@ def take_in(run: Run, seen: Snapshot, resolved: Resolved, books: Books) -> Books
         except ExchangeError as error:
             log.warning("fills of %s are left to the next run: %s", entry.intent.client_order_id, error)
             continue
-        sight = Sight.of(seen.holdings, seen.mark_price, seen.book)
-        updated = absorb(run, books, sight, _ours(entry, fills)) if fills else None
+        observation = Observation.of(seen.holdings, seen.mark_price, seen.book)
+        updated = absorb(run, books, observation, _ours(entry, fills)) if fills else None
         books = updated.books if updated is not None else books
     return books
 

@@ -13,7 +13,7 @@ from decimal import Decimal
 from math import inf
 
 from common.decimals import ONE, ZERO, exact, floor_to, quotient
-from common.domain.decision.cost_of_trading import BandInUse, settled
+from common.domain.decision.cost_of_trading import BandInUse, band_to_use
 from common.domain.decision.facts import Facts, Reference
 from common.domain.decision.levels import Destination
 from common.domain.decision.plan import Plan, plan
@@ -27,7 +27,7 @@ from common.domain.ledger.position import Position
 from common.domain.order_book import OrderBook
 from common.domain.orders.journal import Activity, DayStart
 from common.domain.orders.order import Fill, OrderIntent
-from common.domain.orders.program import Program, work
+from common.domain.orders.program import Program, plan_slice
 from common.domain.portfolio import Balance, Holdings, Valuation
 from local.backtest.costs import Costs
 from local.backtest.market import Market
@@ -176,7 +176,7 @@ class _Run:
         usual = self.strategy.policy
         cost = cost_at_best(usual, value, self.desk.costs, to)
         least = least_order(usual, value)
-        return settled(self.band, cost, usual.target_weight, least, to, self.market.decided_at(number))
+        return band_to_use(self.band, cost, usual.target_weight, least, to, self.market.decided_at(number))
 
     def _candidate(self, number: int, stop: int) -> int:
         """The next decision that may be more than a hold; `stop` when there is none before."""
@@ -243,7 +243,7 @@ class _Run:
         slicing = self.strategy.slicing
         if slicing is None:
             return plan(facts, policy, self.limits), None
-        worked = work(self.program, slicing, facts, policy, self.limits)
+        worked = plan_slice(self.program, slicing, facts, policy, self.limits)
         return worked.plan, worked.program
 
     def _largest(self) -> Decimal:

@@ -160,7 +160,7 @@ def test_a_place_in_the_future_has_the_whole_memory_read_again(
 ) -> None:
     tells(exchange, [])
     history = read(FillReader.since(ledger(NOON + timedelta(hours=10)), mexc, NOON))
-    assert (history.anew, len(exchange.calls)) == (True, 5)
+    assert (history.place_in_the_future, len(exchange.calls)) == (True, 5)
 
 
 # More in one second than a page holds

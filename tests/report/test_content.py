@@ -11,8 +11,8 @@ from common.domain.orders.journal import IntentState, JournalEntry
 from common.domain.orders.order import OrderStyle
 from common.domain.orders.program import Program
 from common.domain.performance.attribution import Attribution
+from common.domain.performance.attribution_state import AttributionState
 from common.domain.performance.equity import Shares
-from common.domain.performance.track import Track
 from common.report import content
 from common.report.missed import missed_slots
 from common.report.values import INTERVALS, Values, settings_hash
@@ -37,7 +37,10 @@ def told(state: Attribution, at: str) -> Values:
     lines = state.at(d(at))
     document = {name: getattr(lines, name) for name in type(lines).__slots__} | {"since": lines.since.isoformat()}
     return Values(
-        QRL, NOON, cost={"attribution": document}, track=Track(state, Shares.begin(d(1), d(1)), NOON, NOON)
+        QRL,
+        NOON,
+        cost={"attribution": document},
+        attribution_state=AttributionState(state, Shares.begin(d(1), d(1)), NOON, NOON),
     )
 
 

@@ -11,9 +11,9 @@ from common.domain.instrument import Side
 from common.domain.orders.journal import IntentState, JournalEntry
 from common.domain.orders.order import OrderIntent, OrderStyle, client_order_id
 from common.domain.performance.attribution import Attribution
+from common.domain.performance.attribution_state import AttributionState
 from common.domain.performance.equity import Point, Shares
 from common.domain.performance.shadows import Day, Paper, Shadows
-from common.domain.performance.track import Track
 from common.report import series
 from common.report.values import Values
 from common.trading.replay import Replayed
@@ -192,7 +192,7 @@ def values(days: int = 365, slots: int = 1000, seed: int = 11, **more: Any) -> V
                 for name in ("balance", "price", "cost", "fifteen_min_job")
             },
             "reports": [report(at - index * SLOT) for index in range(672)],
-            "track": Track(last.attribution, last.shares, last.at, last.at),
+            "attribution_state": AttributionState(last.attribution, last.shares, last.at, last.at),
             "start_price": daily[0].mid,
             "flows": series.flows(daily),
             "shadows": Shadows(last.at, last.mid, last.attribution.held, real, papers),

@@ -14,7 +14,7 @@ from common.domain.decision.pause import Pause
 from common.domain.instrument import Side
 from common.domain.orders.journal import Continuity, IntentState, JournalEntry
 from common.domain.orders.order import client_order_id, slot_in
-from common.domain.performance.track import Track
+from common.domain.performance.attribution_state import AttributionState
 from common.store.codec import from_document
 from common.store.entries import entry_of
 from common.store.keys import Keys
@@ -260,11 +260,11 @@ class Watch:
 
     def _attribution_against_exchange(self) -> Iterator[str]:
         """It holds what the account holds, and nothing that a fill moved was ever a flow for good."""
-        track = self._value(Track, self.keys.attribution)
-        if track is None:
+        attribution_state = self._value(AttributionState, self.keys.attribution)
+        if attribution_state is None:
             yield "there is no attribution"
             return
-        real, quote = track.attribution.real, self.settings.instrument.quote
+        real, quote = attribution_state.attribution.real, self.settings.instrument.quote
         if (real.base, real.quote) != (self._total(self._base), self._total(quote)):
             held = f"{self._total(self._base)} {self._base}, {self._total(quote)} {quote}"
             yield f"the attribution has {real.base}, {real.quote}, the account holds {held}"

@@ -9,7 +9,7 @@ from common.domain.decision.cost_of_trading import ROUNDS
 from common.domain.decision.levels import Destination, Level
 
 _WITHIN = Decimal("0.01")
-"""How far from the mid the depth is told."""
+"""How far from the mid the given depth reaches."""
 _TENTH = Decimal("0.1")
 _HAIR = Decimal("0.0000001")
 
@@ -29,7 +29,7 @@ def advice(level: Level, cost: Decimal, weight: Decimal, least: Decimal) -> str:
     """What the level costs a year at a volatility of 100 %, against the best half-way band."""
     band, best = band_of(level, least), best_band(cost, weight, least)
     loss, least_loss = yearly_loss(band, cost, weight), yearly_loss(best, cost, weight)
-    told = (
+    text = (
         f"{places(band.trigger * 100, 1)} points {_destination(level)} costs about {_significant(loss)} % a year "
         f"at c = {places(cost * 100, 2)} %"
     )
@@ -39,8 +39,8 @@ def advice(level: Level, cost: Decimal, weight: Decimal, least: Decimal) -> str:
         else f"back to {places(best.destination * 100, 1)}"
     )
     if least_loss < loss:
-        return f"{told}; {places(best.trigger * 100, 1)} {way} would cost {_significant(least_loss)} %"
-    return f"{told}; no half-way band costs less"
+        return f"{text}; {places(best.trigger * 100, 1)} {way} would cost {_significant(least_loss)} %"
+    return f"{text}; no half-way band costs less"
 
 
 def _destination(level: Level) -> str:
@@ -76,7 +76,7 @@ class Guidance:
 
     @property
     def shown(self) -> tuple[str, str]:
-        """Trigger and destination in points; the trigger outward, so that it is never promised too early."""
+        """Trigger and destination in points; the trigger is rounded up, so that it is never promised too early."""
         trigger = (self.band.trigger * 100).quantize(_TENTH, ROUND_CEILING)
         return plain(trigger), places(self.band.destination * 100, 1)
 
@@ -85,10 +85,10 @@ class Guidance:
 def guidance(
     value: Decimal, fee: Decimal, half_spread: Decimal, depth: Decimal, least: Decimal, weight: Decimal
 ) -> Guidance:
-    """The best half-way band for a portfolio, where `depth` (quote asset) stands within 1 % of the mid on a side.
+    """The best half-way band for a portfolio, with `depth` (quote asset) within 1 % of the mid on each side.
 
-    It is taken to stand evenly between the half spread and that, so an order of n costs ½·n/depth of that way
-    beyond the half spread. `usual_loss` is what one point to the target would lose.
+    The depth is assumed to be spread evenly between the half spread and that 1 %, so an order of n pays ½·n/depth
+    of that distance beyond the half spread. `usual_loss` is what one point to the target would lose.
     """
     steepness = max(_WITHIN - half_spread, _WITHIN / 10) / depth / 2
     share, cost = least / value, fee + half_spread

@@ -1,8 +1,8 @@
 """The band that costs least, in closed form (contract.md §11, rebalancing.md).
 
 With w the target weight, q = w²(1−w)², c the one-way cost as a fraction, a trigger b and a destination a, let
-S = a + b and h = b − a, the order's share of the value. A year then loses σ²·((S² + h²)/24 + c·q/S) against a
-mix that is kept for nothing, and trades σ²·q/(S·h) times. The best band does not depend on σ.
+S = a + b and h = b − a, the order's share of the value. In a year the band then loses σ²·((S² + h²)/24 + c·q/S)
+against a mix that is kept at no cost, and trades σ²·q/(S·h) times. The best band does not depend on σ.
 """
 
 from dataclasses import dataclass
@@ -36,9 +36,9 @@ def best_band(
 ) -> Band:
     """The band of least loss at this one-way cost; `least` is the least order as a share of the value.
 
-    S = (12·c·q/(1+r²))^⅓ and h = r·S, with r = 1 to the target, ⅓ half-way, 0 to the edge; a least order of
-    more than h is taken as h, and then S = (12·c·q)^⅓. The trigger is clamped to 2 to 15 points, and to no
-    less than the least order.
+    S = (12·c·q/(1+r²))^⅓ and h = r·S, with r = 1 to the target, ⅓ half-way, 0 to the edge. If the least order
+    is larger than h, it becomes h, and S = (12·c·q)^⅓. The trigger is clamped to 2 to 15 points, and is never
+    below the least order.
     """
     q, share = _q(weight), _SHARE[destination]
     total = _root(12 * cost * q / (ONE + share * share))
@@ -55,7 +55,7 @@ def best_band(
 
 @exact
 def yearly_loss(band: Band, cost: Decimal, weight: Decimal) -> Decimal:
-    """What the band loses a year at a volatility of 100 %, a fraction of the value. Without a width it is all."""
+    """The band's loss a year at a volatility of 100 %, a fraction of the value; 1 for a band without width."""
     total, size = band.trigger + band.destination, band.size
     if total <= 0:
         return ONE

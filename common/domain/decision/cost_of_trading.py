@@ -1,7 +1,7 @@
 """What trading costs one way, as measured: from the order book of every plan, and from the bot's own fills (§11).
 
-c = taker fee + half spread + impact at the size the band would trade, a fraction of the notional. Of the books
-the median of seven days counts; own fills, against the mid they were decided on, join with the weight N/(N+20).
+c = taker fee + half spread + impact at the size the band would trade, a fraction of the notional. The books count
+by their median over seven days; own fills, against the mid they were decided on, join with the weight N/(N+20).
 """
 
 import re
@@ -18,11 +18,11 @@ from common.domain.order_book import OrderBook
 
 KEPT = timedelta(days=7)
 TRUSTED_FILLS = 20
-"""So many own fills weigh as much as all the books together."""
+"""This many own fills weigh as much as all the books together."""
 ROUNDS = 5
-"""Rounds in which size and band find each other: a band needs the cost, the cost a size, the size the band."""
+"""Rounds until size and band agree: the band depends on the cost, the cost on the size, the size on the band."""
 RESTING_SHARE = Decimal("0.2")
-"""What resting is taken to cost of taking until own fills tell it (rebalancing.md: 0.10 of 0.50 %)."""
+"""The cost of a resting order as a share of taking, until own fills show it (rebalancing.md: 0.10 of 0.50 %)."""
 HYSTERESIS = Decimal("0.1")
 CHANGED_AT_MOST_EVERY = timedelta(days=1)
 _PLACES = Decimal(1).scaleb(-10)
@@ -58,7 +58,7 @@ class BookCost:
 
 @dataclass(frozen=True, slots=True)
 class FillCost:
-    """What an own fill cost against a mid, fee included, a fraction. A resting one's mid is that of later."""
+    """What an own fill cost against the mid, fee included, a fraction. For a resting order, a later mid is used."""
 
     at: datetime
     fill_id: str
@@ -68,7 +68,7 @@ class FillCost:
 
 @dataclass(frozen=True, slots=True)
 class BandInUse:
-    """The band that was derived, since when it holds, and for which target and destination."""
+    """The derived band, since when it is in use, and for which target and destination."""
 
     trigger: Decimal
     destination: Decimal
@@ -83,9 +83,9 @@ class BandInUse:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Seven days of measurements, and the bands that were made of them: for taken and for resting orders.
+    """Seven days of measurements, and the bands derived from them: for taking and for resting orders.
 
-    `books` are lines: each plan reads and writes them all, and needs but those in the middle.
+    `books` are kept as text lines: each plan reads and writes all of them, but parses only those in the middle.
     """
 
     books: tuple[str, ...] = ()
@@ -94,7 +94,7 @@ class Measured:
     resting_band: BandInUse | None = None
 
     def with_book(self, book: BookCost | None, now: datetime) -> "Measured":
-        """Add what this plan's book tells, nothing if it is unreadable; forget what is older than seven days."""
+        """Add this plan's book, if it is readable; drop what is older than seven days."""
         books = (*self.books, book.line) if book is not None else self.books
         limit = _stamp(now - KEPT)  # of 13 digits, as in the lines: texts compare as numbers do
         recent = tuple(line for line in books if line[: len(limit)] > limit)
@@ -127,7 +127,7 @@ class Estimate:
 def cost_in(book: OrderBook, notional: Decimal, at: datetime) -> BookCost | None:
     """Half spread and impact of an order of that size: |VWAP/mid − 1|, the mean of both sides; None if unsound.
 
-    Of a side that holds less, what it holds.
+    A side that holds less than `notional` is taken whole.
     """
     if book.problem is not None:
         return None
@@ -145,7 +145,7 @@ def cost_in(book: OrderBook, notional: Decimal, at: datetime) -> BookCost | None
 def cost_at_best(
     book: OrderBook, value: Decimal, size: Callable[[Decimal], Decimal], fee: Decimal, at: datetime
 ) -> BookCost | None:
-    """The book's cost at the size that the band of this very cost trades; `size` makes c the share of `value`."""
+    """The book's cost at the size that the band of that cost trades; `size` maps c to a share of `value`."""
     cost = cost_in(book, ZERO, at)
     for _ in range(ROUNDS):
         if cost is None:
@@ -158,7 +158,7 @@ def cost_at_best(
 
 @exact
 def estimate(measured: Measured, fee: Decimal, fallback: Decimal) -> Estimate:
-    """The cost of taking, from all that was measured; `fallback` stands for the books until there is one."""
+    """The cost of taking, from all that was measured; `fallback` replaces the books until there is one."""
     taken = [fill.cost for fill in measured.fills if not fill.resting]
     middle = _median_book(measured.books)
     by_books = fee + middle.total if middle else fallback
@@ -177,7 +177,7 @@ def estimate(measured: Measured, fee: Decimal, fallback: Decimal) -> Estimate:
 
 @exact
 def resting_cost(measured: Measured, taking: Estimate, fee: Decimal) -> Decimal:
-    """The one-way cost of an order that rests: a fifth of taking, at least its fee, until its own fills tell."""
+    """The one-way cost of a resting order: a fifth of taking, at least its fee, until own fills show it."""
     assumed = max(taking.one_way * RESTING_SHARE, fee)
     return max(_joined(assumed, [fill.cost for fill in measured.fills if fill.resting]), ZERO)
 
@@ -190,12 +190,12 @@ def fill_cost(side: Side, price: Decimal, mid_price: Decimal, fee: Decimal) -> D
 
 
 @exact
-def settled(
+def band_to_use(
     in_use: BandInUse | None, cost: Decimal, weight: Decimal, least: Decimal, to: Destination, now: datetime
 ) -> BandInUse:
     """The band to use from now on: the one in use, until the best differs by more than a tenth, once a day at most.
 
-    Another target or destination makes a new one at once.
+    Another target or destination replaces it at once.
     """
     best = best_band(cost, weight, least, to)
     fresh = BandInUse(best.trigger, best.destination, now, to, weight)
@@ -216,7 +216,7 @@ def _joined(by_books: Decimal, fills: Sequence[Decimal]) -> Decimal:
 
 
 def _median_book(books: Sequence[str]) -> BookCost | None:
-    """The book in the middle by cost; of an even number the mean of the two."""
+    """The median book by cost; the mean of the middle two if their number is even."""
     if not books:
         return None
     ordered = sorted(books, key=_total)

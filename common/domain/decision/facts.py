@@ -1,4 +1,4 @@
-"""What a plan rests on: all that was read, measured and told before it is made."""
+"""What a plan is based on: everything read and measured before it is made."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,15 +15,15 @@ from common.domain.portfolio import Holdings
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """An earlier or other price that this run's is held against; `told` completes "… off"."""
+    """An earlier or other price that this run's price is compared with; `label` completes "… off"."""
 
-    told: str
+    label: str
     price: Decimal
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """The balances that the last plan saw, with what fills have moved since."""
+    """The balances that the last plan saw, plus what fills have moved since."""
 
     base: Decimal
     quote: Decimal
@@ -31,12 +31,12 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a plan rests on. None stands for what could not be read, which no guard lets pass.
+    """What a plan is based on. None means that a value could not be read, and no guard lets that pass.
 
-    `mark_price` is decided on; `last_price` is the last trade's, where that is another. Ages are told at
-    `asked_at`, the end of the run's reading. `open_orders` are the bot's own: what others have resting is
-    theirs. `doubt` is a reason not to trade whatever the mix. `average_cost` is None where no cost is known.
-    `trend` and `program` (of slices) are in words, for whoever reads the plan.
+    The decision uses `mark_price`; `last_price` is the last trade's, where it differs. Ages are taken at
+    `asked_at`, the end of the run's reading. `open_orders` counts the bot's own orders only. `doubt` is a reason
+    not to trade whatever the mix. `average_cost` is None where no cost is known. `trend` and `program` (of slices)
+    are in words, for the reader of the plan.
     """
 
     now: datetime

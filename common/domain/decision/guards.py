@@ -1,8 +1,8 @@
 """Whether a rebalance may become an order, and how large: every guard of contract.md §6 as a pure check.
 
 A guard that fails is a refusal, in plain words with the value and the limit. Size is cut rather than
-refused: to the largest notional, to what the book bears, to what the balances allow; what is left over
-is for the next slot, planned anew from true fills.
+refused: to the largest notional, to what the book bears, to what the balances allow; the rest is left to
+the next slot, which plans again from true fills.
 """
 
 from dataclasses import dataclass, replace
@@ -29,7 +29,7 @@ class Review:
 
 @exact
 def review(rebalance: Rebalance, facts: Facts, limits: Limits, policy: Policy) -> Review:
-    """Hold the rebalance against every guard, and size the order."""
+    """Check the rebalance against every guard, and size the order."""
     if rebalance.style is OrderStyle.MARKET:
         facts = replace(facts, rules=facts.rules.for_market_orders())
     checks = [
@@ -65,9 +65,10 @@ def ages(facts: Facts, limits: Limits) -> tuple[Check, ...]:
 
 @exact
 def jump(facts: Facts, limits: Limits) -> Check | None:
-    """What changed in the balances without a fill, when it is more than may be; None when it is not.
+    """A failed check if the balances changed by more than the limit without a fill; None otherwise.
 
-    What is seen now is in this plan: the next one is held against it, so a change that stays is decided on.
+    This plan records the new balances and the next plan is compared with them, so a lasting change is acted on
+    then.
     """
     seen, expected, price = facts.holdings, facts.expected, facts.mark_price
     if expected is None:
@@ -77,19 +78,19 @@ def jump(facts: Facts, limits: Limits) -> Check | None:
     value = max(seen.base.total * price + seen.quote.total, expected.base * price + expected.quote)
     if moved <= limits.max_balance_jump * value:
         return None
-    told = (
+    explanation = (
         f"the balances changed by {places(base, 4)} {facts.instrument.base} and {places(quote, 4)} "
         f"{facts.instrument.quote} without a fill; at most {percent(limits.max_balance_jump)} of the value"
     )
-    return Check("balance_jump", quotient(moved, value), limits.max_balance_jump, False, told)
+    return Check("balance_jump", quotient(moved, value), limits.max_balance_jump, False, explanation)
 
 
 def _fresh(name: str, as_of: datetime, now: datetime, limit: int) -> Check:
-    """Whether what was read `as_of` then may still be decided on: `limit` in seconds."""
+    """Whether what was read at `as_of` is recent enough to decide on: `limit` in seconds."""
     age = now - as_of
     seconds = Decimal(age // timedelta(milliseconds=1)).scaleb(-3)
-    told = f"{name} is {places(seconds, 0)} s old, at most {limit} s"
-    return Check(f"{name}_age", seconds, Decimal(limit), age <= timedelta(seconds=limit), told)
+    explanation = f"{name} is {places(seconds, 0)} s old, at most {limit} s"
+    return Check(f"{name}_age", seconds, Decimal(limit), age <= timedelta(seconds=limit), explanation)
 
 
 def _pause(facts: Facts) -> Check:
@@ -101,9 +102,11 @@ def _pause(facts: Facts) -> Check:
 
 
 def _recovered(facts: Facts) -> Check:
-    told = "the ledger is known" if facts.ledger_known else "the ledger was empty: this run rebuilds it, no order"
+    explanation = (
+        "the ledger is known" if facts.ledger_known else "the ledger was empty: this run rebuilds it, no order"
+    )
     coins = plain(facts.holdings.base.total)
-    return Check("ledger", f"{coins} {facts.instrument.base}", None, facts.ledger_known, told)
+    return Check("ledger", f"{coins} {facts.instrument.base}", None, facts.ledger_known, explanation)
 
 
 def _tradable(rebalance: Rebalance, facts: Facts) -> Check:
@@ -115,14 +118,14 @@ def _tradable(rebalance: Rebalance, facts: Facts) -> Check:
         problems.append(f"the exchange does not allow {side} for this symbol now")
     if style is OrderStyle.MARKET and not facts.rules.market_orders:
         problems.append("the exchange does not list MARKET orders for this symbol")
-    told = "; ".join(problems) or "the symbol is open to this key"
-    return Check("tradable", "closed" if problems else "open", "open", not problems, told)
+    explanation = "; ".join(problems) or "the symbol is open to this key"
+    return Check("tradable", "closed" if problems else "open", "open", not problems, explanation)
 
 
 def _fee(facts: Facts, limits: Limits) -> Check:
     fee = facts.rules.taker_fee
-    told = f"the taker fee is {percent(fee)}, at most {percent(limits.max_fee)}"
-    return Check("fee", fee, limits.max_fee, fee <= limits.max_fee, told)
+    explanation = f"the taker fee is {percent(fee)}, at most {percent(limits.max_fee)}"
+    return Check("fee", fee, limits.max_fee, fee <= limits.max_fee, explanation)
 
 
 def _nothing_open(facts: Facts) -> Check:
@@ -136,23 +139,23 @@ def _one_per_slot(facts: Facts) -> Check:
     last = facts.activity.last_slot
     slot = f"{facts.slot:%Y-%m-%d %H:%M}"
     passed = last is None or facts.slot > last
-    told = f"slot {slot} is free" if passed else f"an order was already sent for slot {last:%Y-%m-%d %H:%M}"
-    return Check("one_order_a_slot", slot, f"{last:%Y-%m-%d %H:%M}" if last else None, passed, told)
+    explanation = f"slot {slot} is free" if passed else f"an order was already sent for slot {last:%Y-%m-%d %H:%M}"
+    return Check("one_order_a_slot", slot, f"{last:%Y-%m-%d %H:%M}" if last else None, passed, explanation)
 
 
 def _orders_today(facts: Facts, limits: Limits) -> Check:
     count, most = facts.activity.orders, limits.max_orders_per_day
-    told = f"{count} orders were sent today (UTC), at most {most}"
-    return Check("orders_a_day", Decimal(count), Decimal(most), count < most, told)
+    explanation = f"{count} orders were sent today (UTC), at most {most}"
+    return Check("orders_a_day", Decimal(count), Decimal(most), count < most, explanation)
 
 
 def _placements_today(facts: Facts, limits: Limits) -> list[Check]:
-    """An order that filled nothing counts as a placement only; there is a check of it when there are too many."""
+    """An order that filled nothing counts only as a placement; a check appears only when there are too many."""
     count, most = facts.activity.placements, limits.max_placements_per_day
     if count < most:
         return []
-    told = f"{count} orders were placed today (UTC), filled or not, at most {most}"
-    return [Check("placements_a_day", Decimal(count), Decimal(most), False, told)]
+    explanation = f"{count} orders were placed today (UTC), filled or not, at most {most}"
+    return [Check("placements_a_day", Decimal(count), Decimal(most), False, explanation)]
 
 
 def _cooldown(facts: Facts, limits: Limits) -> Check:
@@ -160,8 +163,8 @@ def _cooldown(facts: Facts, limits: Limits) -> Check:
     if last is None:
         return Check("cooldown", None, need, True, "no order was sent before")
     passed = Decimal(int((facts.now - last).total_seconds()))
-    told = f"the last order was sent {passed} s ago, at least {need} s lie between two"
-    return Check("cooldown", passed, need, facts.now - last >= limits.cooldown, told)
+    explanation = f"the last order was sent {passed} s ago, at least {need} s lie between two"
+    return Check("cooldown", passed, need, facts.now - last >= limits.cooldown, explanation)
 
 
 def _daily_loss(facts: Facts, limits: Limits) -> Check:
@@ -171,12 +174,12 @@ def _daily_loss(facts: Facts, limits: Limits) -> Check:
     if start is None or facts.total_pnl is None:
         return Check("daily_loss", None, most, False, "today's loss is not known")
     loss = max(start - facts.total_pnl, ZERO)
-    told = f"today's loss is {places(loss, 2)} {facts.instrument.quote}, the limit {plain(most)}"
-    return Check("daily_loss", loss, most, loss < most, told)
+    explanation = f"today's loss is {places(loss, 2)} {facts.instrument.quote}, the limit {plain(most)}"
+    return Check("daily_loss", loss, most, loss < most, explanation)
 
 
 def _reference(facts: Facts, limits: Limits) -> Check:
-    """Every price of the plan against every reference: the first that is too far off is told, else the first."""
+    """Every price of the plan against every reference: reports the first that is too far off, else the first."""
     limit = limits.max_price_deviation
     prices = [facts.mark_price, *([facts.last_price] if facts.last_price is not None else [])]
     checks = [
@@ -189,11 +192,11 @@ def _reference(facts: Facts, limits: Limits) -> Check:
 
 def _near(price: Decimal, reference: Reference, limit: Decimal) -> Check:
     off = quotient(abs(price - reference.price), reference.price)
-    told = (
-        f"the price {plain(price)} is {percent(off)} off {reference.told}, "
+    explanation = (
+        f"the price {plain(price)} is {percent(off)} off {reference.label}, "
         f"{plain(reference.price)}; at most {percent(limit)}"
     )
-    return Check("abnormal_price", off, limit, off <= limit, told)
+    return Check("abnormal_price", off, limit, off <= limit, explanation)
 
 
 def _book(facts: Facts) -> Check:
@@ -204,7 +207,7 @@ def _book(facts: Facts) -> Check:
 def _sized(
     rebalance: Rebalance, facts: Facts, book: OrderBook, limits: Limits, policy: Policy
 ) -> tuple[tuple[Check, ...], list[Check], OrderIntent]:
-    """What cuts the order (each with what it would let through), the guards on what is left, and the intent."""
+    """The cuts to the order (each with what it lets through), the guards on what is left, and the intent."""
     side, style, mark, rules = rebalance.side, rebalance.style, facts.mark_price, facts.rules
     sized = against_book(rebalance, book, mark, facts.holdings, rules, policy, limits, facts.instrument)
     quantity, limit_price = sized.quantity, sized.limit_price
@@ -243,11 +246,11 @@ def _size(intent: OrderIntent, mark: Decimal, policy: Policy, rules: TradingRule
         and worth >= policy.min_notional
         and intent.notional >= rules.min_notional
     )
-    told = (
+    explanation = (
         f"{plain(intent.quantity)} {instrument.base} are left after all cuts, worth {places(worth, 4)} "
         f"{instrument.quote}; the least is {plain(max(policy.min_notional, rules.min_notional))}"
     )
-    return Check("size", worth, max(policy.min_notional, rules.min_notional), passed, told)
+    return Check("size", worth, max(policy.min_notional, rules.min_notional), passed, explanation)
 
 
 def _price_band(limit_price: Decimal, side: Side, mark: Decimal, rules: TradingRules) -> Check:
@@ -258,5 +261,5 @@ def _price_band(limit_price: Decimal, side: Side, mark: Decimal, rules: TradingR
     else:
         edge = mark * (ONE - rules.price_band_down) if rules.price_band_down is not None else None
         passed = edge is None or limit_price >= edge
-    told = f"the limit price {plain(limit_price)} against the exchange's band around the last price"
-    return Check("price_band", limit_price, edge, passed, told)
+    explanation = f"the limit price {plain(limit_price)} against the exchange's band around the last price"
+    return Check("price_band", limit_price, edge, passed, explanation)

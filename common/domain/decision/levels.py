@@ -1,6 +1,6 @@
 """A level of a policy: when drift calls for an order, and where the mix goes back to (contract.md §11).
 
-Apart from the policy itself: every function reads the settings that state levels, and two make a plan by them.
+Kept apart from the policy: every function reads the settings that state levels, but only two plan by them.
 """
 
 from dataclasses import dataclass

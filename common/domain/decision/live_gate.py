@@ -10,7 +10,7 @@ NEVER = "no settings were confirmed yet"
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """All settings that shape an order, by name, as text, without a secret; `hash` tells two shapes apart."""
+    """All settings that shape an order, by name, as text, without secrets; `hash` identifies them."""
 
     hash: str
     settings: Mapping[str, str]
@@ -31,7 +31,7 @@ class Confirmation:
 
 
 def differences(now: Shape, confirmed: Shape | None) -> tuple[str, ...]:
-    """What is to be confirmed, in words, a setting each; empty when `now` is what was confirmed."""
+    """What needs to be confirmed, in words, one entry a setting; empty when `now` is what was confirmed."""
     if confirmed is None:
         return (NEVER,)
     if now.hash == confirmed.hash:

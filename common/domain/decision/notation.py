@@ -89,7 +89,7 @@ def _level(text: str) -> StatedLevel:
 def stated_problems(
     threshold: Threshold, destination: Decimal | Destination, levels: Sequence[StatedLevel]
 ) -> list[str]:
-    """What does not fit together, each with the settings it is about."""
+    """Contradictions between the settings, each with the names concerned."""
     problems = []
     if levels and threshold == "auto":
         problems.append("LEVELS and THRESHOLD_PCT=auto: only one of them can be set")

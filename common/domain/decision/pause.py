@@ -1,4 +1,4 @@
-"""The kill switch of contract.md §6: a pause that an operator or a laptop has set."""
+"""The kill switch of contract.md §6: a pause set by an operator or from a laptop."""
 
 from dataclasses import dataclass
 from datetime import datetime

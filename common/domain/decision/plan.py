@@ -1,4 +1,4 @@
-"""One plan from what was read: decided, held against every guard, sized. Pure, so that it can be replayed."""
+"""One plan from what was read: decided, checked against every guard, sized. Pure, so that it can be replayed."""
 
 from dataclasses import dataclass
 
@@ -21,9 +21,9 @@ from common.domain.orders.order import OrderIntent
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`outcome` is the decision, or the hold that stands in its place; `refusals` are the guards' words.
+    """`outcome` is the decision, or the hold that replaces it; `refusals` are the guards' words.
 
-    `intent` is what would be ordered if nothing held; `order` is what may be.
+    `intent` is what would be ordered if nothing held it back; `order` is what may be ordered.
     """
 
     facts: Facts
@@ -40,10 +40,10 @@ class Plan:
 
 @exact
 def plan(facts: Facts, policy: Policy, limits: Limits) -> Plan:
-    """Decide, hold the decision against every guard, and size the order.
+    """Decide, check the decision against every guard, and size the order.
 
-    A reason in doubt comes first, then settings that are not confirmed, balances that jumped, a refusal, and what
-    has grown old. Raises InvalidAmount for a negative or non-finite price or balance.
+    Of several reasons to hold, doubt comes first, then unconfirmed settings, balances that jumped, a refusal, and
+    stale data. Raises InvalidAmount for a negative or non-finite price or balance.
     """
     decision = decide(facts.holdings, facts.mark_price, policy, facts.rules, facts.instrument, facts.average_cost)
     hold, checks = facts.doubt, decision.checks
@@ -55,8 +55,8 @@ def plan(facts: Facts, policy: Policy, limits: Limits) -> Plan:
         if refusals and limits.binding:
             hold = hold or Hold(f"Order refused: {refusals[0]}", Cause.REFUSED)
     if facts.unconfirmed:
-        told = "; ".join(facts.unconfirmed)
-        checks = (*checks, Check("live_gate", "unconfirmed", "confirmed", False, told))
+        explanation = "; ".join(facts.unconfirmed)
+        checks = (*checks, Check("live_gate", "unconfirmed", "confirmed", False, explanation))
         hold = facts.doubt or Hold(SETTINGS_CHANGED, Cause.UNCONFIRMED)
     jumped = jump(facts, limits)
     if jumped is not None:

@@ -1,4 +1,4 @@
-"""What the owner wants, as values: the mix, the levels at which it is restored, what must stay (contract.md §11).
+"""What the owner wants, as values: the mix, the levels that restore it, the reserves (contract.md §11).
 
 A level is a trigger, a destination and a style, in points of weight as fractions. When |drift| reaches the
 trigger (equality trades) the mix goes back until the drift is the destination; the widest level reached decides.
@@ -35,7 +35,7 @@ class Policy:
     """`target_weight` is a fraction, `min_notional` and `quote_reserve` are in the quote asset.
 
     `levels` rise; there is at least one. `core_holding` (base asset) is never sold and `quote_reserve` never
-    spent. `sell_widening` and `buy_widening` are how many times as wide the triggers of a side stand.
+    spent. `sell_widening` and `buy_widening` multiply the triggers of a side.
     """
 
     target_weight: Decimal
@@ -51,8 +51,8 @@ class Policy:
         """The drift at which the level acts on this side."""
         return level.trigger * (self.sell_widening if side is Side.SELL else self.buy_widening)
 
-    def line(self, level: Level, side: Side) -> tuple[Decimal, Decimal]:
-        """The order of a level as a share of the drift less points of the value: (share, points).
+    def order_line(self, level: Level, side: Side) -> tuple[Decimal, Decimal]:
+        """A level's order as a linear function, share · drift − points · value: (share, points).
 
         (1, 0) to the target, (½, 0) half-way, (1, trigger) to the edge, (1, a) back to a points.
         """
@@ -79,7 +79,7 @@ class Slicing:
 class Limits:
     """Fractions, counts, seconds and amounts of the quote asset; None: no such limit.
 
-    Where orders are possible a refusal is `binding`: it makes the plan a HOLD; elsewhere the plan only tells it.
+    Where orders are possible a refusal is `binding`: it makes the plan a HOLD; elsewhere the plan only reports it.
     """
 
     max_price_deviation: Decimal
@@ -100,7 +100,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One condition, with the value that was seen, the limit it was held against, and why it matters."""
+    """One condition, with the observed value, its limit, and an explanation."""
 
     name: str
     value: Decimal | str | None
@@ -119,7 +119,7 @@ class Rebalance:
 
 
 class Cause(StrEnum):
-    """What kind of reason a hold has: the rule's own, or what stands against an order."""
+    """Why the plan holds: the rule asks for nothing, or something forbids an order."""
 
     RULE = "rule"
     COST_BASIS = "cost basis"

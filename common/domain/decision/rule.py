@@ -1,4 +1,4 @@
-"""The constant-mix rule: what the holdings are, should be, and what to do about it (contract.md §4, §11)."""
+"""The constant-mix rule: what the holdings are, what they should be, and what to do (contract.md §4, §11)."""
 
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
@@ -25,9 +25,9 @@ from common.domain.portfolio import Holdings, Valuation
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What the rule decides, and all it rests on. `wanted_*` is what it asks for, before any limit.
+    """What the rule decides, and on what basis. `wanted_*` is what it asks for, before any limit.
 
-    `level` is the one that decides; `cost_floor` is the least price that the cost guard lets sell at, None
+    `level` is the one that decides; `cost_floor` is the lowest price at which the cost guard allows a sale, None
     when it is off or no cost is known.
     """
 
@@ -44,7 +44,7 @@ class Decision:
     cost_floor: Decimal | None = None
 
     def next_triggers(self, level: Level, grid: Grid | None = None) -> tuple[Trigger | None, Trigger | None]:
-        """The next prices to BUY and to SELL at by this level; without a grid those of the bare rule."""
+        """The next prices at which this level would BUY and SELL; without a grid those of the bare rule."""
         if self.drift is None:
             return None, None
         return next_triggers(self.valuation, self.policy, level, grid or Grid.none(self.policy), self.cost_floor)
@@ -61,9 +61,9 @@ def decide(
 ) -> Decision:
     """Apply the policy to the holdings at `mark_price`.
 
-    Equality with a limit trades. The quantity is floored to the venue's step, and the minimum is checked
-    again after every clamp. `average_cost` is what the cost guard looks at; unknown, it never blocks.
-    Raises InvalidAmount for a negative or non-finite price or balance.
+    Equality with a limit trades. The quantity is floored to the venue's step, and the minimum is checked again
+    after every clamp. The cost guard compares with `average_cost`; an unknown cost never blocks. Raises
+    InvalidAmount for a negative or non-finite price or balance.
     """
     valuation = Valuation.of(holdings, mark_price)
     price, total = valuation.mark_price, valuation.total_value
@@ -111,9 +111,9 @@ def decide(
 def _asked(
     off: Decimal, total: Decimal, price: Decimal, side: Side, policy: Policy, grid: Grid
 ) -> tuple[Level | None, Decimal]:
-    """The widest level that is reached and worth an order, and the order's value; else what the first would ask.
+    """The widest reached level whose order is large enough, and the order's value; else what the first would ask.
 
-    A reached level whose order would be below a minimum leaves the decision to a narrower one that is not.
+    A reached level whose order would be below a minimum leaves the decision to a narrower one whose order is not.
     """
     reached = [
         (level, wanted)
@@ -129,7 +129,7 @@ def _asked(
 
 
 def _order_value(level: Level, side: Side, off: Decimal, total: Decimal, policy: Policy) -> Decimal:
-    share, points = policy.line(level, side)
+    share, points = policy.order_line(level, side)
     return off * share - points * total
 
 
@@ -177,7 +177,7 @@ def _clamped(
     rules: TradingRules,
     instrument: Instrument,
 ) -> tuple[Rebalance | Hold, list[Check]]:
-    """What of `wanted` (quote asset) the free balances, the step and the minimum let through."""
+    """The part of `wanted` (quote asset) that the free balances, the step and the minimum allow."""
     quantity = quotient(wanted, price, ROUND_FLOOR)
     available = affordable(side, holdings, policy, price, rules.taker_fee)
     purse = plain(spendable(side, holdings, policy))
@@ -211,7 +211,7 @@ def _clamped(
 
 
 def cost_floor(policy: Policy, average_cost: Decimal | None) -> Decimal | None:
-    """The least price that the cost guard lets sell at; None when it is off or no cost is known."""
+    """The lowest price at which the cost guard allows a sale; None when it is off or no cost is known."""
     if policy.cost_guard is None or average_cost is None:
         return None
     return average_cost * (ONE + policy.cost_guard.margin)
@@ -220,9 +220,11 @@ def cost_floor(policy: Policy, average_cost: Decimal | None) -> Decimal | None:
 def _cost_check(
     price: Decimal, floor: Decimal, valuation: Valuation, max_weight: Decimal, instrument: Instrument
 ) -> Check:
-    """A sale must bring its cost and the margin, unless the weight has grown to what lifts the guard."""
+    """A sale must recover its cost and the margin, unless the weight is large enough to lift the guard."""
     lifted = valuation.base_value >= max_weight * valuation.total_value
-    told = f"a sale below {places(floor, 8)} {instrument.quote}, the average cost with its margin, waits"
+    explanation = f"a sale below {places(floor, 8)} {instrument.quote}, the average cost with its margin, waits"
     if price < floor:
-        told += f": {percent(valuation.weight)} of the value is {instrument.base}, lifted at {percent(max_weight)}"
-    return Check("cost_basis", price, floor, price >= floor or lifted, told)
+        explanation += (
+            f": {percent(valuation.weight)} of the value is {instrument.base}, lifted at {percent(max_weight)}"
+        )
+    return Check("cost_basis", price, floor, price >= floor or lifted, explanation)

@@ -19,7 +19,7 @@ def spendable(side: Side, holdings: Holdings, policy: Policy) -> Decimal:
 
 
 def affordable(side: Side, holdings: Holdings, policy: Policy, price: Decimal, fee: Decimal) -> Decimal:
-    """The base asset that may be sold, or bought at `price` with the fee (a fraction) out of the same purse."""
+    """The base asset that may be sold, or bought at `price` with the fee (a fraction) from the same balance."""
     available = spendable(side, holdings, policy)
     if side is Side.SELL:
         return available
@@ -28,9 +28,9 @@ def affordable(side: Side, holdings: Holdings, policy: Policy, price: Decimal, f
 
 @dataclass(frozen=True, slots=True)
 class Sized:
-    """An order cut to what it may be: each cut as a check, what is left, and the price it may need.
+    """An order after all cuts: each cut as a check, the quantity that is left, and its limit price.
 
-    `limit_price` is the deepest the quantity reaches, on the tick.
+    `limit_price` is the deepest price that the quantity reaches, on the tick.
     """
 
     cuts: tuple[Check, ...]
@@ -73,8 +73,8 @@ def against_book(
 
 def _cut(name: str, wanted: Decimal, allowed: Decimal, unit: str) -> Check:
     """A limit that makes the order smaller instead of refusing it."""
-    told = f"{plain(wanted)} {unit} are wanted, {places(allowed, 4)} {unit} let through"
-    return Check(name, wanted, allowed, wanted <= allowed, told)
+    explanation = f"{plain(wanted)} {unit} are wanted, {places(allowed, 4)} {unit} let through"
+    return Check(name, wanted, allowed, wanted <= allowed, explanation)
 
 
 def _to_tick(price: Decimal, side: Side, rules: TradingRules) -> Decimal:
@@ -94,5 +94,5 @@ def _reached(book: OrderBook, side: Side, quantity: Decimal, bound: Decimal) -> 
 
 
 def _joined(book: OrderBook, side: Side, bound: Decimal) -> Decimal:
-    """The best price of our own side: a resting order joins it and takes nothing. Never beyond the bound."""
+    """The best price of our own side, never beyond the bound: a resting order joins it and takes nothing."""
     return min(book.bids[0].price, bound) if side is Side.BUY else max(book.asks[0].price, bound)

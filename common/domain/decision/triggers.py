@@ -10,7 +10,7 @@ from common.domain.instrument import Side, TradingRules
 from common.domain.portfolio import Valuation
 
 _TRIES = 1000
-"""How many steps further a price is looked for that its own rounding does not leave below the minimum."""
+"""How many more steps to try for a price whose rounding does not leave the order below the minimum."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Grid:
         return cls(rules.quantity_step, rules.min_quantity, max(policy.min_notional, rules.min_notional))
 
     def floor(self, quantity: Decimal, price: Decimal) -> Decimal:
-        """The multiple of the step that is left of `quantity`; 0 when that is below a minimum."""
+        """`quantity` floored to the step; 0 when that is below a minimum."""
         left = floor_to(quantity, self.step)
         return left if left >= self.min_quantity and left * price >= self.min_notional else ZERO
 
@@ -52,8 +52,8 @@ def next_triggers(
 
     With w the target, t the trigger, m the minimum, off(p) = (1−w)·q·p − w·u, V = q·p + u: a level trades
     share·off − points·V, so SELL needs that ≥ m and off ≥ t·V; BUY mirrors it. The second is
-    p = (u/q)·r/(1−r) with r = w ± t, as in rebalancing.md. Prices are rounded outward, so that they trade
-    themselves. Below `cost_floor` the cost guard holds a sale back until the weight is what lifts it.
+    p = (u/q)·r/(1−r) with r = w ± t, as in rebalancing.md. Prices are rounded outward, so that they themselves
+    trade. Below `cost_floor` the cost guard holds a sale back until the weight lifts it.
     """
     if valuation.base_quantity <= 0:
         return None, None
@@ -69,25 +69,25 @@ def next_triggers(
 
 def _at(price: Decimal, side: Side, valuation: Valuation, policy: Policy, level: Level) -> Trigger:
     q, u, w = valuation.base_quantity, valuation.quote_quantity, policy.target_weight
-    share, points = policy.line(level, side)
+    share, points = policy.order_line(level, side)
     wanted = share * abs((ONE - w) * q * price - w * u) - points * (q * price + u)
     return Trigger(price, quotient(wanted, price))
 
 
 def _lifted(valuation: Valuation, guard: CostGuard) -> Decimal:
-    """The price at which the weight reaches what lifts the cost guard."""
+    """The price at which the weight lifts the cost guard."""
     q, u = valuation.base_quantity, valuation.quote_quantity
     return quotient(guard.max_weight * u, (ONE - guard.max_weight) * q, ROUND_CEILING)
 
 
 def _sell(valuation: Valuation, policy: Policy, level: Level, grid: Grid) -> Decimal | None:
-    """The least price at which the level sells.
+    """The lowest price at which the level sells.
 
     The quantity is a − b/p with a and b as below: it grows with the price, and so does its worth.
     """
     q, u, w = valuation.base_quantity, valuation.quote_quantity, policy.target_weight
     t = policy.trigger(level, Side.SELL)
-    share, points = policy.line(level, Side.SELL)
+    share, points = policy.order_line(level, Side.SELL)
     a, b = (share * (ONE - w) - points) * q, (share * w + points) * u
     if w + t >= ONE or a <= 0:
         return None
@@ -100,7 +100,7 @@ def _sell(valuation: Valuation, policy: Policy, level: Level, grid: Grid) -> Dec
 
 
 def _least_sale(a: Decimal, b: Decimal, grid: Grid) -> Decimal | None:
-    """The least p at which a − b/p, floored to the step, is worth the minimum; None when it never is."""
+    """The lowest p at which a − b/p, floored to the step, is worth the minimum; None when it never is."""
     m, step = grid.min_notional, grid.step
     if step <= 0:
         return quotient(b + m, a, ROUND_CEILING)
@@ -120,7 +120,7 @@ def _buy(valuation: Valuation, policy: Policy, level: Level, grid: Grid) -> Deci
     """The highest price at which the level buys; the quantity is b/p − a, and its worth b − a·p."""
     q, u, w = valuation.base_quantity, valuation.quote_quantity, policy.target_weight
     t = policy.trigger(level, Side.BUY)
-    share, points = policy.line(level, Side.BUY)
+    share, points = policy.order_line(level, Side.BUY)
     a, b = (share * (ONE - w) + points) * q, (share * w - points) * u
     if w <= t or b <= grid.min_notional:
         return None
@@ -133,7 +133,8 @@ def _buy(valuation: Valuation, policy: Policy, level: Level, grid: Grid) -> Deci
         return None
     least = max(ceil_to(m * a / (b - m), step), ceil_to(grid.min_quantity, step), step)
     x = max(least, floor_to(quotient(b, price, ROUND_FLOOR) - a, step))
-    for _ in range(_TRIES):  # at first the price may lie between two multiples, or be a hair low by its rounding
+    # The first price may lie between two multiples of the step, or its rounding may leave it a hair too low.
+    for _ in range(_TRIES):
         best = min(price, quotient(b, a + x, ROUND_FLOOR))
         if best * x >= m or best <= 0:
             break

@@ -1,8 +1,8 @@
-"""The record of fills: each applied once, in the order of their time, whatever order they arrive in.
+"""The record of fills: each applied once, in order of time, whatever order they arrive in.
 
-A ledger is a sealed position plus the *tail*: the fills that are still inside the overlap, in which
-the exchange may yet show one it had not shown before. Folding the tail anew on every run makes the
-result the same to the last digit however often a page is read twice or a run is killed.
+A ledger is a sealed position plus the *tail*: the fills still inside the overlap, in which the exchange may yet
+show a fill that it had not shown before. Folding the tail again on every run makes the result the same to the last
+digit, however often a page is read twice or a run is killed.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,16 +20,16 @@ from common.domain.portfolio import Holdings
 
 OVERLAP = timedelta(hours=1)
 WINDOW = timedelta(days=7)
-"""The longest window the exchange answers (exchange.md §5)."""
+"""The longest window the exchange accepts in one request (exchange.md §5)."""
 MEMORY = timedelta(days=30)
-"""How far back the exchange tells trades at all (exchange.md §5)."""
+"""How far back the exchange lists trades (exchange.md §5)."""
 SLOW = timedelta(seconds=10)
 """How far our clock may be behind without the exchange refusing what it signs (recvWindow, exchange.md §2)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A stretch of history that the exchange no longer tells: fills in it are lost to the ledger."""
+    """A stretch of history that the exchange no longer lists: its fills are lost to the ledger."""
 
     start: datetime
     end: datetime
@@ -37,12 +37,12 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """`sealed` is the position of all fills before `sealed_until`; history is read up to `place`.
+    """`sealed` is the position of all fills before `sealed_until`; history has been read up to `place`.
 
-    `opening` is what the account held at `opened_at`, when the ledger began, beyond what fills explained: coins
-    that were there before them, or less than none when coins were missing. `exchange` is whose fills they are,
-    `looked_back_on` the day on which the last two days were read again, `order_rule` how fills of one second are
-    ordered (sequence.py): what an older version wrote has none of the three.
+    `opening` is what the account held at `opened_at`, when the ledger began, beyond what fills explain: coins
+    that were there before, or a negative number when coins were missing. `exchange` is the exchange's address,
+    `looked_back_on` the day on which the last two days were last read again, `order_rule` the rule that orders
+    fills of one second (sequence.py). Ledgers of older versions lack these three.
     """
 
     sealed: Position
@@ -73,24 +73,24 @@ class Ledger:
         return ledger._folded(fills, instrument)
 
     def position(self, instrument: Instrument, until: datetime | None = None) -> Position:
-        """The position after all fills, or after those up to `until` as far as they are not sealed."""
+        """The position after all fills; with `until`, without the tail's fills from then on."""
         tail = self.tail if until is None else [fill for fill in self.tail if was_before(fill, until)]
         return self.sealed.fold(tail, instrument)
 
     def set_back(self, now: datetime) -> "Ledger":
-        """The same with its place at `now`: a clock that ran ahead had left it in the future.
+        """This ledger with its place at `now`: a clock that ran ahead had left it in the future.
 
-        What it has sealed stands to be folded anew, for fills of in between were never read.
+        What it has sealed must then be folded again, since the fills in between were never read.
         """
         return replace(self, place=now, sealed_until=min(self.sealed_until, now - OVERLAP))
 
     @property
     def read_from(self) -> datetime:
-        """Where the next reading starts: the overlap before the place."""
+        """Where the next reading starts: one overlap before the place."""
         return max(self.sealed_until, self.place - OVERLAP)
 
     def unknown(self, fills: Iterable[Fill]) -> tuple[Fill, ...]:
-        """Those of `fills` that the ledger does not hold, each once, in the ledger's order."""
+        """The fills that the ledger does not hold yet, each once, in the ledger's order."""
         known = {fill.fill_id for fill in self.tail}
         fresh = {fill.fill_id: fill for fill in fills if fill.fill_id not in known}
         return tuple(in_order(fresh.values()))
@@ -98,12 +98,12 @@ class Ledger:
     def absorb(
         self, fresh: Sequence[Fill], read_until: datetime, instrument: Instrument, *, late_too: bool = False
     ) -> "Absorbed":
-        """Take in fills that `unknown` has let through, or that are told better now than in the tail.
+        """Take in fills that are new (see `unknown`) or better known now than in the tail.
 
-        The place moves to `read_until`; a fill that waits for the value of its fee is not sealed yet, nor what
-        came after it. Raises LateFill when one is older than what is sealed, or than the account that the ledger
-        began with, which had it in its coins already: then only the whole history will do. With `late_too` such a
-        fill is folded on top of what is sealed, out of its order.
+        The place moves to `read_until`. A fill that waits for the value of its fee is not sealed yet, and neither
+        are later ones. Raises LateFill when a fill is older than what is sealed, or than the account that the
+        ledger began with, whose coins already included it: then only the whole history will do. With `late_too`
+        such a fill is folded on top of what is sealed, out of order.
         """
         held = {fill.fill_id: fill for fill in self.tail}
         new = [fill for fill in fresh if fill.fill_id not in held]
@@ -112,19 +112,19 @@ class Ledger:
             raise LateFill(late)
         place = max(self.place, read_until)
         fills = in_order((held | {fill.fill_id: fill for fill in fresh}).values())
-        sealed_until = max(self.sealed_until, _settled_before(fills, place - OVERLAP))
-        settled = [fill for fill in fills if fill.executed_at < sealed_until]
+        sealed_until = max(self.sealed_until, _sealable_before(fills, place - OVERLAP))
+        sealed_fills = [fill for fill in fills if fill.executed_at < sealed_until]
         ledger = replace(
             self,
-            sealed=self.sealed.fold(settled, instrument),
+            sealed=self.sealed.fold(sealed_fills, instrument),
             sealed_until=sealed_until,
             place=place,
-            tail=tuple(fills[len(settled) :]),
+            tail=tuple(fills[len(sealed_fills) :]),
         )
-        return Absorbed(ledger, tuple(settled))
+        return Absorbed(ledger, tuple(sealed_fills))
 
     def is_late(self, fill: Fill) -> bool:
-        """Whether a new fill belongs into what is sealed, or was in the account that the ledger began with."""
+        """Whether a new fill belongs before what is sealed, or was in the account that the ledger began with."""
         return fill.executed_at < self.sealed_until or was_before(fill, self.opened_at)
 
     def rebuilt(
@@ -134,9 +134,9 @@ class Ledger:
         instrument: Instrument,
         read_until: datetime | None = None,
     ) -> "Absorbed":
-        """The same ledger folded anew from every fill, those it holds and the new ones, and read as far as said.
+        """This ledger folded from scratch: from every fill, known and new, and read up to `read_until`.
 
-        Of the opening coins, those are explained now that new fills brought before the ledger was opened.
+        New fills from before the ledger was opened explain their part of the opening coins.
         """
         held, news = ({fill.fill_id: fill for fill in fills} for fills in (known, fresh))
         explaining = tuple(f for f in news.values() if f.fill_id not in held and was_before(f, self.opened_at))
@@ -151,13 +151,13 @@ class Ledger:
         return folded._replace(explaining=explaining)
 
     def _folded(self, fills: Sequence[Fill], instrument: Instrument) -> "Absorbed":
-        """The same ledger holding just these fills, in the ledger's order, on top of its opening coins."""
-        until = _settled_before(fills, self.sealed_until)
-        settled = tuple(fill for fill in fills if fill.executed_at < until)
-        sealed = Position(unknown_quantity=self.opening_quantity).fold(settled, instrument)
-        tail = tuple(fills[len(settled) :])
+        """This ledger holding only these fills, in the ledger's order, on top of its opening coins."""
+        until = _sealable_before(fills, self.sealed_until)
+        sealed_fills = tuple(fill for fill in fills if fill.executed_at < until)
+        sealed = Position(unknown_quantity=self.opening_quantity).fold(sealed_fills, instrument)
+        tail = tuple(fills[len(sealed_fills) :])
         ledger = replace(self, sealed=sealed, sealed_until=until, tail=tail, order_rule=RULE)
-        return Absorbed(ledger, settled, anew=True)
+        return Absorbed(ledger, sealed_fills, from_scratch=True)
 
     @property
     def opening_quantity(self) -> Decimal:
@@ -166,19 +166,19 @@ class Ledger:
 
 
 class Absorbed(NamedTuple):
-    """The new ledger, and the fills that were sealed on the way: the FIFO lots follow them, or begin `anew`.
+    """The new ledger and the fills it sealed: the FIFO lots add them, or start `from_scratch`.
 
-    `explaining` are new fills that brought a part of what the ledger had taken for opening coins.
+    `explaining` are new fills that account for a part of the opening coins.
     """
 
     ledger: Ledger
-    settled: tuple[Fill, ...]
+    sealed_fills: tuple[Fill, ...]
     explaining: tuple[Fill, ...] = ()
-    anew: bool = False
+    from_scratch: bool = False
 
 
 class LateFill(Exception):
-    """A fill that belongs into what the ledger has sealed, or began with."""
+    """A fill older than what the ledger has sealed, or than what it began with."""
 
     def __init__(self, fills: Sequence[Fill]) -> None:
         super().__init__(f"{len(fills)} fills are older than what the ledger holds for settled")
@@ -186,7 +186,7 @@ class LateFill(Exception):
 
 
 def once(fills: Iterable[Fill]) -> tuple[Fill, ...]:
-    """Each fill once, in the ledger's order: of several records of one, that which knows most."""
+    """Each fill once, in the ledger's order: of several records of one fill, the most complete."""
     best: dict[str, Fill] = {}
     for fill in fills:
         known = best.get(fill.fill_id)
@@ -196,8 +196,8 @@ def once(fills: Iterable[Fill]) -> tuple[Fill, ...]:
 
 
 def _knowledge(fill: Fill) -> tuple[bool, ...]:
-    told = (fill.fee_value, fill.ordered_at, fill.mid_price, fill.client_order_id)
-    return (not fill.fee_pending, *(value is not None for value in told))
+    details = (fill.fee_value, fill.ordered_at, fill.mid_price, fill.client_order_id)
+    return (not fill.fee_pending, *(value is not None for value in details))
 
 
 @exact
@@ -213,17 +213,21 @@ def drift(ledger: Ledger, account_quantity: Decimal, as_of: datetime, instrument
 def was_before(fill: Fill, read_at: datetime) -> bool:
     """Whether an account read then held what the fill moved, though the fill itself may have shown only later.
 
-    Fills carry whole seconds (exchange.md §5): one of the very second came after the reading. Where it did not, the
-    reading is stamped with the next second (`decided`); so every comparison goes by this one.
+    Fills carry whole seconds (exchange.md §5). A fill of the same second counts as later than the reading. Where it
+    was not, `restamped_after_fills` moves the reading to the next second, so that every comparison can use this
+    rule.
     """
     return fill.executed_at < read_at.replace(microsecond=0)
 
 
-def decided(holdings: Holdings, ledger: "Ledger | None", fills: Iterable[Fill], instrument: Instrument) -> Holdings:
-    """Balances whose very second has fills, or the seconds after it: stamped after those that are in them.
+def restamped_after_fills(
+    holdings: Holdings, ledger: "Ledger | None", fills: Iterable[Fill], instrument: Instrument
+) -> Holdings:
+    """The balances, with their timestamp moved past fills of the same or the next seconds that they include.
 
-    Fills carry whole seconds of the exchange's clock, and ours may be behind it (`SLOW`). Whichever stamp leaves
-    least unexplained; for a first ledger the fills that are known by then are in.
+    Fills carry whole seconds of the exchange's clock, and ours may be behind it (`SLOW`), so timestamps alone do
+    not show whether a balance includes such a fill. The stamp that leaves least unexplained wins; for a first
+    ledger the fills up to the reading are included.
     """
     as_of, second = holdings.as_of, holdings.as_of.replace(microsecond=0)
     near = sorted({fill.executed_at for fill in fills if second <= fill.executed_at <= as_of + SLOW})
@@ -238,7 +242,7 @@ def decided(holdings: Holdings, ledger: "Ledger | None", fills: Iterable[Fill], 
 
 @exact
 def unexplained(quantity: Decimal, fills: Iterable[Fill], instrument: Instrument) -> Decimal:
-    """Of the coins in an account, those that fills until then do not explain; negative when coins are missing."""
+    """The coins in an account that fills up to then do not explain; negative when coins are missing."""
     return quantity - sum((net_quantity(fill, instrument) for fill in fills), ZERO)
 
 
@@ -255,13 +259,13 @@ def net_notional(fill: Fill, instrument: Instrument) -> Decimal:
     return moved - fill.fee_in(instrument.quote)
 
 
-def _settled_before(fills: Iterable[Fill], overlap: datetime) -> datetime:
-    """Up to where fills may be sealed: the overlap, or the first that still waits for the value of its fee."""
+def _sealable_before(fills: Iterable[Fill], overlap: datetime) -> datetime:
+    """The time before which fills may be sealed: the overlap, or the first fill that waits for its fee's value."""
     return min([overlap, *(fill.executed_at for fill in fills if fill.fee_pending)])
 
 
 def windows(start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
-    """`start` to `end` in stretches the exchange answers, oldest first; none when there is nothing."""
+    """`start` to `end` in windows that the exchange accepts, oldest first; none unless `start` is before `end`."""
     stretches = []
     while start < end:
         stop = min(start + WINDOW, end)

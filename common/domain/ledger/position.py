@@ -1,7 +1,7 @@
-"""What was paid for the coins: a fold over fills, with weighted average cost, and FIFO beside it (contract.md §5).
+"""What was paid for the coins: a fold over fills, by weighted average cost and by FIFO (contract.md §5).
 
 Amounts are in the base asset (`quantity` names) or the quote asset (`cost`, `pnl`, `proceeds`, `flow`).
-The total cost is what is kept, and the average is derived from it, so that for every sequence of fills
+The total cost is kept, and the average is derived from it, so that for every sequence of fills
 
     cash_flow + quantity · price = realized_pnl + unrealized_pnl      to the last digit
 
@@ -25,11 +25,11 @@ UNKNOWN_FEE = "unknown"
 class Position:
     """The coins whose cost is known, those whose cost is not, and all that fills have moved so far.
 
-    `unknown_quantity` are coins that were there before the history the exchange still tells.
-    `unmatched_quantity` were sold though the ledger never saw them arrive; `unmatched_proceeds` is what
-    sales of either kind brought: it is no profit, for nobody knows the cost.
+    `unknown_quantity` are coins from before the history that the exchange still lists.
+    `unmatched_quantity` were sold although the ledger never saw them arrive; `unmatched_proceeds` is what
+    sales of either kind brought: it is no profit, since the cost is unknown.
     `unvalued_fees` are fees in a third asset for which no price was found; under `UNKNOWN_FEE` the number of fills
-    whose fee the exchange did not tell. A negative fee is a rebate: it lowers the cost.
+    whose fee the exchange did not report. A negative fee is a rebate: it lowers the cost.
     """
 
     quantity: Decimal = ZERO
@@ -55,13 +55,13 @@ class Position:
     @property
     @exact
     def expected_quantity(self) -> Decimal:
-        """What the account should hold if no coin came or went but by fills."""
+        """What the account should hold if coins came and went by fills only."""
         return self.quantity + self.unknown_quantity - self.unmatched_quantity
 
     @property
     @exact
     def quote_flow(self) -> Decimal:
-        """What fills did to the quote balance: fees in a third asset leave it alone."""
+        """What fills did to the quote balance; fees in a third asset do not touch it."""
         return self.cash_flow + self.other_fees_value
 
     @exact
@@ -70,7 +70,7 @@ class Position:
 
     @exact
     def total_pnl(self, mark_price: Decimal) -> Decimal:
-        """Realized and unrealized; without coins of known cost what was realized, a number all the same."""
+        """Realized and unrealized; without coins of known cost, what was realized."""
         return self.realized_pnl + self.unrealized_pnl(mark_price)
 
     def apply(self, fill: Fill, instrument: Instrument) -> "Position":
@@ -87,7 +87,7 @@ class Position:
 
 
 class _Running:
-    """The fold's working copy: ten thousand frozen copies would cost more than the arithmetic."""
+    """The fold's mutable copy: ten thousand frozen copies would cost more than the arithmetic."""
 
     def __init__(self, start: Position) -> None:
         self.start = start
@@ -132,7 +132,7 @@ class _Running:
         return ZERO, fill.fee_value
 
     def _sell(self, quantity: Decimal, proceeds: Decimal) -> None:
-        """Take coins of known cost first; what goes beyond them brings proceeds, but no profit."""
+        """Take coins of known cost first; coins beyond them bring proceeds, but no profit."""
         self.cash += proceeds
         known = min(quantity, self.quantity)
         known_proceeds = proceeds if known == quantity else quotient(proceeds * known, quantity)
@@ -176,7 +176,7 @@ class Lot:
 
 @dataclass(frozen=True, slots=True)
 class FifoView:
-    """The same fills, first in first out: open lots oldest first, and the P&L realized that way."""
+    """The same fills, first in, first out: open lots oldest first, and the P&L realized that way."""
 
     lots: tuple[Lot, ...] = ()
     realized_pnl: Decimal = ZERO

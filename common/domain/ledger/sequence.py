@@ -1,4 +1,4 @@
-"""In which order fills happened: they carry whole seconds, and the exchange documents no order (exchange.md §5)."""
+"""The sequence of fills: they carry whole seconds, and the exchange documents no order (exchange.md §5)."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -9,7 +9,7 @@ from common.domain.instrument import Side
 from common.domain.orders.order import Fill
 
 RULE = 3
-"""The rule below. The first was by id as text, whatever the side; the second let the id decide where orders tie."""
+"""The version of the rule below. Rule 1 went by id as text, whatever the side; rule 2 let the id break ties."""
 _PLACED_JUST_THEN = timedelta(seconds=1)
 _DIGITS = re.compile(r"(\d+)", re.ASCII)
 
@@ -17,8 +17,8 @@ _DIGITS = re.compile(r"(\d+)", re.ASCII)
 def in_order(fills: Iterable[Fill]) -> list[Fill]:
     """By second; where both sides meet in one, by the time of their orders, else buys before sales.
 
-    So nothing is sold that was bought in the same second: orders often carry whole seconds too. An order's
-    time tells when it was filled only if it was placed just then: one that had rested puts buys first as well.
+    Buys go first so that coins bought in a second can be sold in it: orders often carry whole seconds too. An
+    order's time says when it was filled only if it was placed just then; if one had rested, buys also go first.
     """
     ordered: list[Fill] = []
     for _, same in groupby(sorted(fills, key=_second), key=_second):
@@ -27,7 +27,7 @@ def in_order(fills: Iterable[Fill]) -> list[Fill]:
 
 
 def in_doubt(fills: Iterable[Fill]) -> list[Fill]:
-    """The fills for whose place in the order the time of their order is needed and not known."""
+    """The fills that cannot be put in sequence because the time of their order is unknown."""
     doubtful: list[Fill] = []
     for _, same in groupby(sorted(fills, key=_second), key=_second):
         group = list(same)

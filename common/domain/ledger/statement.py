@@ -14,7 +14,7 @@ from common.domain.portfolio import Holdings, Valuation
 class Statement(NamedTuple):
     """The books at `mark_price`; amounts in the quote asset, quantities in the base asset.
 
-    P&L is on the coins of known cost; `drift` is what the account holds beyond the ledger: deposits, withdrawals.
+    P&L covers the coins of known cost; `drift` is what the account holds beyond the ledger: deposits, withdrawals.
     """
 
     position: Position
@@ -32,7 +32,7 @@ class Statement(NamedTuple):
 
     @property
     def empty(self) -> bool:
-        """Whether nothing was ever traded, and nothing held when the ledger began."""
+        """Whether nothing was ever traded and nothing was held when the ledger began."""
         return not self.position.fill_count and not self.position.unknown_quantity
 
     @property
@@ -69,7 +69,7 @@ def statement(
     mark_price: Decimal,
     instrument: Instrument,
 ) -> Statement:
-    """What the books say; `lots` are those of what is sealed, `holdings` the balances they are held against."""
+    """What the books say; `lots` are those of the sealed fills, `holdings` the balances to compare with."""
     known_to_balances = ledger.position(instrument, holdings.as_of)
     return Statement(
         position=ledger.position(instrument),

@@ -1,1 +1,1 @@
-"""Orders as they are meant, sent and filled. May import what domain may."""
+"""Orders as intended, sent and filled. May import what domain may."""

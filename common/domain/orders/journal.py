@@ -1,4 +1,4 @@
-"""The order journal: every intent with what became of it; how much was ordered is a fold over its last two days."""
+"""The order journal: every intent and its outcome; how much was ordered is a fold over its last two days."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -10,7 +10,7 @@ from common.decimals import ZERO, exact
 from common.domain.orders.order import Order, OrderIntent, OrderStatus, OrderStyle
 
 RECENT = timedelta(days=2)
-"""How far back orders are counted: a UTC day, and the one before for whoever comes late."""
+"""How far back orders are counted: the UTC day, and the one before for runs that come late."""
 
 
 class IntentState(StrEnum):
@@ -32,15 +32,15 @@ class IntentState(StrEnum):
 
     @property
     def open(self) -> bool:
-        """Whether its end is still to be asked for."""
+        """Whether its outcome is still to be asked for."""
         return self in (IntentState.PLANNED, IntentState.SENT, IntentState.RESTING, IntentState.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
-    """An intent's record: where it stands, and what the exchange has told of it so far.
+    """An intent's record: its state, and what the exchange has reported of it so far.
 
-    With an `order_id` the exchange has acknowledged it: whatever it tells later, it was accepted.
+    With an `order_id` the exchange has acknowledged it: whatever it reports later, the order was accepted.
     """
 
     intent: OrderIntent
@@ -60,7 +60,7 @@ class JournalEntry:
     @classmethod
     @exact
     def lost(cls, order: Order, client_id: str, slot: datetime, style: OrderStyle, now: datetime) -> "JournalEntry":
-        """An order of ours that the exchange knows and the journal had lost; sent when the exchange took it."""
+        """An order of ours that the exchange knows and the journal had lost; sent when the exchange accepted it."""
         notional = order.quantity * order.limit_price
         intent = OrderIntent(client_id, slot, order.side, style, order.quantity, order.limit_price, notional)
         taken_at = order.created_at or slot
@@ -68,7 +68,7 @@ class JournalEntry:
 
     @property
     def counts(self) -> bool:
-        """Whether it has traded or still may: one that filled nothing counts against no limit but placements."""
+        """Whether it has traded or still may: an order that filled nothing counts only against placements."""
         return self.sent_at is not None and (self.filled_quantity > 0 or self.state.open)
 
     def sent(self, now: datetime) -> "JournalEntry":
@@ -84,7 +84,7 @@ class JournalEntry:
         return replace(self, state=state, reason=reason, updated_at=now)
 
     def with_order(self, order: Order, now: datetime) -> "JournalEntry":
-        """What the exchange says of it now; an order that it knows was sent, whatever the record says."""
+        """Record what the exchange says of it now; an order that it knows was sent, whatever the record says."""
         return replace(
             self,
             state=state_of(order),
@@ -97,13 +97,13 @@ class JournalEntry:
         )
 
     def resting(self, order: Order, now: datetime) -> "JournalEntry":
-        """Left in the book on purpose; what of it has filled so far is known."""
+        """Left in the book on purpose, with what has filled so far."""
         known = self.with_order(order, now)
         waits = order.status in (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED)
         return replace(known, state=IntentState.RESTING) if waits else known
 
-    def settled(self, quantity: Decimal, notional: Decimal, reason: str, now: datetime) -> "JournalEntry":
-        """Its end by other means than the exchange's word on the order: its fills, or an operator."""
+    def closed_with(self, quantity: Decimal, notional: Decimal, reason: str, now: datetime) -> "JournalEntry":
+        """Closed by something other than the exchange's report on the order: its fills, or an operator."""
         filled = IntentState.FILLED if quantity >= self.intent.quantity else IntentState.PARTIALLY_FILLED
         state = filled if quantity > 0 else IntentState.CANCELED
         return replace(
@@ -124,13 +124,13 @@ class Activity:
 
 @dataclass(frozen=True, slots=True)
 class DayStart:
-    """The total P&L that a UTC day began with, None where it is not known: what a day's loss is held against."""
+    """The total P&L at the start of a UTC day, None where unknown: a day's loss is measured against it."""
 
     day: date
     pnl_at_start: Decimal | None
 
     def on(self, now: datetime, total_pnl: Decimal | None) -> "DayStart":
-        """The day of `now`, begun with today's P&L if it is a new one; a clock that goes back begins none."""
+        """The day of `now`, started with the current P&L if it is a new one; a clock that goes back starts none."""
         if now.date() > self.day:
             return DayStart(now.date(), total_pnl)
         return self if self.pnl_at_start is not None else replace(self, pnl_at_start=total_pnl)
@@ -162,7 +162,7 @@ class Journal:
         )
 
     def outdated(self, now: datetime) -> tuple[str, ...]:
-        """Names of what no count needs any more: ended, older than two days, and not the newest of all."""
+        """Names of entries that no count needs any more: ended, older than two days, and not the newest of all."""
         newest = max((entry.planned_at for entry in self.entries.values()), default=now)
         return tuple(
             name
@@ -173,7 +173,7 @@ class Journal:
 
 @dataclass(frozen=True, slots=True)
 class Continuity:
-    """Which Redis the orders are recorded in, since when, and whether lost ones were searched for since."""
+    """Which Redis records the orders, since when, and whether lost orders were searched for since."""
 
     instance_id: str
     since: datetime
@@ -181,7 +181,7 @@ class Continuity:
 
 
 def state_of(order: Order) -> IntentState:
-    """The intent's state after the exchange's; what executed decides, not its name (exchange.md §4.4)."""
+    """The intent's state for an order; the executed quantity decides, not the status name (exchange.md §4.4)."""
     if not order.status.final:
         return IntentState.SENT
     if order.filled_quantity <= 0:

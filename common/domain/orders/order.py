@@ -15,7 +15,7 @@ _OUR_ID = re.compile(rf"{_OURS}\d{{12}}[BS][0-9a-f]{{14}}")
 
 
 class OrderStatus(StrEnum):
-    """The exchange's states (exchange.md §4.4); what it may add one day reads as UNKNOWN, which is not final."""
+    """The exchange's states (exchange.md §4.4); a state that it may add reads as UNKNOWN, which is not final."""
 
     NEW = "NEW"
     PARTIALLY_FILLED = "PARTIALLY_FILLED"
@@ -30,7 +30,7 @@ class OrderStatus(StrEnum):
 
 
 class OrderStyle(StrEnum):
-    """How a rebalance is executed; the values are the setting's, `order_type` the exchange's word."""
+    """How a rebalance is executed; the values are those of the setting, `order_type` is the exchange's word."""
 
     IOC = "ioc"
     MAKER = "maker"
@@ -60,9 +60,9 @@ class Order:
 class Fill:
     """One execution. `notional` and `fee_value` are in the quote asset.
 
-    `fee_value` is what a fee in a third asset (MX) was worth when it was taken, None when nobody knows;
+    `fee_value` is what a fee in a third asset (MX) was worth when it was taken, None when unknown;
     `fee_pending` says that it may be known later. `mid_price` is the order book's when the order was decided,
-    `ordered_at` when it was placed: both None where not known. `remarks` say what was not told but derived.
+    `ordered_at` when it was placed: both None where unknown. `remarks` say what was derived, not reported.
     """
 
     fill_id: str
@@ -89,14 +89,14 @@ class Fill:
 FEE_UNKNOWN = "fee unknown"
 NOTIONAL_DERIVED = "notional derived"
 SUMMED = "summed"
-"""Remarks: what the exchange did not tell of a fill, and that one stands for many of one order and second."""
+"""Remarks: what the exchange did not report of a fill, and that one stands for many of one order and second."""
 
 
 @dataclass(frozen=True, slots=True)
 class OrderIntent:
-    """What was decided to be ordered; `limit_price` is None for a market order, `notional` in the quote asset.
+    """The order to place; `limit_price` is None for a market order, `notional` is in the quote asset.
 
-    `mid_price` is the order book's when it was decided (contract.md §13), None where an older record has none.
+    `mid_price` is the order book's at the decision (contract.md §13), None in older records.
     """
 
     client_order_id: str

@@ -1,7 +1,7 @@
-"""A rebalance that is worked off in slices, one a slot at most (contract.md §12).
+"""A rebalance executed in slices, one a slot at most (contract.md §12).
 
-An order larger than a slice begins a program. Its state is small and says only where it goes: each slice is planned
-anew from what the account really holds, so that a run that dies neither repeats a slice nor loses one.
+An order larger than a slice starts a program. Its state says only where it goes: each slice is planned from what
+the account really holds, so a run that dies neither repeats a slice nor loses one.
 """
 
 from dataclasses import dataclass, replace
@@ -18,13 +18,13 @@ from common.domain.instrument import Side
 from common.domain.orders.order import OrderStyle
 
 REFUSED_AT_MOST = 3
-"""Slots in a row in which a guard may refuse."""
+"""The number of slots in a row refused by a guard that ends a program."""
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """`destination` is the drift, in points, at which it has arrived; `refused` are slots in a row up to
-    `refused_slot` in which a guard refused."""
+    """`destination` is the drift, in points, at which it ends; `refused` counts the slots in a row, up to
+    `refused_slot`, in which a guard refused."""
 
     side: Side
     destination: Decimal
@@ -35,7 +35,7 @@ class Program:
     refused_slot: datetime | None = None
 
     def policy(self, usual: Policy) -> Policy:
-        """The usual one, but that it goes on to the destination from wherever the drift is."""
+        """The usual policy, except that it goes on to the destination from wherever the drift is."""
         return replace(
             usual,
             levels=(Level(self.destination, self.destination, self.style),),
@@ -44,7 +44,7 @@ class Program:
         )
 
     def after(self, made: Plan, slicing: Slicing) -> "Program":
-        """As it stands once this plan is carried out; a slot counts as refused once, however often it is run."""
+        """The program once this plan is carried out; a slot counts as refused once, however often it runs."""
         left = _slices(made.decision.wanted_notional, slicing) - (1 if made.order is not None else 0)
         known = replace(self, slices_left=max(left, 0))
         if not _refused(made):
@@ -54,17 +54,17 @@ class Program:
             return known
         return replace(known, refused=self.refused + 1, refused_slot=slot)
 
-    def told(self) -> str:
+    def describe(self) -> str:
         return (
             f"{self.side} to {percent(self.destination)} off, begun {self.begun_at:%Y-%m-%d %H:%M} UTC: "
             f"{self.slices_left} slices left"
         )
 
 
-class Worked(NamedTuple):
-    """A plan, what it was made with, and the program as it stands after it: None when there is none, or no more.
+class PlannedSlice(NamedTuple):
+    """A plan, the policy and limits it was made with, and the program after it: None when there is none left.
 
-    `ended` is why the one before is over.
+    `ended` is why the previous program is over.
     """
 
     plan: Plan
@@ -75,45 +75,48 @@ class Worked(NamedTuple):
 
 
 @exact
-def work(program: Program | None, slicing: Slicing, facts: Facts, policy: Policy, limits: Limits) -> Worked:
-    """Plan the next slice; where there is no program, plan as usual, and begin one for an order that is large."""
+def plan_slice(
+    program: Program | None, slicing: Slicing, facts: Facts, policy: Policy, limits: Limits
+) -> PlannedSlice:
+    """Plan the next slice; without a program, plan as usual, and start one for a large order."""
     largest = slicing.notional if limits.max_notional is None else min(limits.max_notional, slicing.notional)
     sliced = replace(limits, max_notional=largest)
     ended = None
     if program is not None:
-        within = replace(sliced, cooldown=timedelta(0))  # the cooldown is the program's, not the slice's
+        # The cooldown applies to the program, not to its slices.
+        within = replace(sliced, cooldown=timedelta(0))
         made = plan(facts, program.policy(policy), within)
         going = program.after(made, slicing)
         ended = _end(going, slicing, facts, made)
         if ended is None:
-            return Worked(_told(made, going.told()), program.policy(policy), within, going)
+            return PlannedSlice(_with_note(made, going.describe()), program.policy(policy), within, going)
     made = plan(facts, policy, sliced)
     begun = _begun(made, slicing)
-    told = "; ".join(filter(None, [f"ended: {ended}" if ended else None, begun.told() if begun else None]))
-    return Worked(_told(made, told or None), policy, sliced, begun, ended)
+    note = "; ".join(filter(None, [f"ended: {ended}" if ended else None, begun.describe() if begun else None]))
+    return PlannedSlice(_with_note(made, note or None), policy, sliced, begun, ended)
 
 
 def _begun(made: Plan, slicing: Slicing) -> Program | None:
-    """The program that an order larger than a slice begins: this plan's order is its first slice."""
+    """The program that an order larger than a slice starts: this plan's order is its first slice."""
     decision, outcome = made.decision, made.outcome
     if made.order is None or not isinstance(outcome, Rebalance) or outcome.notional <= slicing.notional:
         return None
     if decision.level is None or decision.drift is None:
         return None
-    share, points = decision.policy.line(decision.level, outcome.side)
+    share, points = decision.policy.order_line(decision.level, outcome.side)
     destination = abs(decision.drift) * (ONE - share) + points
     left = _slices(decision.wanted_notional, slicing) - 1
     return Program(outcome.side, destination, outcome.style, made.facts.now, left)
 
 
 def _end(program: Program, slicing: Slicing, facts: Facts, made: Plan) -> str | None:
-    """Why the program is over; None while it goes on. `program` is as it stands after the plan."""
+    """Why the program is over; None while it goes on. `program` is its state after the plan."""
     if facts.pause is not None and facts.pause.active(facts.now):
         return "trading is paused"
     if facts.now - program.begun_at >= slicing.within:
         return f"its {slicing.within // timedelta(hours=1)} hours are over"
     if facts.doubt is not None or made.decision.drift is None:
-        return None  # nothing is known that it could end by
+        return None  # too little is known to end it
     if made.decision.wanted_side not in (None, program.side):
         return "the drift has crossed the target"
     if made.decision.level is None or made.decision.outcome == Hold(BELOW_MINIMUM):
@@ -124,7 +127,7 @@ def _end(program: Program, slicing: Slicing, facts: Facts, made: Plan) -> str | 
 
 
 def _refused(made: Plan) -> bool:
-    """Whether a guard stands against the slice, not only doubt or age."""
+    """Whether a guard refused the slice: doubt and stale data do not count."""
     outcome = made.outcome
     return isinstance(outcome, Hold) and outcome.cause in (Cause.REFUSED, Cause.COST_BASIS)
 
@@ -133,6 +136,6 @@ def _slices(notional: Decimal, slicing: Slicing) -> int:
     return int(quotient(max(notional, ZERO), slicing.notional).to_integral_value(ROUND_CEILING))
 
 
-def _told(made: Plan, text: str | None) -> Plan:
-    """The plan that says of the program, where it is one's or ends one."""
+def _with_note(made: Plan, text: str | None) -> Plan:
+    """The plan with a word on its program, if there is anything to say."""
     return made if text is None else replace(made, facts=replace(made.facts, program=text))

@@ -1,1 +1,1 @@
-"""Whether it was worth it. May import what domain may."""
+"""Whether rebalancing was worth it. May import what domain may."""

@@ -1,11 +1,11 @@
 """Why the account is worth more or less than holding, line by line and exactly (contract.md §13).
 
-Five portfolios are carried along, each O(1) an event:
+Five portfolios are kept up to date, each in O(1) an event:
 
     real    what the account holds
     held    H, what it would hold had nothing been traded: the start, and every flow as it came
     mixed   T, held at the target mix: the start and each flow split at the target weight, then held
-    growth  G, a frictionless mix rebalanced all the time: its value grows by (p/p′)^w
+    growth  G, a frictionless mix rebalanced continuously: its value grows by (p/p′)^w
     free    M, the same quantities as real, but traded at the mid of each decision and without fees
 
 and `leg`, L, which grows as G does and is set to the value of M after each fill. The lines telescope:
@@ -87,7 +87,7 @@ class Attribution:
     """The state after all events so far; `weight` is w, and `growth` and `leg` are values at `price`.
 
     `slippage` is Σ s·(P − m), `base_fees_value` Σ g·m. `operator` is what the operator's own trades moved since
-    the bot's last fill, with what they made or lost until then in its quote part.
+    the bot's last fill; its quote part includes what they made or lost before that.
     """
 
     since: datetime
@@ -129,9 +129,9 @@ class Attribution:
     ) -> "Attribution":
         """After a fill of the bot: signed `quantity` (a buy is positive) and its signed `notional` = quantity · P.
 
-        `mid` is the order book's mid at the decision; None counts the fill's own price as mid, and the fill among
-        those without (a notional that was rounded to nothing is taken at the last price). What the operator's
-        trades had changed is handed over at that mid: from here on it is the bot's to keep the mix of.
+        `mid` is the order book's mid at the decision; None takes the fill's own price as mid and counts the fill
+        among those without (a notional rounded to nothing is taken at the last price). What the operator's trades
+        changed is handed over to the bot at that mid: from then on it is part of the bot's mix.
         """
         at = (quotient(notional, quantity) or self.price) if mid is None else _positive(mid)
         grown = self._grown(at)
@@ -161,7 +161,7 @@ class Attribution:
         base_fee: Decimal = ZERO,
         other_fee_value: Decimal = ZERO,
     ) -> "Attribution":
-        """After a fill of somebody else's order, signed as in `fill`: its gain and fees are a line apart."""
+        """After a fill of somebody else's order, signed as in `fill`: its gain and fees are a line of their own."""
         base, quote = quantity - base_fee, -notional - quote_fee
         return replace(
             self,
@@ -172,7 +172,7 @@ class Attribution:
 
     @exact
     def flow(self, base: Decimal, quote: Decimal, mid: Decimal) -> "Attribution":
-        """After a deposit or a withdrawal (negative), seen while the mid was `mid`."""
+        """After a deposit or a withdrawal (negative), first seen at the mid `mid`."""
         grown, value = self._grown(_positive(mid)), base * mid + quote
         split = _split(value, mid, self.weight)
         return replace(
@@ -186,7 +186,7 @@ class Attribution:
         )
 
     def with_weight(self, weight: Decimal, mid: Decimal) -> "Attribution":
-        """The same with another target weight from here on, the mid being `mid`."""
+        """This state with another target weight from now on, at the mid `mid`."""
         return self if weight == self.weight else replace(self._grown(_positive(mid)), weight=weight)
 
     @exact
@@ -214,7 +214,7 @@ class Attribution:
         )
 
     def break_even(self) -> "BreakEven | None":
-        """Where stopping now equals holding; None when no price does, the quantities being the same."""
+        """The price at which stopping now equals holding; None when there is none."""
         bought = self.real.base - self.held.base
         if not bought:
             return None
@@ -232,16 +232,16 @@ class Attribution:
 
 
 class BreakEven(NamedTuple):
-    """The price at which the account is worth what holding would be, and on which side it is ahead."""
+    """The price at which the account is worth as much as holding, and on which side it is ahead."""
 
     price: Decimal
     ahead_below: bool
 
 
 def corridor(start_price: Decimal, variance: Decimal, weight: Decimal) -> tuple[Decimal, Decimal]:
-    """The prices between which a mix rebalanced all along beats holding, `variance` being Σ (log return)² so far.
+    """The prices between which a continuously rebalanced mix beats holding; `variance` is Σ (log return)² so far.
 
-    Where w·y + w(1−w)·variance/2 = ln(w·e^y + 1 − w), y the log of the price over the start's
+    The solutions of w·y + w(1−w)·variance/2 = ln(w·e^y + 1 − w), y being the log of the price over the start price
     (rebalancing.md); at w = ½ that is y = ± 2·arcosh(e^{variance/8}). Raises InvalidAmount for a weight
     that is not between 0 and 1.
     """

@@ -1,4 +1,4 @@
-"""The mix against simply holding, from the day the bot first saw the account (rebalancing.md, last part)."""
+"""The mix against holding, from the day the bot first saw the account (rebalancing.md, last part)."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -39,7 +39,7 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Inception:
-    """Recorded once, when the bot first sees the account, and never reconstructed; `moved` is until then."""
+    """The account when the bot first saw it; recorded once, never reconstructed. `moved` is up to then."""
 
     at: datetime
     base_quantity: Decimal
@@ -48,7 +48,7 @@ class Inception:
     moved: Moved
 
     def after(self, late: Iterable[Fill], instrument: Instrument) -> "Inception":
-        """The same with fills from before it that were not known then: its balances held them already."""
+        """This inception with earlier fills that were unknown then: its balances already included them."""
         return replace(self, moved=self.moved + Moved.by(Position().fold(late, instrument)))
 
 
@@ -65,10 +65,10 @@ class Comparison(NamedTuple):
 
 @exact
 def compare(inception: Inception, valuation: Valuation, position: Position) -> Comparison:
-    """Split the difference to holding into what price moves brought, fees took, and flows added.
+    """Split the difference to holding into price moves, fees and flows.
 
     With Δq, Δu what fills moved since inception: price moves = Δq·p + Δu, fees = base fees·p + quote fees,
-    and the rest of the change of the two balances came or went from outside.
+    and the rest of the change of the two balances is flows from or to the outside.
     """
     price, now, then = valuation.mark_price, Moved.by(position), inception.moved
     held = inception.base_quantity * price + inception.quote_quantity

@@ -1,6 +1,6 @@
 """The account's value over time: points, returns with their method, drawdown, volatility (contract.md §13).
 
-Values are in the quote asset, returns and drawdowns fractions, volatility and the money-weighted return a year.
+Values are in the quote asset; returns and drawdowns are fractions; volatility and money-weighted return are yearly.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,7 +20,7 @@ _HALVINGS = 100
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """The account as a fund: a flow buys or redeems shares at their price, so the price alone is the return.
+    """The account as a fund: a flow buys or redeems shares at their price, so the share price shows the return.
 
     `variance` is the realized variance of the mid so far, Σ (ln mᵢ/mᵢ₋₁)², `mid` the last one seen.
     """
@@ -36,14 +36,14 @@ class Shares:
 
     @exact
     def flow(self, value_before: Decimal, flow: Decimal) -> "Shares":
-        """After a flow worth `flow` into an account worth `value_before`; an empty account begins anew at 1."""
+        """After a flow worth `flow` into an account worth `value_before`; an empty account starts again at 1."""
         if value_before <= 0 or self.count <= 0:
             return replace(self, count=value_before + flow)
         return replace(self, count=self.count + quotient(flow * self.count, value_before))
 
     @exact
     def seen(self, mid: Decimal) -> "Shares":
-        """After the mid was looked at, once a slot."""
+        """After a look at the mid, once a slot."""
         step = (mid / self.mid).ln() if mid != self.mid else ZERO
         return replace(self, variance=self.variance + (step * step).quantize(_PLACES), mid=mid)
 
@@ -53,7 +53,7 @@ class Shares:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """The account at one time: what it held and was worth, and the whole state behind it."""
+    """The account at one time: what it was worth, and the whole state behind it."""
 
     at: datetime
     mid: Price
@@ -87,7 +87,7 @@ class Flow:
 
 
 def time_weighted(points: Sequence[Point]) -> Decimal | None:
-    """The return of one unit of money that stayed from the first point to the last, whatever flowed between."""
+    """The return of one unit of money that stayed from the first point to the last, whatever flows came between."""
     if len(points) < 2:
         return None
     with localcontext(_RETURNS):
@@ -97,7 +97,7 @@ def time_weighted(points: Sequence[Point]) -> Decimal | None:
 def money_weighted(
     began: datetime, start: Decimal, flows: Iterable[Flow], ended: datetime, end: Decimal
 ) -> Decimal | None:
-    """XIRR, actual days over 365: the yearly rate at which start and flows have grown into the end.
+    """XIRR, actual days over 365: the yearly rate at which start and flows grow into the end.
 
     None where there is no such rate between −99.99 % and a million-fold, or no time has passed.
     """
@@ -107,7 +107,7 @@ def money_weighted(
     with localcontext(_RETURNS):
 
         def surplus(growth: Decimal) -> Decimal:
-            """What the money would have become at that growth a year, beyond the end."""
+            """How far the money would exceed the end at that yearly growth."""
             return sum((amount * growth**years for years, amount in paid), ZERO) - end
 
         low, high = Decimal("0.0001"), Decimal(1_000_000)
@@ -121,7 +121,7 @@ def money_weighted(
 
 @exact
 def gain(start: Decimal, flows: Iterable[Flow], end: Decimal) -> Decimal:
-    """The money that was made: the end without the start and what was paid in."""
+    """The money made: the end less the start and what was paid in."""
     return end - start - sum((flow.value for flow in flows), ZERO)
 
 

@@ -1,6 +1,6 @@
-"""Which other policies are followed on paper, as an owner writes them: SHADOW_POLICIES (contract.md §13).
+"""The policies to follow on paper, as an owner writes them: SHADOW_POLICIES (contract.md §13).
 
-Apart from what becomes of them (shadows.py): whoever states them is told at the start what is wrong with them.
+Kept apart from their results (shadows.py), so that a mistake in the setting is reported at start.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ MOST = 20
 
 
 class Kind(StrEnum):
-    """Policies that are no list of levels: by the calendar, never, or the band of least cost."""
+    """Policies without a list of levels: by the calendar, never, or the band of least cost."""
 
     MONTHLY = "monthly"
     HOLD = "hold"
@@ -33,7 +33,7 @@ class Shadow:
 
 @cache
 def shadows_in(text: str) -> tuple[Shadow, ...]:
-    """`name=trigger:destination[:style],…`, `auto`, `monthly`, `hold`, apart by semicolons; `off` for none.
+    """`name=trigger:destination[:style],…`, `auto`, `monthly`, `hold`, separated by semicolons; `off` for none.
 
     Raises ValueError.
     """

@@ -1,8 +1,8 @@
-"""Other policies beside the real one, on paper: what each would hold today, and how it fared (contract.md §13).
+"""Other policies beside the real one, on paper: what each would hold today, and how it did (contract.md §13).
 
-A shadow starts with what the account holds when it is first named, decides by the bot's own rule on every slot and
-pays the measured one-way cost; deposits and withdrawals reach it as they reach the account. What is compared is the
-growth that does not come from leaning one way while the price goes there: Δ ln V − (weight − w)·Δ ln p a step.
+A shadow starts with what the account holds when it is first named. It decides by the bot's own rule on every slot
+and pays the measured one-way cost; deposits and withdrawals reach it as they reach the account. The comparison uses
+growth that does not come from being off target while the price moves: Δ ln V − (weight − w)·Δ ln p a step.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,8 +29,8 @@ _LOGS = Context(prec=24)
 class Paper:
     """What a portfolio holds, and its `value` at the last slot before it traded.
 
-    `growth` is what the steps of the day so far add up to; `paid` all costs, `orders` their number; `since` when
-    it began. `band` is what `auto` goes by today.
+    `growth` is the sum of the day's steps so far; `paid` is the total cost of `orders` orders; `since` is when it
+    began. `band` is what `auto` uses today.
     """
 
     since: datetime
@@ -49,7 +49,7 @@ class Paper:
 
 @dataclass(frozen=True, slots=True)
 class Shadows:
-    """All of them at the last slot. `held` is what holding would have: it changes by flows only."""
+    """All of them at the last slot. `held` is what holding would have: only flows change it."""
 
     at: datetime
     mid: Price
@@ -68,7 +68,7 @@ class Day:
 
 
 class Seen(NamedTuple):
-    """What one slot shows: the account, holding, the mid, the measured one-way cost and the rule's surroundings."""
+    """What one slot shows: the account, holding, the mid, the measured one-way cost, and what the rule needs."""
 
     at: datetime
     mid: Decimal
@@ -82,9 +82,9 @@ class Seen(NamedTuple):
 
 @exact
 def advance(before: Shadows | None, shadows: Sequence[Shadow], seen: Seen) -> tuple[Shadows, Day | None]:
-    """One slot on: flows, growth and what each decides; and the day that has ended since, if one has.
+    """Advance by one slot: flows, growth, each shadow's decision; and the day that has ended since, if one has.
 
-    A slot no later than the last one changes nothing: a run that is repeated counts once.
+    A slot no later than the last one changes nothing: a repeated run counts once.
     """
     value = seen.real.value(seen.mid)
     if before is None:
@@ -117,7 +117,7 @@ def advance(before: Shadows | None, shadows: Sequence[Shadow], seen: Seen) -> tu
 
 
 def _grown(paper: Paper, mid: Decimal, seen: Seen, move: Decimal) -> Paper:
-    """With the growth of one step: of the value, less what being off target won or lost."""
+    """Add the growth of one step: that of the value, less what being off target won or lost."""
     now, then = paper.pair.value(seen.mid), paper.pair.value(mid)
     if now <= 0 or then <= 0 or paper.value <= 0:
         return paper
@@ -149,7 +149,7 @@ def _decided(shadow: Shadow, paper: Paper, last: datetime, seen: Seen) -> Paper:
 
 
 def _levels(shadow: Shadow, paper: Paper, last: datetime, seen: Seen) -> tuple[Paper, tuple[Level, ...]]:
-    """The levels that the shadow goes by at this slot; none when it does not decide."""
+    """The levels that the shadow uses at this slot; none when it does not decide."""
     match shadow.kind:
         case None:
             return paper, shadow.levels

@@ -11,12 +11,12 @@ from common.domain.decision.cost_of_trading import (
     BookCost,
     FillCost,
     Measured,
+    band_to_use,
     cost_at_best,
     cost_in,
     estimate,
     fill_cost,
     resting_cost,
-    settled,
 )
 from common.domain.decision.levels import Destination, Level
 from common.domain.instrument import Side
@@ -162,7 +162,7 @@ def in_use(trigger: str, since: datetime, **other: Any) -> BandInUse:
 
 
 def used(current: BandInUse | None, cost: str, now: datetime) -> Decimal:
-    return settled(current, d(cost), d("0.5"), d(0), HALF, now).trigger
+    return band_to_use(current, d(cost), d("0.5"), d(0), HALF, now).trigger
 
 
 def test_a_band_changes_when_the_best_differs_by_more_than_a_tenth_and_not_before_a_day() -> None:

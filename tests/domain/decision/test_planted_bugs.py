@@ -47,25 +47,25 @@ def _never_forgotten() -> AbstractContextManager[Any]:
 
 def _hysteresis_inside_out() -> AbstractContextManager[Any]:
     """The band changes while the best one differs by less than a tenth."""
-    real = cost_of_trading.settled
+    real = cost_of_trading.band_to_use
 
-    def settled(in_use: BandInUse | None, *rest: Any) -> BandInUse:
+    def band_to_use(in_use: BandInUse | None, *rest: Any) -> BandInUse:
         best = real(None, *rest)
         near = in_use is None or abs(best.trigger - in_use.trigger) <= cost_of_trading.HYSTERESIS * in_use.trigger
         return best if near or in_use is None else in_use
 
-    return patch.object(costs, "settled", settled)
+    return patch.object(costs, "band_to_use", band_to_use)
 
 
 def _hysteresis_up_only() -> AbstractContextManager[Any]:
     """Only a wider band is taken over: the sign of the difference counts."""
-    real = cost_of_trading.settled
+    real = cost_of_trading.band_to_use
 
-    def settled(in_use: BandInUse | None, *rest: Any) -> BandInUse:
+    def band_to_use(in_use: BandInUse | None, *rest: Any) -> BandInUse:
         after = real(in_use, *rest)
         return in_use if in_use is not None and after.trigger < in_use.trigger else after
 
-    return patch.object(costs, "settled", settled)
+    return patch.object(costs, "band_to_use", band_to_use)
 
 
 def _narrowest_decides() -> AbstractContextManager[Any]:

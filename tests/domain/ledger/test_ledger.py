@@ -18,9 +18,9 @@ from common.domain.ledger.ledger import (
     Gap,
     LateFill,
     Ledger,
-    decided,
     drift,
     net_quantity,
+    restamped_after_fills,
     windows,
 )
 from common.domain.ledger.position import FifoView, Position
@@ -50,7 +50,7 @@ def test_a_first_ledger_has_read_all_there_is_and_seals_all_but_the_last_hour() 
     absorbed = Ledger.first(NOON, history, d(75), NOON + SECOND, QRL)
     ledger = absorbed.ledger
     assert (ledger.place, ledger.read_from, ledger.opened_at) == (NOON, NOON - OVERLAP, NOON + SECOND)
-    assert (absorbed.settled, ledger.tail, absorbed.anew) == ((history[0],), (history[1],), True)
+    assert (absorbed.sealed_fills, ledger.tail, absorbed.from_scratch) == ((history[0],), (history[1],), True)
     assert ledger.position(QRL) == in_order(history, Position(unknown_quantity=d(5)))
 
 
@@ -123,7 +123,7 @@ def test_a_ledger_folded_anew_has_the_late_fill_in_its_place_and_keeps_the_rest(
     rebuilt = absorbed.ledger
     assert rebuilt.position(QRL) == in_order([buy, late, sale], Position(unknown_quantity=d(7)))
     assert rebuilt.position(QRL).realized_pnl == 150
-    assert absorbed.settled == (buy, late, sale)
+    assert absorbed.sealed_fills == (buy, late, sale)
     assert (rebuilt.place, rebuilt.sealed_until, rebuilt.gaps) == (ledger.place, ledger.sealed_until, ledger.gaps)
 
 
@@ -171,11 +171,14 @@ def test_balances_are_stamped_after_their_second_if_its_fills_are_in_them() -> N
     bought = fill("BUY", 40, 2, at=NOON)
     ledger = read(unread_ledger(opening=10), [bought], NOON + MINUTE)
     cases = {50: next_second, 10: read_at, 53: next_second}
-    found = {held: decided(replace(holdings(held, 0), as_of=read_at), ledger, [bought], QRL) for held in cases}
+    found = {
+        held: restamped_after_fills(replace(holdings(held, 0), as_of=read_at), ledger, [bought], QRL)
+        for held in cases
+    }
     assert {held: each.as_of for held, each in found.items()} == cases
     assert drift(ledger, d(50), next_second, QRL) == drift(ledger, d(10), read_at, QRL) == 0
-    assert decided(replace(holdings(50, 0), as_of=read_at), None, [bought], QRL).as_of == next_second
-    assert decided(replace(holdings(50, 0), as_of=read_at), None, [], QRL).as_of == read_at
+    assert restamped_after_fills(replace(holdings(50, 0), as_of=read_at), None, [bought], QRL).as_of == next_second
+    assert restamped_after_fills(replace(holdings(50, 0), as_of=read_at), None, [], QRL).as_of == read_at
 
 
 def test_balances_read_by_a_slow_clock_are_stamped_after_the_fills_that_are_in_them() -> None:
@@ -184,9 +187,11 @@ def test_balances_read_by_a_slow_clock_are_stamped_after_the_fills_that_are_in_t
     fills = [first, second, fill("BUY", 7, 2, number=3, at=much_later)]
     ledger = read(unread_ledger(opening=10), fills, NOON + MINUTE)
     cases = {10: read_at, 50: NOON + SECOND, 45: NOON + 2 * SECOND, 52: NOON + SECOND}
-    found = {held: decided(replace(holdings(held, 0), as_of=read_at), ledger, fills, QRL) for held in cases}
+    found = {
+        held: restamped_after_fills(replace(holdings(held, 0), as_of=read_at), ledger, fills, QRL) for held in cases
+    }
     assert {held: each.as_of for held, each in found.items()} == cases
-    assert decided(replace(holdings(50, 0), as_of=read_at), None, fills, QRL).as_of == read_at
+    assert restamped_after_fills(replace(holdings(50, 0), as_of=read_at), None, fills, QRL).as_of == read_at
 
 
 def test_opening_coins_are_remembered_after_they_were_sold() -> None:
@@ -216,7 +221,7 @@ def test_the_tail_holds_the_overlap_only_and_what_left_it_is_told_once() -> None
     for n in range(0, 180, 15):
         absorbed = ledger.absorb(ledger.unknown(fills[n : n + 15]), NOON + (n + 14) * MINUTE, QRL)
         ledger = absorbed.ledger
-        told += absorbed.settled
+        told += absorbed.sealed_fills
         assert len(ledger.tail) <= 61
     assert [*told, *ledger.tail] == fills
     assert ledger.sealed.fill_count == len(told)
@@ -245,7 +250,7 @@ def test_any_split_into_runs_and_any_order_of_arrival_give_the_position_of_one_f
         page = visible(delayed, ledger.read_from, now) * chance.choice([1, 2])
         chance.shuffle(page)
         absorbed = ledger.absorb(ledger.unknown(page), now, QRL)
-        ledger, lots = absorbed.ledger, lots.fold(absorbed.settled, QRL)
+        ledger, lots = absorbed.ledger, lots.fold(absorbed.sealed_fills, QRL)
     everything = sequence.in_order(fills)
     assert ledger.position(QRL) == in_order(everything, Position(unknown_quantity=opening))
     assert ledger.opening_quantity == opening

@@ -190,5 +190,5 @@ def test_an_order_that_rests_is_open_and_one_that_is_over_is_what_became_of_it()
 
 
 def test_an_operator_or_the_fills_may_tell_the_end() -> None:
-    states = [SENT.settled(d(quantity), d(0), "seen on the site", LATER).state for quantity in (0, 40, 100)]
+    states = [SENT.closed_with(d(quantity), d(0), "seen on the site", LATER).state for quantity in (0, 40, 100)]
     assert states == [IntentState.CANCELED, IntentState.PARTIALLY_FILLED, IntentState.FILLED]

@@ -17,7 +17,7 @@ from common.domain.decision.policy import Hold, Limits, Policy, Rebalance, Slici
 from common.domain.instrument import Side
 from common.domain.orders.journal import Activity
 from common.domain.orders.order import OrderStyle
-from common.domain.orders.program import Program, Worked, work
+from common.domain.orders.program import PlannedSlice, Program, plan_slice
 from common.store.codec import from_document, to_document
 from tests.builders import FACTS, POLICY, PROPERTY, d, holdings, rules
 from tests.fakes import NOON
@@ -45,8 +45,8 @@ def at(slots: int, qrl: str | int | Decimal = 1500, usdt: str | int | Decimal = 
     return replace(facts, **more)
 
 
-def begun(policy: Policy = POLICY) -> Worked:
-    return work(None, SLICING, at(0), policy, LIMITS)
+def begun(policy: Policy = POLICY) -> PlannedSlice:
+    return plan_slice(None, SLICING, at(0), policy, LIMITS)
 
 
 def going(**changes: Any) -> Program:
@@ -64,7 +64,7 @@ def test_an_order_larger_than_a_slice_begins_a_program_and_is_its_first_slice() 
 
 
 def test_an_order_of_a_slice_or_less_goes_whole_and_begins_none() -> None:
-    worked = work(None, SLICING, at(0, 1200), POLICY, LIMITS)
+    worked = plan_slice(None, SLICING, at(0, 1200), POLICY, LIMITS)
     assert (worked.program, worked.plan.facts.program) == (None, None)
     assert worked.plan.order is not None
 
@@ -88,7 +88,7 @@ def test_the_next_slot_places_the_next_slice_whatever_trigger_and_cooldown_say()
     wide = replace(POLICY, levels=(Level(d("0.09")),))
     program = begun(wide).program
     lately = Activity(orders=1, placements=1, last_order_at=NOON, last_slot=NOON)
-    worked = work(program, SLICING, at(1, 1400, 1100, activity=lately), wide, LIMITS)
+    worked = plan_slice(program, SLICING, at(1, 1400, 1100, activity=lately), wide, LIMITS)
     assert worked.plan.order is not None
     assert worked.program is not None
     assert (worked.program.slices_left, worked.ended) == (1, None)
@@ -96,7 +96,7 @@ def test_the_next_slot_places_the_next_slice_whatever_trigger_and_cooldown_say()
 
 def test_the_cooldown_is_kept_before_a_program_begins() -> None:
     lately = Activity(orders=1, last_order_at=NOON - SLOT, last_slot=NOON - SLOT)
-    worked = work(None, SLICING, at(0, activity=lately), POLICY, LIMITS)
+    worked = plan_slice(None, SLICING, at(0, activity=lately), POLICY, LIMITS)
     assert (worked.program, worked.plan.order) == (None, None)
 
 
@@ -110,7 +110,7 @@ def test_the_cooldown_is_kept_before_a_program_begins() -> None:
     ],
 )
 def test_it_ends_and_says_why(facts: Facts, why: str) -> None:
-    worked = work(going(), SLICING, facts, POLICY, LIMITS)
+    worked = plan_slice(going(), SLICING, facts, POLICY, LIMITS)
     assert worked.ended == why
     assert (worked.plan.facts.program or "").startswith(f"ended: {why}")
 
@@ -119,39 +119,39 @@ def test_three_refusals_in_a_row_end_it_and_a_slot_counts_once() -> None:
     program: Program | None = going()
     refused: list[int] = []
     for slots in (1, 1, 2):
-        worked = work(program, SLICING, at(slots, can_trade=False), POLICY, LIMITS)
+        worked = plan_slice(program, SLICING, at(slots, can_trade=False), POLICY, LIMITS)
         program = worked.program
         assert program is not None
         refused.append(program.refused)
     assert refused == [1, 1, 2]
-    last = work(program, SLICING, at(3, can_trade=False), POLICY, LIMITS)
+    last = plan_slice(program, SLICING, at(3, can_trade=False), POLICY, LIMITS)
     assert last.program is None
     assert last.ended is not None
     assert last.ended.startswith("a guard refused 3 slots in a row: Order refused: the account may not trade")
 
 
 def test_a_slot_without_a_refusal_begins_the_row_anew() -> None:
-    program = work(going(), SLICING, at(1, can_trade=False), POLICY, LIMITS).program
-    assert work(program, SLICING, at(2), POLICY, LIMITS).program == replace(going(), refused=0)
+    program = plan_slice(going(), SLICING, at(1, can_trade=False), POLICY, LIMITS).program
+    assert plan_slice(program, SLICING, at(2), POLICY, LIMITS).program == replace(going(), refused=0)
 
 
 def test_a_run_again_in_the_slot_of_a_slice_is_no_refusal() -> None:
     sent = Activity(orders=1, placements=1, last_order_at=NOON, last_slot=NOON)
-    program = work(going(), SLICING, at(0, activity=sent), POLICY, LIMITS).program
+    program = plan_slice(going(), SLICING, at(0, activity=sent), POLICY, LIMITS).program
     assert program is not None
     assert program.refused == 0
 
 
 def test_doubt_and_old_data_wait_and_end_nothing() -> None:
     for facts in (at(1, doubt=Hold("Unresolved order: x")), at(1, price_as_of=NOON - timedelta(hours=1))):
-        worked = work(going(), SLICING, facts, POLICY, LIMITS)
+        worked = plan_slice(going(), SLICING, facts, POLICY, LIMITS)
         assert (worked.program, worked.plan.order, worked.ended) == (going(slices_left=3), None, None)
 
 
 def test_without_money_for_the_next_slice_it_waits_for_its_time() -> None:
     buying = going(side=Side.BUY)
     poor = at(1, 500, 1500, holdings=replace(holdings(500, 0, usdt_locked=1500), as_of=NOON + SLOT))
-    assert work(buying, SLICING, poor, POLICY, LIMITS).ended is None
+    assert plan_slice(buying, SLICING, poor, POLICY, LIMITS).ended is None
 
 
 def test_a_program_comes_back_as_it_was_stored() -> None:
@@ -167,9 +167,9 @@ def test_slices_sum_to_the_order_and_a_crash_neither_repeats_nor_loses_one(
     """A run may die before its slice is sent (then nothing moved) or after it (then the balances tell)."""
     slicing = Slicing(d(size), timedelta(hours=20))
     base, quote, program, sold = d(qrl), d(1000), None, d(0)
-    whole = work(None, Slicing(d(10**6), timedelta(hours=1)), at(0, base, quote), POLICY, LIMITS)
+    whole = plan_slice(None, Slicing(d(10**6), timedelta(hours=1)), at(0, base, quote), POLICY, LIMITS)
     for slot, died in enumerate([*dies, *[False] * 45]):
-        worked = work(program, slicing, at(slot, base, quote), POLICY, LIMITS)
+        worked = plan_slice(program, slicing, at(slot, base, quote), POLICY, LIMITS)
         if died:
             continue
         program = worked.program

@@ -1,10 +1,10 @@
-"""The attribution kept by fills and balances: every fill once, and what balances show beyond fills as flows.
+"""The attribution updated from fills and balances: every fill once, and what balances show beyond fills as flows.
 
-A fill shows in the balances at once, in the list of fills perhaps later; or the balances lag behind it. So what
-one reading of the balances shows beyond all fills is a flow for the moment only; what a reading a minute later
-still shows is one for good, at the time and mid of the first sight; the fills that came after the first sight wait
-until then, for the order of events is that of their times. A fill that shows later still takes its part out of the
-flows it had been taken for.
+A fill may show in the balances first and in the list of fills later, or the other way round. So what one reading of
+the balances shows beyond all fills is an unconfirmed flow. A reading at least a minute later that still shows it
+confirms it, at the time and mid of the first reading. Fills after that first reading wait until then, because
+events count in the order of their times. A fill that shows even later is subtracted from the flows it was mistaken
+for.
 """
 
 from collections.abc import Iterable, Sequence
@@ -22,14 +22,14 @@ from common.domain.performance.equity import Flow, Shares
 from common.domain.portfolio import Holdings
 
 LASTING = timedelta(minutes=1)
-"""So much later a reading must still show a flow: balances may lag behind the fills of an order."""
+"""How much later a reading must still show a flow: balances may lag behind the fills of an order."""
 
 
 @dataclass(frozen=True, slots=True)
-class Track:
-    """`as_of` is the time of the last balances, `unconfirmed` what they alone have shown so far.
+class AttributionState:
+    """`as_of` is the time of the last balances, `unconfirmed` the flow that only they have shown so far.
 
-    `waiting` are the fills since that flow was first seen, which count after it or, if it was none, without it;
+    `waiting` are the fills since that flow was first seen; they count once it is confirmed or dropped.
     `last_event` is the newest fill or flow that counts, `last_day` the day of the last daily point.
     """
 
@@ -42,38 +42,38 @@ class Track:
     waiting: tuple[Fill, ...] = ()
 
     @classmethod
-    def begin(cls, inception: Inception, weight: Decimal) -> "Track":
-        """From the inception on: fills of before it are in its balances."""
+    def begin(cls, inception: Inception, weight: Decimal) -> "AttributionState":
+        """From the inception on: its balances already include earlier fills."""
         at, price = inception.at, inception.mark_price
         attribution = Attribution.begin(at, inception.base_quantity, inception.quote_quantity, price, weight)
         return cls(attribution, Shares.begin(attribution.real.value(price), price), at, at)
 
     @classmethod
     @exact
-    def anew(
+    def rebuilt(
         cls,
-        before: "Track | None",
+        before: "AttributionState | None",
         inception: Inception,
         fills: Iterable[Fill],
         flows: Iterable[Flow],
         weight: Decimal,
         instrument: Instrument,
-    ) -> "Track":
-        """Folded from the inception: every fill and flow since, in the order of their time.
+    ) -> "AttributionState":
+        """Fold every fill and flow since the inception, in order of time.
 
-        What was seen of balances and mids is taken over from `before`.
+        What `before` knew of balances and mids is kept.
         """
         since = [fill for fill in fills if not was_before(fill, inception.at)]
         counted, waiting = _apart(since, before.unconfirmed if before else None)
-        track = replace(cls.begin(inception, weight)._folded(counted, flows, instrument), waiting=waiting)
+        state = replace(cls.begin(inception, weight)._folded(counted, flows, instrument), waiting=waiting)
         if before is None:
-            return track
-        shares = replace(track.shares, variance=before.shares.variance, mid=before.shares.mid)
+            return state
+        shares = replace(state.shares, variance=before.shares.variance, mid=before.shares.mid)
         seen = {name: getattr(before, name) for name in ("as_of", "unconfirmed", "last_day")}
-        return replace(track, shares=shares, **seen)
+        return replace(state, shares=shares, **seen)
 
     def knows(self, fills: Iterable[Fill]) -> bool:
-        """Whether new fills come after all that counts already, so that they need only be added."""
+        """Whether new fills come after all that counts already, so that they can simply be added."""
         return all(fill.executed_at >= self.last_event for fill in fills)
 
     @exact
@@ -84,17 +84,17 @@ class Track:
         mid: Decimal,
         tail: Iterable[Fill],
         instrument: Instrument,
-    ) -> tuple["Track", Flow | None]:
-        """After new fills and a reading of the balances; and the flow that the reading confirms, to be recorded.
+    ) -> tuple["AttributionState", Flow | None]:
+        """The state after new fills and a reading of the balances, and the flow that the reading confirms, if any.
 
-        `holdings` is None where they are known to lag behind the fills: then they say nothing of flows.
-        `tail` are the ledger's recent fills, the new ones among them: those after the balances are not in them.
+        `holdings` is None where they are known to lag behind the fills: then they say nothing about flows.
+        `tail` are the ledger's recent fills, including the new ones; fills after the balances are not in them.
         """
         confirmed, unconfirmed = self._flows(fresh, holdings, mid, tail, instrument)
         counted, waiting = _apart((*self.waiting, *fresh), unconfirmed)
-        track = self._folded(counted, [confirmed] if confirmed else [], instrument)
+        state = self._folded(counted, [confirmed] if confirmed else [], instrument)
         as_of = max(self.as_of, holdings.as_of) if holdings else self.as_of
-        return replace(track, as_of=as_of, unconfirmed=unconfirmed, waiting=waiting), confirmed
+        return replace(state, as_of=as_of, unconfirmed=unconfirmed, waiting=waiting), confirmed
 
     def _flows(
         self,
@@ -104,9 +104,9 @@ class Track:
         tail: Iterable[Fill],
         instrument: Instrument,
     ) -> tuple[Flow | None, Flow | None]:
-        """What the reading confirms of the flow seen before, and what only it shows.
+        """The part of the earlier flow that the reading confirms, and what is unconfirmed after it.
 
-        Fills that showed late have explained their part of that flow, whatever this reading misses now.
+        Late fills have explained their part of that flow, even if this reading misses it now.
         """
         first = next(iter(without([self.unconfirmed] if self.unconfirmed else [], fresh, instrument)), None)
         if holdings is None or holdings.as_of < self.as_of:
@@ -125,31 +125,31 @@ class Track:
         return _flow(first.at, confirmed, first.mid), _flow(holdings.as_of, rest, mid)
 
     @exact
-    def now(self, instrument: Instrument) -> "Track":
-        """With what only the last balances show: the account as it was last seen."""
-        track = self._folded(self.waiting, [self.unconfirmed] if self.unconfirmed else [], instrument)
-        return replace(track, unconfirmed=None, waiting=())
+    def now(self, instrument: Instrument) -> "AttributionState":
+        """The state including what is unconfirmed: the account as it was last seen."""
+        state = self._folded(self.waiting, [self.unconfirmed] if self.unconfirmed else [], instrument)
+        return replace(state, unconfirmed=None, waiting=())
 
-    def with_weight(self, weight: Decimal, mid: Decimal) -> "Track":
+    def with_weight(self, weight: Decimal, mid: Decimal) -> "AttributionState":
         return replace(self, attribution=self.attribution.with_weight(weight, mid))
 
-    def with_fee_values(self, worth: Decimal) -> "Track":
-        """After fees in a third asset were valued whose fills count already."""
+    def with_fee_values(self, worth: Decimal) -> "AttributionState":
+        """After fees in a third asset were valued, of fills that count already."""
         if not worth:
             return self
         total = self.attribution.fees_in_other_assets + worth
         return replace(self, attribution=replace(self.attribution, fees_in_other_assets=total))
 
-    def _folded(self, fills: Iterable[Fill], flows: Iterable[Flow], instrument: Instrument) -> "Track":
+    def _folded(self, fills: Iterable[Fill], flows: Iterable[Flow], instrument: Instrument) -> "AttributionState":
         """After these events in the order of their times: fills carry whole seconds, see `was_before`."""
         events: list[tuple[datetime, Fill | Flow]] = [(flow.at.replace(microsecond=0), flow) for flow in flows]
         events += [(fill.executed_at, fill) for fill in fills]
-        track = self
+        state = self
         for _, event in sorted(events, key=lambda each: each[0]):
-            track = track._flow(event) if isinstance(event, Flow) else track._fill(event, instrument)
-        return track
+            state = state._flow(event) if isinstance(event, Flow) else state._fill(event, instrument)
+        return state
 
-    def _fill(self, fill: Fill, instrument: Instrument) -> "Track":
+    def _fill(self, fill: Fill, instrument: Instrument) -> "AttributionState":
         """After one fill, of the bot's own order or of somebody else's."""
         signed = 1 if fill.side is Side.BUY else -1
         quantity, notional = signed * fill.quantity, signed * fill.notional
@@ -164,7 +164,7 @@ class Track:
             attribution = self.attribution.operator_fill(quantity, notional, **fees)
         return replace(self, attribution=attribution, last_event=max(self.last_event, fill.executed_at))
 
-    def _flow(self, flow: Flow) -> "Track":
+    def _flow(self, flow: Flow) -> "AttributionState":
         """After one flow that counts."""
         shares = self.shares.flow(self.attribution.real.value(flow.mid), flow.value)
         attribution = self.attribution.flow(flow.base, flow.quote, flow.mid)
@@ -174,7 +174,7 @@ class Track:
 
 @exact
 def without(flows: Sequence[Flow], late: Iterable[Fill], instrument: Instrument) -> tuple[Flow, ...]:
-    """The flows less what fills that showed late had been taken for, each in the first flow after it."""
+    """The flows less the late fills that were mistaken for them, each taken from the first flows after it."""
     left = list(flows)
     for fill in late:
         moved = pair_moved(fill, instrument)
@@ -189,7 +189,7 @@ def without(flows: Sequence[Flow], late: Iterable[Fill], instrument: Instrument)
 
 @exact
 def pair_moved(fill: Fill, instrument: Instrument) -> Pair:
-    """What the fill did to the two balances, fees in them included."""
+    """What the fill did to the two balances, including fees in either asset."""
     signed = 1 if fill.side is Side.BUY else -1
     base = signed * fill.quantity - fill.fee_in(instrument.base)
     return Pair(base, -signed * fill.notional - fill.fee_in(instrument.quote))
@@ -206,14 +206,14 @@ def _beyond(real: Pair, holdings: Holdings, tail: Iterable[Fill], instrument: In
 
 
 def _apart(fills: Iterable[Fill], unconfirmed: Flow | None) -> tuple[tuple[Fill, ...], tuple[Fill, ...]]:
-    """The fills that count, and those that wait for what becomes of a flow that was seen before them."""
-    told = tuple(fills)
-    waiting = tuple(fill for fill in told if unconfirmed is not None and not was_before(fill, unconfirmed.at))
-    return tuple(fill for fill in told if fill not in waiting), waiting
+    """The fills that count, and those that wait because an unconfirmed flow came before them."""
+    every = tuple(fills)
+    waiting = tuple(fill for fill in every if unconfirmed is not None and not was_before(fill, unconfirmed.at))
+    return tuple(fill for fill in every if fill not in waiting), waiting
 
 
 def _common(first: Decimal, second: Decimal) -> Decimal:
-    """What two signed amounts have in common: the smaller of one sign, nothing of two."""
+    """The common part of two signed amounts: the smaller if their signs agree, else nothing."""
     if (first > 0) != (second > 0) or not first or not second:
         return ZERO
     return min(first, second, key=abs)
