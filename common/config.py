@@ -89,16 +89,20 @@ class Settings(TradingSettings):
     redis_namespace: str = Field(
         "qrl", pattern=r"^[A-Za-z0-9_.-]+$", description="Namespace of the market-data cache"
     )
-    redis_cache_ttl: Seconds = Field(60, description="Default lifetime in the market-data cache, seconds")
-    redis_cache_ttl_ticker: Seconds = Field(5, description="Lifetime of tickers, seconds")
+    redis_cache_ttl: Seconds = Field(
+        60, description="Default lifetime in the market-data cache, seconds; no job uses it"
+    )
+    redis_cache_ttl_ticker: Seconds = Field(5, description="Lifetime of tickers, seconds; no job reads them")
     redis_cache_ttl_ohlcv: Seconds = Field(
         86400, description="Lifetime of candles, seconds; an open one at most to its close"
     )
-    redis_cache_ttl_deals: Seconds = Field(10, description="Lifetime of recent public trades, seconds")
-    redis_cache_ttl_orderbook: Seconds = Field(5, description="Lifetime of order books, seconds")
+    redis_cache_ttl_deals: Seconds = Field(
+        10, description="Lifetime of recent public trades, seconds; no job uses them"
+    )
+    redis_cache_ttl_orderbook: Seconds = Field(5, description="Lifetime of order books, seconds; no job uses them")
     redis_cache_ttl_rules: Seconds = Field(21600, description="Lifetime of the pair's trading rules, seconds")
     redis_cache_compress_above: Annotated[int, Field(ge=0)] = Field(
-        0, description="Entries of the market-data cache that are longer, in bytes, are compressed; 0: none"
+        0, description="Entries of the market-data cache longer than this, in bytes, are compressed; 0: none"
     )
     redis_cache_key: SecretStr | None = Field(
         None, description="Encrypts the market-data cache: Fernet keys, comma separated, the newest first"
@@ -113,16 +117,22 @@ class Settings(TradingSettings):
     scheduler_service_account: str | None = Field(None, description="The one account that may call the five jobs")
     operator_accounts: Names = Field((), description="The accounts that may call `ops`, comma separated")
 
-    run_deadline_seconds: Seconds = Field(45, description="What one run may take; below the function's timeout")
-    exchange_timeout_seconds: Seconds = Field(8, description="What one call to the exchange may take")
+    run_deadline_seconds: Seconds = Field(
+        45, description="Longest time a run may take, seconds; below the function's timeout"
+    )
+    exchange_timeout_seconds: Seconds = Field(
+        8, description="Longest time one call to the exchange may take, seconds"
+    )
     lease_wait_seconds: Annotated[int, Field(ge=0, le=300)] = Field(
-        10, description="How long a run waits for another that shares its state"
+        10, description="How long a run waits for another that shares its state, seconds"
     )
     journal_bucket: str | None = Field(
-        None, description="Bucket that the journal's log lines are sunk to (`ops` restore)"
+        None, description="Bucket that receives the journal's log lines, for `ops` restore"
     )
     journal_folder: str | None = Field(None, description="The same as a folder of log lines, on a laptop")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severity logged")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Lowest severity that is logged"
+    )
     log_ship_project: str | None = Field(
         None,
         description="Off the platform: ship the log to this Google Cloud project with google-cloud-logging",

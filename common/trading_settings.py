@@ -64,7 +64,7 @@ class TradingSettings(BaseModel):
         Decimal("0.5"), gt=0, lt=1, description="Target share of the base asset in the value"
     )
     min_notional_usdt: Number = Field(
-        Decimal("5.0"), ge=0, description="Least notional worth an order, quote asset"
+        Decimal("5.0"), ge=0, description="Smallest notional worth an order, quote asset"
     )
     threshold_pct: Annotated[Threshold, BeforeValidator(threshold_in)] = Field(
         Decimal("0.01"),
@@ -94,7 +94,7 @@ class TradingSettings(BaseModel):
         Decimal("1.5"), ge=1, le=10, description="How many times as wide the triggers against the trend are"
     )
     min_sell_margin: Annotated[Number | None, Field(ge=0, le=10)] = Field(
-        None, description="Sell only at average cost times (1 + this), a fraction; unset: whatever the cost"
+        None, description="Sell only at or above average cost times (1 + this), a fraction; unset: at any price"
     )
     cost_guard_max_weight: Number = Field(
         Decimal("0.65"), gt=0, lt=1, description="Share of the base asset at which `MIN_SELL_MARGIN` is lifted"
@@ -119,11 +119,12 @@ class TradingSettings(BaseModel):
     allow_market_orders: bool = Field(False, description="Must be true as well for `ORDER_STYLE=market`")
     max_price_deviation: Fraction = Field(
         Decimal("0.2"),
-        description="Largest step from the last known price, the last plan's and the middle of the day, a fraction",
+        description="Largest step from the last known price, the last plan's and the 24-hour mid-range, a fraction",
     )
     max_balance_jump: Fraction = Field(
         Decimal("0.2"),
-        description="Largest change of balances without a fill, a fraction of the value; more is looked at twice",
+        description="Largest change of balances without a fill, a fraction of the value; a larger one must show "
+        "again in the next run before it counts",
     )
     max_slippage: Fraction = Field(
         Decimal("0.005"), description="Largest expected slippage by the order book, a fraction"
@@ -138,14 +139,14 @@ class TradingSettings(BaseModel):
         3600, description="Seconds between two orders, at least"
     )
     max_notional_usdt: Number = Field(
-        Decimal(1000), gt=0, description="Largest order, quote asset; more is cut to it"
+        Decimal(1000), gt=0, description="Largest order, quote asset; a larger one is cut to it"
     )
     slice_notional_usdt: Annotated[Number | None, Field(gt=0)] = Field(
         None,
         description="A larger order goes in slices of this, one a slot, quote asset; unset: whole",
     )
     slice_hours: Annotated[int, Field(ge=1, le=168)] = Field(
-        6, description="What a program of slices may take, hours"
+        6, description="Longest time that a program of slices may take, hours"
     )
     max_daily_loss_usdt: Annotated[Number | None, Field(gt=0)] = Field(
         None, description="Loss since 00:00 UTC (realized and unrealized) that stops trading for the day"

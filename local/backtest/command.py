@@ -1,7 +1,7 @@
 """Replay the bot's own rule over candles, and say honestly what that tells.
 
-The policy is that of the environment's settings, so that one .env runs the bot and its back-test; --policy writes
-another, and may be given several times to compare. Costs are fractions: 0.0005 is 0.05 %.
+The policy is that of the environment's settings, so that one environment serves the bot and its back-test; --policy
+sets another, and may be given several times to compare. Costs are fractions: 0.0005 is 0.05 %.
 """
 
 import argparse
