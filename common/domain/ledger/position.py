@@ -83,39 +83,39 @@ class Position:
             state = _Running(self)
             for fill in fills:
                 state.add(fill, instrument)
-            return state.position()
+            return replace(self, **vars(state))
 
 
 class _Running:
-    """The fold's mutable copy: ten thousand frozen copies would cost more than the arithmetic."""
+    """The fold's mutable copy, field by field: ten thousand frozen ones would cost more than the arithmetic."""
 
     def __init__(self, start: Position) -> None:
-        self.start = start
-        self.quantity, self.cost, self.realized = start.quantity, start.cost, start.realized_pnl
-        self.unknown, self.unmatched = start.unknown_quantity, start.unmatched_quantity
-        self.unmatched_proceeds = start.unmatched_proceeds
-        self.bought, self.sold, self.cash = start.bought_quantity, start.sold_quantity, start.cash_flow
+        self.quantity, self.cost, self.realized_pnl = start.quantity, start.cost, start.realized_pnl
+        self.unknown_quantity = start.unknown_quantity
+        self.unmatched_quantity, self.unmatched_proceeds = start.unmatched_quantity, start.unmatched_proceeds
+        self.bought_quantity, self.sold_quantity = start.bought_quantity, start.sold_quantity
         self.base_fees, self.quote_fees = start.base_fees, start.quote_fees
-        self.other_value, self.count = start.other_fees_value, start.fill_count
-        self.unvalued = dict(start.unvalued_fees)
+        self.other_fees_value, self.cash_flow = start.other_fees_value, start.cash_flow
+        self.fill_count = start.fill_count
+        self.unvalued_fees = dict(start.unvalued_fees)
 
     def add(self, fill: Fill, instrument: Instrument) -> None:
         base_fee, quote_fee = self._fees(fill, instrument)
-        self.count += 1
+        self.fill_count += 1
         if fill.side is Side.BUY:
             paid = fill.notional + quote_fee
-            self.bought += fill.quantity
+            self.bought_quantity += fill.quantity
             self.quantity += fill.quantity - base_fee
             self.cost += paid
-            self.cash -= paid
+            self.cash_flow -= paid
         else:
-            self.sold += fill.quantity
+            self.sold_quantity += fill.quantity
             self._sell(fill.quantity + base_fee, fill.notional - quote_fee)
 
     def _fees(self, fill: Fill, instrument: Instrument) -> tuple[Decimal, Decimal]:
         """The fee as (base asset, quote asset), counted by the asset it was taken in."""
         if FEE_UNKNOWN in fill.remarks:
-            self.unvalued[UNKNOWN_FEE] = self.unvalued.get(UNKNOWN_FEE, ZERO) + 1
+            self.unvalued_fees[UNKNOWN_FEE] = self.unvalued_fees.get(UNKNOWN_FEE, ZERO) + 1
             return ZERO, ZERO
         if not fill.fee:
             return ZERO, ZERO
@@ -126,44 +126,25 @@ class _Running:
             self.base_fees += fill.fee
             return fill.fee, ZERO
         if fill.fee_value is None:
-            self.unvalued[fill.fee_asset] = self.unvalued.get(fill.fee_asset, ZERO) + fill.fee
+            self.unvalued_fees[fill.fee_asset] = self.unvalued_fees.get(fill.fee_asset, ZERO) + fill.fee
             return ZERO, ZERO
-        self.other_value += fill.fee_value
+        self.other_fees_value += fill.fee_value
         return ZERO, fill.fee_value
 
     def _sell(self, quantity: Decimal, proceeds: Decimal) -> None:
         """Take coins of known cost first; coins beyond them bring proceeds, but no profit."""
-        self.cash += proceeds
+        self.cash_flow += proceeds
         known = min(quantity, self.quantity)
         known_proceeds = proceeds if known == quantity else quotient(proceeds * known, quantity)
         cost = self.cost if known == self.quantity else quotient(self.cost * known, self.quantity)
         self.quantity -= known
         self.cost -= cost
-        self.realized += known_proceeds - cost
+        self.realized_pnl += known_proceeds - cost
         beyond = quantity - known
-        from_unknown = min(beyond, self.unknown)
-        self.unknown -= from_unknown
-        self.unmatched += beyond - from_unknown
+        from_unknown = min(beyond, self.unknown_quantity)
+        self.unknown_quantity -= from_unknown
+        self.unmatched_quantity += beyond - from_unknown
         self.unmatched_proceeds += proceeds - known_proceeds
-
-    def position(self) -> Position:
-        return replace(
-            self.start,
-            quantity=self.quantity,
-            cost=self.cost,
-            realized_pnl=self.realized,
-            unknown_quantity=self.unknown,
-            unmatched_quantity=self.unmatched,
-            unmatched_proceeds=self.unmatched_proceeds,
-            bought_quantity=self.bought,
-            sold_quantity=self.sold,
-            base_fees=self.base_fees,
-            quote_fees=self.quote_fees,
-            other_fees_value=self.other_value,
-            cash_flow=self.cash,
-            fill_count=self.count,
-            unvalued_fees=self.unvalued,
-        )
 
 
 @dataclass(frozen=True, slots=True)
