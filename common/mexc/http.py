@@ -8,10 +8,10 @@ import hashlib
 import hmac
 import random
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import timedelta
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
 import requests
@@ -72,6 +72,20 @@ def new_session(connections: int = 8, proxy: str | None = None) -> requests.Sess
     return session
 
 
+class _Call(NamedTuple):
+    """What the exchange is asked, by when, and who counts it."""
+
+    method: str
+    endpoint: str
+    path: str
+    deadline: Deadline
+    meter: Meter
+
+    @property
+    def writes(self) -> bool:
+        return self.method != "GET"
+
+
 class MexcHttp:
     """One for a process; thread-safe. `timeout` is what one call may take, in seconds."""
 
@@ -105,10 +119,10 @@ class MexcHttp:
         signed: bool = False,
     ) -> Reply:
         """GET, tried again on what may pass. Raises ExchangeUnavailable, UnreadablePayload, ExchangeRefused."""
-        pairs = list(params)
+        call, pairs = _Call("GET", endpoint, path, deadline, meter), list(params)
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return self._once("GET", endpoint, path, pairs, deadline, meter, signed, READ_WINDOW_MS)
+                return self._once(call, pairs, signed=signed)
             except ExchangeUnavailable as error:
                 pause = self._pause(error, attempt)
                 if attempt == ATTEMPTS or pause is None or pause >= deadline.remaining:
@@ -131,8 +145,7 @@ class MexcHttp:
 
         Unless it may go out `again`, a clock that was refused is set right and raised as ClockRefused.
         """
-        pairs = list(params)
-        return self._once(method, endpoint, path, pairs, deadline, meter, True, WRITE_WINDOW_MS, again=again)
+        return self._once(_Call(method, endpoint, path, deadline, meter), list(params), signed=True, again=again)
 
     def _pause(self, error: ExchangeUnavailable, attempt: int) -> float | None:
         """Seconds to wait before the next try; None when trying again would do harm."""
@@ -140,71 +153,62 @@ class MexcHttp:
             return error.retry_after
         return 0.2 * (1 << attempt - 1) * (1 + self._rng.random())
 
-    def _once(
-        self,
-        method: str,
-        endpoint: str,
-        path: str,
-        pairs: list[tuple[str, str | int]],
-        deadline: Deadline,
-        meter: Meter,
-        signed: bool,
-        window_ms: int,
-        *,
-        again: bool = True,
-    ) -> Reply:
+    def _once(self, call: _Call, pairs: list[tuple[str, str | int]], *, signed: bool, again: bool = True) -> Reply:
         """One call, and one more after a resync when the exchange refused our clock: then it did nothing."""
         if not signed:
-            return self._send(method, endpoint, path, encode(pairs), deadline, meter)
+            return self._send(call, encode(pairs))
         try:
-            return self._send(method, endpoint, path, self._signed(pairs, window_ms), deadline, meter)
+            return self._send(call, self._signed(call, pairs))
         except ClockRefused:
-            self._resync(deadline, meter)
+            self._resync(call)
             if not again:
                 raise
-            return self._send(method, endpoint, path, self._signed(pairs, window_ms), deadline, meter)
+            return self._send(call, self._signed(call, pairs))
 
-    def _signed(self, pairs: list[tuple[str, str | int]], window_ms: int) -> str:
+    def _signed(self, call: _Call, pairs: list[tuple[str, str | int]]) -> str:
         if self._secret_key is None:
             raise ConfigurationError("MEXC_API_KEY and MEXC_SECRET_KEY are not set")
         stamp = milliseconds(self.clock.now()) - CLOCK_MARGIN_MS
+        window_ms = WRITE_WINDOW_MS if call.writes else READ_WINDOW_MS
         message = encode([*pairs, ("recvWindow", window_ms), ("timestamp", stamp)])
         return f"{message}&signature={sign(self._secret_key.get_secret_value(), message)}"
 
-    def _resync(self, deadline: Deadline, meter: Meter) -> None:
+    def _resync(self, call: _Call) -> None:
         """Measure the exchange's clock against ours: server − (t0 + t1) / 2. Raises ClockOff beyond a minute."""
         before = milliseconds(self._own_clock.now())
-        payload = self._send("GET", "time", "/api/v3/time", "", deadline, meter).payload
+        asked = call._replace(method="GET", endpoint="time", path="/api/v3/time")
+        payload = self._send(asked, "").payload
         after = milliseconds(self._own_clock.now())
         server = payload.get("serverTime") if isinstance(payload, dict) else None
         if not isinstance(server, int):
             raise UnreadablePayload("time: serverTime is missing")
         self.clock.measured(timedelta(milliseconds=server - (before + after) // 2))
 
-    def _send(self, method: str, endpoint: str, path: str, query: str, deadline: Deadline, meter: Meter) -> Reply:
-        write = method != "GET"
-        url = f"{self.base_url}{path}" + (f"?{query}" if query else "")
+    def _send(self, call: _Call, query: str) -> Reply:
+        url = f"{self.base_url}{call.path}" + (f"?{query}" if query else "")
         key = {"X-MEXC-APIKEY": self._api_key.get_secret_value()} if self._api_key else {}
-        seconds = deadline.timeout(self._timeout)
+        seconds = call.deadline.timeout(self._timeout)
         timeout = Timeout(connect=min(seconds, 5.0), total=seconds)
-        meter.add(endpoint)
+        call.meter.add(call.endpoint)
         try:
             # Prepared here, for the session would merge settings of which there are none: a fifth of a call's work.
             request = requests.PreparedRequest()
-            request.prepare(method, url, {**self._session.headers, **key})
+            request.prepare(call.method, url, {**self._session.headers, **key})
             options: dict[str, Any] = {"timeout": timeout, "allow_redirects": False, "stream": True}
             response = self._session.send(request, **options)
             body = self._body(response, self.clock.monotonic() + seconds)
         except (requests.RequestException, HTTPError) as error:
             # The text of a requests exception carries the signed URL: only its kind may leave this place.
             kind = type(error).__name__
-            if write and not _never_sent(error):
-                raise OutcomeUnknown(f"{endpoint}: no answer ({kind}); the order may have been accepted") from None
-            raise ExchangeUnavailable(f"{endpoint}: the exchange cannot be reached ({kind})") from None
+            if call.writes and not _never_sent(error):
+                raise OutcomeUnknown(
+                    f"{call.endpoint}: no answer ({kind}); the order may have been accepted"
+                ) from None
+            raise ExchangeUnavailable(f"{call.endpoint}: the exchange cannot be reached ({kind})") from None
         payload, problem = _parse(body)
         if problem or is_error(response.status_code, payload):
-            raise self._error(endpoint, response.status_code, response.headers, payload, problem, write)
-        return Reply(endpoint, payload, body.decode(), self.clock.now())
+            raise self._error(call, response, payload, problem)
+        return Reply(call.endpoint, payload, body.decode(), self.clock.now())
 
     def _body(self, response: requests.Response, until: float) -> bytes:
         """The whole body. A time-out bounds each read of the socket only: what drips or never ends is cut here.
@@ -221,24 +225,18 @@ class MexcHttp:
                 raise requests.ReadTimeout("the answer does not end")
         return b"".join(parts)
 
-    def _error(
-        self,
-        endpoint: str,
-        status: int,
-        headers: Mapping[str, str],
-        payload: Any,
-        problem: str | None,
-        write: bool,
-    ) -> BotError:
-        if problem and status < 300:
-            if write:
-                return OutcomeUnknown(f"{endpoint}: {problem}; the order may have been accepted")
-            return UnreadablePayload(f"{endpoint}: {problem}")
+    def _error(self, call: _Call, response: requests.Response, payload: Any, problem: str | None) -> BotError:
+        if problem and response.status_code < 300:
+            if call.writes:
+                return OutcomeUnknown(f"{call.endpoint}: {problem}; the order may have been accepted")
+            return UnreadablePayload(f"{call.endpoint}: {problem}")
         if isinstance(payload, dict):
             payload = {name: self._scrubbed(value) for name, value in payload.items()}
-        wait = headers.get("Retry-After", "")
+        wait = response.headers.get("Retry-After", "")
         retry_after = float(wait) if wait.isdecimal() else None
-        return error_for(status, payload, write=write, retry_after=retry_after, where=endpoint)
+        return error_for(
+            response.status_code, payload, write=call.writes, retry_after=retry_after, where=call.endpoint
+        )
 
     def _scrubbed(self, value: Any) -> Any:
         """A field of an error, without our key, secret and signed URL, should the exchange tell them back."""
