@@ -12,8 +12,8 @@ from common.config import Settings
 from common.decimals import ZERO, quotient
 from common.domain.chain import Seen, check
 from common.domain.decision.pause import Pause
-from common.domain.instrument import Instrument
 from common.domain.orders.journal import Continuity, IntentState
+from common.domain.portfolio import Account
 from common.domain.slots import QUARTER
 from common.errors import BotError
 from common.gcp.journal import events
@@ -25,7 +25,7 @@ from common.report.values import ENDED_WELL, INTERVALS, Values, gather, late
 from common.report.words import percent
 from common.run import View, age_seconds
 from common.store.codec import from_document
-from common.store.documents import UNTELLABLE, assets
+from common.store.documents import UNTELLABLE, position_fields
 from common.trading import attention
 from common.trading.replay import replay
 from common.trading.resolution import NOT_PLACED_AFTER
@@ -40,6 +40,9 @@ TOLD_FOR = timedelta(days=1)
 """How long coins that came or went without a fill are a fault, until they are a matter for a person."""
 LIMITS = ("CORE_HOLDING", "ORDER_COOLDOWN_SECONDS", "USDT_RESERVE")
 """What limits orders beside MAX_* and MIN_*."""
+
+NOBODY = Account({}, False, False, False, "", (), None, None, None)
+"""An account for the names of the fields that are written of one."""
 
 
 class Finding(NamedTuple):
@@ -103,7 +106,8 @@ def _store(view: View) -> Iterator[Finding]:
 
 def _position(view: View) -> Finding:
     position = view.store.read({"position": ("HGETALL", view.keys.position)}, view.meter)["position"] or {}
-    lost = [name for name in _position_fields(view.settings.instrument) if name not in position]
+    written = position_fields(NOBODY, view.settings.instrument, view.now)
+    lost = [name for name in written if name not in position]
     return Finding("position_fields", not lost, f"missing: {', '.join(lost)}" if lost else "all fields are there")
 
 
@@ -132,15 +136,6 @@ def _limits(settings: Settings) -> Finding:
     named = {name: value for name, value in values.items() if name.startswith(("MAX_", "MIN_")) or name in LIMITS}
     told = (f"{name} {'off' if value is None else value}" for name, value in sorted(named.items()))
     return Finding("limits_in_force", True, ", ".join(told))
-
-
-def _position_fields(instrument: Instrument) -> tuple[str, ...]:
-    base, quote = assets(instrument)
-    return (
-        *(f"{base}_balance", f"{quote}_balance", f"{base}_locked", f"{quote}_locked", "all_balances"),
-        *("account_type", "can_trade", "can_withdraw", "can_deposit", "update_time", "permissions"),
-        *("maker_commission", "taker_commission", "updated_at"),
-    )
 
 
 def _runs(view: View) -> Iterator[Finding]:
