@@ -220,3 +220,51 @@ def test_intents_of_two_days_ago_are_counted_no_more_and_leave_the_record(live: 
     names: Any = live.client.hkeys("bot:QRLUSDT:orders:recent")
     assert (len(names), live.name() in names) == (1, False)
     assert live.intent()["state"] == "FILLED"
+
+
+# How far back, and for how long: each line is one that a run may stand on either side of
+
+
+@pytest.mark.parametrize(("minutes", "known"), [(6 * DAY - 15, True), (6 * DAY + 15, False)])
+def test_not_being_told_means_never_accepted_for_six_days_and_nothing_after_them(
+    outlived: Live, minutes: int, known: bool
+) -> None:
+    outlived.desk.on["GET myTrades"] = lambda call: (200, [])
+    outlived.run(minutes)
+    assert (outlived.intent()["state"], "never accepted" in outlived.intent()["reason"]) == (
+        "CANCELED" if known else "UNKNOWN",
+        known,
+    )
+
+
+@pytest.mark.parametrize(("hours", "filled"), [(23, "5000"), (25, "0")])
+def test_an_old_intent_is_settled_by_fills_of_its_first_day_only(outlived: Live, hours: int, filled: str) -> None:
+    for fill in outlived.desk.market.exchange.engine.fills:
+        object.__setattr__(fill, "client_order_id", None)
+        if not fill.is_buyer:
+            object.__setattr__(fill, "time_ms", fill.time_ms + hours * 3_600_000)
+    outlived.run(8 * DAY)
+    assert outlived.intent()["filled_quantity"] == filled
+
+
+@pytest.mark.parametrize(("hours", "found"), [(23, True), (25, False)])
+def test_the_order_of_a_fill_is_looked_for_while_the_fill_is_less_than_a_day_old(
+    live: Live, hours: int, found: bool
+) -> None:
+    live.desk.market.order("SELL", "100", newClientOrderId=live.name())
+    live.run(hours * 60)
+    assert (live.intent() is not None) is found
+
+
+@pytest.mark.parametrize(("minutes", "found"), [(6 * DAY - 15, True), (6 * DAY + 15, False)])
+def test_once_redis_is_another_the_orders_of_six_days_are_taken_back(
+    live: Live, monkeypatch: pytest.MonkeyPatch, minutes: int, found: bool
+) -> None:
+    live.desk.market.order("SELL", "100", newClientOrderId=live.name())
+    live.run(15)
+    for key in ("journal", "recent", "open", "known"):
+        live.client.delete(f"bot:QRLUSDT:orders:{key}")
+    monkeypatch.setattr(live.client, "info", lambda *section: {"run_id": "another"})
+    assert "this Redis was first seen at" in reason(live.run(minutes - 15))
+    live.run(minutes)
+    assert (live.intent() is not None) is found

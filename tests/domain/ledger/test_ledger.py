@@ -194,6 +194,14 @@ def test_balances_read_by_a_slow_clock_are_stamped_after_the_fills_that_are_in_t
     assert restamped_after_fills(replace(holdings(50, 0), as_of=read_at), None, fills, QRL).as_of == read_at
 
 
+@pytest.mark.parametrize(("seconds", "moved"), [(10, True), (11, False)])
+def test_a_clock_may_be_ten_seconds_behind_the_fills_that_are_in_the_balances(seconds: int, moved: bool) -> None:
+    bought = fill("BUY", 40, 2, at=NOON + seconds * SECOND)
+    ledger = read(unread_ledger(opening=10), [bought], NOON + MINUTE)
+    found = decided(replace(holdings(50, 0), as_of=NOON), ledger, [bought], QRL)
+    assert found.as_of == (bought.executed_at + SECOND if moved else NOON)
+
+
 def test_opening_coins_are_remembered_after_they_were_sold() -> None:
     ledger = read(unread_ledger(opening=100), [fill("SELL", 130, 2, fee="1", fee_asset="QRL")], NOON)
     ledger = read(ledger, [], NOON + DAY)
