@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.builders import d, exchange_answers, fill_payload
-from tests.conftest import Functions
+from tests.conftest import Functions, MakeBot
 from tests.fakes import NOON, FakeClock, StubExchange
 
 MODULE = Path(__file__).parent.parent.parent / "terraform" / "modules" / "bot"
@@ -48,9 +48,21 @@ def test_a_fill_that_could_not_be_read_is_told(
     assert line["quarantined_fills"] == 1
 
 
-def test_every_field_that_an_alert_or_a_metric_asks_for_is_one_that_the_code_logs() -> None:
-    asked = set(re.findall(r"jsonPayload\.(\w+)", (MODULE / "alerts.tf").read_text()))
-    asked |= set(re.findall(r"jsonPayload\.(\w+)", (MODULE / "monitoring.tf").read_text()))
-    code = "\n".join(path.read_text() for path in (MODULE.parent.parent.parent / "common").rglob("*.py"))
-    assert {"ledger_drift", "attention", "slots_in_vain"} <= asked
-    assert [name for name in sorted(asked) if f'"{name}"' not in code] == []
+def test_every_field_that_an_alert_or_a_metric_asks_for_is_in_the_lines_of_runs(
+    make_bot: MakeBot, bare_functions: Functions, exchange: StubExchange, caplog: pytest.LogCaptureFixture
+) -> None:
+    text = (MODULE / "alerts.tf").read_text() + (MODULE / "monitoring.tf").read_text()
+    asked = set(re.findall(r"jsonPayload\.(\w+)", text)) | set(re.findall(r'^ +value += "(\w+)"', text, re.M))
+    for pairs in re.findall(r"(?:labels|show) += \{ ([^}]*) \}", text):
+        asked |= set(re.findall(r'= "(\w+)"', pairs))
+    assert {"ledger_drift", "slots_in_vain", "duration_ms", "error_code"} <= asked
+    caplog.set_level("INFO")
+    make_bot(MEXC_KEY_CREATED="2025-12-01")
+    for job in ("balance", "price", "cost", "fifteen_min_job"):
+        assert bare_functions.post(job).status_code == 200
+    exchange.answers["ticker/24hr"] = (503, "")
+    assert bare_functions.post("price").status_code == 503
+    assert bare_functions.client("price").post("/").status_code == 401
+    lines = [record.__dict__["fields"] for record in caplog.records if record.message == "job.finished"]
+    assert len(lines) == 6
+    assert sorted(asked.difference(*lines)) == []

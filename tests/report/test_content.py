@@ -179,6 +179,13 @@ def test_the_hash_of_the_settings_follows_what_bears_on_decisions_only(make_bot:
         ("MEXC_KEY_CREATED", "2026-01-01"),
         ("REDIS_KEY_PREFIX", "dev:"),
         ("SCHEDULER_SERVICE_ACCOUNT", "jobs@example.org"),
+        ("OPERATOR_ACCOUNTS", "me@example.org"),
+        ("OIDC_AUDIENCE", "https://example.org"),
+        ("JOURNAL_FOLDER", "lines"),
+        ("HTTPS_PROXY", "http://proxy:3128"),
+        ("GOOGLE_CLOUD_PROJECT", "mine"),
+        ("LOG_LEVEL", "DEBUG"),
+        ("K_REVISION", "balance-00002"),
     ):
         assert settings_hash(make_bot(**{name: value}).settings) == plain, name
     assert settings_hash(make_bot(THRESHOLD_PCT="0.02").settings) != plain
