@@ -198,7 +198,7 @@ def test_balances_read_by_a_slow_clock_are_stamped_after_the_fills_that_are_in_t
 def test_a_clock_may_be_ten_seconds_behind_the_fills_that_are_in_the_balances(seconds: int, moved: bool) -> None:
     bought = fill("BUY", 40, 2, at=NOON + seconds * SECOND)
     ledger = read(unread_ledger(opening=10), [bought], NOON + MINUTE)
-    found = decided(replace(holdings(50, 0), as_of=NOON), ledger, [bought], QRL)
+    found = restamped_after_fills(replace(holdings(50, 0), as_of=NOON), ledger, [bought], QRL)
     assert found.as_of == (bought.executed_at + SECOND if moved else NOON)
 
 
