@@ -231,7 +231,7 @@ class TradingSettings(BaseModel):
         return (Level(parse(self.threshold_pct), self.rebalance_to, self.usual_style),)
 
     @property
-    def policy_told(self) -> bool:
+    def policy_in_plan(self) -> bool:
         """Whether a setting of contract.md §11 is in use: then the plan tells the policy in force."""
         fields = type(self).model_fields
         return self.auto is not None or any(getattr(self, name) != fields[name].default for name in _OF_POLICY)

@@ -298,8 +298,8 @@ def test_a_derived_band_starts_from_the_fallback_cost_and_decides_on_the_mid() -
 def test_the_plan_tells_the_policy_where_a_setting_of_it_is_in_use() -> None:
     told = [{"THRESHOLD_PCT": "auto"}, {"REBALANCE_TO": "half"}, {"LEVELS": "0.01:half"}, {"DECIDE_ON": "mid"}]
     told += [{"TREND_FILTER": "ma"}, {"MIN_SELL_MARGIN": "0"}, {"COST_FALLBACK": "0.003"}]
-    assert [env for env in told if not settings(**env).policy_told] == []
-    assert not settings(THRESHOLD_PCT="0.05", ORDER_STYLE="maker").policy_told
+    assert [env for env in told if not settings(**env).policy_in_plan] == []
+    assert not settings(THRESHOLD_PCT="0.05", ORDER_STYLE="maker").policy_in_plan
 
 
 def test_the_cost_guard_is_on_with_a_margin() -> None:

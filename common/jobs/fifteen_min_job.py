@@ -17,7 +17,7 @@ def run(run: Run) -> Outcome:
     if not run.settings.has_keys:
         leg = {"status": "skipped", "reason": NO_KEYS}
         return Outcome("skipped", {"cost_update": leg, "rebalance": leg, "order": None}, NO_KEYS)
-    attention.say_missed("15-min-job", run.slot.at, run.state.earlier)
+    attention.say_missed("15-min-job", run.slot.at, run.state.earlier_reports)
     with run.stage("gather"):
         inputs = gather(run)
     with run.stage("cost_update"):
@@ -45,7 +45,7 @@ def _outcome(run: Run, costs: CostLeg, plan: PlanLeg, traded: trade.Traded) -> O
     }
     told = planning.logged(plan.result[1].plan, order, run) if plan.result else {}
     if document:
-        earlier, mode = run.state.earlier, run.settings.execution_mode
+        earlier, mode = run.state.earlier_reports, run.settings.execution_mode
         told |= attention.log_fields(document, order, earlier, mode)
     told |= watch.log_fields(costs.result) if costs.result else {}
     if errors:
@@ -87,7 +87,7 @@ JOB = Job(
     scope="account",
     run=run,
     show=show,
-    reads=(*TRADING, "earlier", "shadows"),
+    reads=(*TRADING, "earlier_reports", "shadows"),
     writes=("account", "books", "equity", "orders", "plans", "reports"),
     keeps_reports=True,
     patience=3,  # a slot that finds another run at it is a quarter of an hour lost

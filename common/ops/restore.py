@@ -212,7 +212,7 @@ def _restore_entries(run: Run, journal: Journal) -> None:
         if name not in outdated:
             batch.hash(keys.orders_recent, {name: entry_document(entry)})
     # The day began with a P&L that nobody can tell any more: its loss is counted from here.
-    batch.delete(keys.activity)
+    batch.delete(keys.day_start)
 
 
 def _nothing(_: Any) -> None:

@@ -29,7 +29,7 @@ def state(view: View) -> Mapping[str, Any]:
         "policy": ("GET", keys.policy),
         "open_intents": ("HGETALL", keys.orders_open),
         "quarantine": ("HGETALL", keys.quarantine),
-        "activity": ("GET", keys.activity),
+        "activity": ("GET", keys.day_start),
         "recent_intents": ("HGETALL", keys.orders_recent),
         "pause": ("GET", keys.pause),
         "commands": ("LRANGE", keys.commands, "0", "9"),

@@ -25,7 +25,7 @@ from common.report.values import ENDED_WELL, INTERVALS, Values, gather, late
 from common.report.words import percent
 from common.run import View, age_seconds
 from common.store.codec import from_document
-from common.store.documents import UNTELLABLE, position_fields
+from common.store.documents import MALFORMED_DOCUMENT, position_fields
 from common.trading import attention
 from common.trading.replay import replay
 from common.trading.resolution import NOT_PLACED_AFTER
@@ -252,7 +252,7 @@ def _asked(name: str, ask: Callable[[], Finding]) -> Finding:
         return ask()
     except BotError as error:
         return Finding(name, False, str(error))
-    except UNTELLABLE:
+    except MALFORMED_DOCUMENT:
         return Finding(name, False, content.CANNOT_BE_TOLD)
 
 

@@ -11,7 +11,7 @@ from common.report.missed import missed_slots
 from common.report.values import ENDED_WELL, INTERVALS, Document, Values, late
 from common.report.words import age, clock, money, one_line, percent, price, quantity, span
 from common.store.codec import moment, moment_or_none
-from common.store.documents import UNTELLABLE
+from common.store.documents import MALFORMED_DOCUMENT
 
 CANNOT_BE_TOLD = "cannot be told: what is stored is not what this version writes"
 NOTHING_OPEN = "no order is open"
@@ -22,7 +22,7 @@ def careful(tell: Callable[[Values], str], values: Values) -> str:
     """What `tell` says, or that it cannot: one document that is not as it should be takes nothing else with it."""
     try:
         return tell(values)
-    except UNTELLABLE:
+    except MALFORMED_DOCUMENT:
         return CANNOT_BE_TOLD
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from common.domain.slots import missed, slot_named
 from common.store.codec import moment
-from common.store.documents import UNTELLABLE
+from common.store.documents import MALFORMED_DOCUMENT
 
 Document = Mapping[str, Any]
 
@@ -22,7 +22,7 @@ def missed_slots(reports: Iterable[Document], now: datetime) -> tuple[int, list[
     """
     seen = []
     for report in reports:
-        with suppress(*UNTELLABLE):
+        with suppress(*MALFORMED_DOCUMENT):
             if now - moment(report["timestamp"]) <= timedelta(days=1):
                 seen.append(ran_for(report))
     return missed(seen, now)

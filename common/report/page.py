@@ -14,7 +14,7 @@ from common.report.style import SCRIPT, STYLE
 from common.report.values import Document, Values
 from common.report.words import age, clock, counted, money, one_line, percent, price, quantity
 from common.store.codec import moment
-from common.store.documents import UNTELLABLE
+from common.store.documents import MALFORMED_DOCUMENT
 
 DAYS_FROM = timedelta(days=8)
 """From this age on the long pictures are drawn by days, before by slots."""
@@ -43,7 +43,7 @@ def _section(title: str, make: Callable[[Values], Sequence[Child]], values: Valu
     """One section, none when it has nothing to say; what cannot be shown never takes the others with it."""
     try:
         parts = make(values)
-    except UNTELLABLE:
+    except MALFORMED_DOCUMENT:
         parts = [tag("p", content.CANNOT_BE_TOLD, class_="alert")]
     return tag("section", tag("h2", title), *parts) if parts else NOTHING
 

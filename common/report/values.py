@@ -142,7 +142,7 @@ def reads(keys: Keys, reports: int) -> Mapping[str, Read]:
         "policy": ("GET", keys.policy),
         "balances": ("GET", keys.account_balance),
         "price": ("GET", keys.price_latest),
-        "activity": ("GET", keys.activity),
+        "activity": ("GET", keys.day_start),
         "pause": ("GET", keys.pause),
         "open_intents": ("HGETALL", keys.orders_open),
         "orders": ("HGETALL", keys.orders_journal),

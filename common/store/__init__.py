@@ -1,1 +1,1 @@
-"""The only place that knows Redis. May import ground, domain, config; neither mexc nor gcp."""
+"""The only package that knows Redis. May import ground, domain, config; neither mexc nor gcp."""

@@ -1,4 +1,4 @@
-"""Writes that are queued: what each kind of state needs to be stored, as Redis commands (contract.md §3)."""
+"""Queued writes: the Redis commands that store each kind of state (contract.md §3)."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -12,36 +12,36 @@ from common.store.keys import HISTORY_LIMIT, PRICE_CACHE_SECONDS, RUN_MARK_SECON
 
 
 class Batch:
-    """Writes that are queued, to go to Redis together or not at all."""
+    """Writes that go to Redis together or not at all."""
 
     def __init__(self, keys: Keys, run_id: str, task: str, redact: Redact = UNSIGNED) -> None:
-        """`answers` counts raw ones; `redact` takes out of every text what may not be stored (common/redact.py)."""
+        """`redact` removes from every text what must not be stored (common/redact.py)."""
         self.keys = keys
         self.run_id = run_id
         self._task = task
         self._redact = redact
-        self.answers = 0
+        self.reply_count = 0
         self.writes: list[Callable[[Any], object]] = []
 
     def fork(self) -> "Batch":
-        """An empty batch of the same run: a leg that fails is dropped with all it queued."""
+        """An empty batch of the same run: a leg that fails is dropped with everything it queued."""
         child = Batch(self.keys, f"{self.run_id}.{len(self.writes)}", self._task, self._redact)
         return child
 
     def next(self) -> "Batch":
-        """An empty batch that goes on where this one ends."""
+        """An empty batch that continues where this one ends."""
         batch = Batch(self.keys, self.run_id, self._task, self._redact)
-        batch.answers = self.answers
+        batch.reply_count = self.reply_count
         return batch
 
     def extend(self, other: "Batch") -> None:
         self.writes += other.writes
 
     def raw(self, reply: Reply) -> None:
-        """The exchange's answer unaltered, as the latest and into the history."""
-        self.answers += 1
+        """Store the exchange's reply unaltered, as the latest and in the history."""
+        self.reply_count += 1
         stamp = milliseconds(reply.received_at)
-        metadata = {"task": self._task, "source": "MEXC v3", "id": f"{self.run_id}.{self.answers}"}
+        metadata = {"task": self._task, "source": "MEXC v3", "id": f"{self.run_id}.{self.reply_count}"}
         document = (
             f'{{"response":{reply.text},"timestamp":{stamp},'
             f'"datetime":"{reply.received_at.isoformat()}","metadata":{to_redis(metadata)}}}'
@@ -54,7 +54,7 @@ class Batch:
         self.set(key, to_redis(document))
 
     def document_once(self, key: str, document: Any) -> None:
-        """Stored only when the key is not there yet."""
+        """Store only if the key does not exist yet."""
         text = self._redact(to_redis(document))
         self.writes.append(lambda pipe: pipe.set(key, text, nx=True))
 
@@ -66,7 +66,7 @@ class Batch:
         self.writes.append(lambda pipe: pipe.hdel(key, field))
 
     def price(self, price: Mapping[str, Any], at: datetime) -> None:
-        """The latest price for good, the cached one for 30 s, and a point of the history."""
+        """Store the latest price for good, the cached one for 30 s, and a point of the history."""
         text = self._redact(to_redis(price))
         self._set(self.keys.price_latest, text)
         self._set(self.keys.price_cached, text, seconds=PRICE_CACHE_SECONDS)
@@ -79,25 +79,25 @@ class Batch:
         self._latest(self.keys.report_last(job), self.keys.report_history(job), report)
 
     def _latest(self, key: str, history: str, document: Any) -> None:
-        """The last of its kind, and the newest of a trimmed history."""
+        """Store as the last of its kind, and as the newest of a trimmed history."""
         text = self._redact(to_redis(document))
         self._set(key, text)
         self._push(history, text)
 
     def members(self, key: str, documents: Sequence[tuple[int, Any]]) -> None:
-        """Into a sorted set that is never trimmed; the same member twice is one."""
+        """Add to a sorted set that is never trimmed; the same member twice is stored once."""
         if documents:
             scores = {self._redact(to_redis(document)): score for score, document in documents}
             self.writes.append(lambda pipe: pipe.zadd(key, scores))
 
     def at_score(self, key: str, document: Any, score: int) -> None:
-        """Into a sorted set with one document a time: it takes the place of another of that very time."""
+        """Add to a sorted set with one document a time, replacing one of the same time."""
         text = self._redact(to_redis(document))
         self.writes.append(lambda pipe: pipe.zremrangebyscore(key, score, score))
         self.writes.append(lambda pipe: pipe.zadd(key, {text: score}))
 
     def trimmed(self, key: str) -> None:
-        """Of a sorted set, the newest so many only."""
+        """Keep only the newest `HISTORY_LIMIT` members of a sorted set."""
         self.writes.append(lambda pipe: pipe.zremrangebyrank(key, 0, -HISTORY_LIMIT - 1))
 
     def set(self, key: str, text: str, seconds: int | None = None) -> None:
@@ -110,7 +110,7 @@ class Batch:
         self.writes.append(lambda pipe: pipe.delete(key))
 
     def append(self, key: str, text: str, score: int) -> None:
-        """Into a trimmed history, a sorted set by milliseconds."""
+        """Add to a trimmed history, a sorted set by milliseconds."""
         self._append(key, self._redact(text), score)
 
     def _append(self, key: str, text: str, score: int) -> None:
@@ -118,7 +118,7 @@ class Batch:
         self.writes.append(lambda pipe: pipe.zremrangebyrank(key, 0, -HISTORY_LIMIT - 1))
 
     def push_document(self, key: str, document: Any) -> None:
-        """Onto a trimmed history, a list, newest first."""
+        """Push onto a trimmed history, a list, newest first."""
         self._push(key, self._redact(to_redis(document)))
 
     def _push(self, key: str, text: str) -> None:

@@ -1,7 +1,7 @@
-"""The market-data cache: what is cheap to ask again, beside the permanent store (contract.md §3).
+"""The market-data cache, beside the permanent store: data that is cheap to ask for again (contract.md §3).
 
-A cache that fails is a miss and a warning; it never fails a job. After five failures in a row it is left alone for
-half a minute. The permanent store has no such breaker: without it there is no run.
+A failing cache is a miss and a warning; it never fails a job. After five failures in a row it is not used for half
+a minute. The permanent store has no such breaker: without it there is no run.
 """
 
 import json
@@ -72,7 +72,7 @@ class MarketCache:
         )
 
     def ttl(self, kind: str) -> int:
-        """Seconds that an entry of this kind lives."""
+        """Lifetime of an entry of this kind, in seconds."""
         return self._ttls.get(kind, self._ttls["default"])
 
     def full_key(self, key: str) -> str:
@@ -83,7 +83,7 @@ class MarketCache:
         return self.decode(key, self._try(lambda: self._client.get(self.keys.full(key)), "get"))
 
     def decode(self, key: str, text: str | None) -> Any:
-        """The value of an entry as it was read, here or with other things; a corrupt one is deleted: None."""
+        """The value of an entry's text, read here or elsewhere; a corrupt one is deleted and gives None."""
         value = None
         try:
             value = loads(self._seal.open(text)) if text is not None else None
@@ -97,7 +97,7 @@ class MarketCache:
         return value
 
     def encode(self, value: Any) -> str | None:
-        """The entry's text (decimals as numbers, datetimes ISO, bytes UTF-8), None for what has no JSON form."""
+        """The entry's text (decimals as numbers, datetimes ISO, bytes UTF-8), None for what JSON cannot hold."""
         try:
             text = to_answer(_encodable(value))
         except (TypeError, ValueError, RecursionError):
@@ -105,7 +105,7 @@ class MarketCache:
         return self.sealed(text)
 
     def sealed(self, text: str) -> str:
-        """JSON text as an entry holds it, to be written with other things."""
+        """JSON text in the form in which an entry holds it, for a write elsewhere."""
         stored = self._seal.close(text)
         self.counts.add(bytes_written=len(stored))
         return stored
@@ -113,7 +113,7 @@ class MarketCache:
     def get_or_fetch(self, key: str, fetch: Callable[[], Any], ttl: int | Callable[[], int] | None = None) -> Any:
         """Read-through: the cached value, else what `fetch` returns, kept for `ttl` seconds.
 
-        `ttl` may be asked after the fetch. Threads that miss together fetch once; what it raises is raised to all
+        A callable `ttl` is called after the fetch. Threads that miss together fetch once; an error is raised in all
         of them, and nothing is kept.
         """
         value = self.get(key)
@@ -161,7 +161,7 @@ class MarketCache:
         return int(self._try(lambda: self._delete_matching(pattern), "delete_pattern") or 0)
 
     def clear_symbol(self, symbol: str) -> int:
-        """Remove all that is cached about a pair, given as QRL/USDT."""
+        """Remove everything cached about a pair, given as QRL/USDT."""
         return sum(self.delete_pattern(pattern) for pattern in CacheKeys.of_symbol(_literal(symbol)))
 
     def clear_all(self) -> int:
@@ -169,7 +169,7 @@ class MarketCache:
         return self.delete_pattern("*")
 
     def get_stats(self) -> dict[str, Any]:
-        """Keys, memory and eviction as far as Redis tells; and what this process has made of the cache.
+        """Keys, memory and eviction as far as Redis reports them, and this process's own counts.
 
         The policy comes from INFO: CONFIG is blocked on Memorystore.
         """
@@ -177,7 +177,7 @@ class MarketCache:
         return {**(self._try(self._stats, "get_stats") or {}), **own}
 
     def warm_cache(self, entries: Warming) -> dict[str, int]:
-        """Fetch and store what is not there yet. Returns the counts `success`, `failed`, `skipped`."""
+        """Fetch and store missing entries. Returns the counts `success`, `failed`, `skipped`."""
         counts = {"success": 0, "failed": 0, "skipped": 0}
         for key, fetch, ttl in entries:
             if self._try(lambda key=key: self._client.exists(self.keys.full(key)), "exists"):  # type: ignore[misc]
@@ -210,7 +210,7 @@ class MarketCache:
         }
 
     def _try(self, call: Callable[[], Any], what: str) -> Any:
-        """What the call answers; None when Redis does not, or while it is left alone."""
+        """The call's result; None when Redis fails, or while the circuit is open."""
         if not self._circuit.allows():
             self.counts.add(skipped=1)
             return None
@@ -229,12 +229,12 @@ class MarketCache:
 
 
 def _literal(text: str) -> str:
-    """`text` with the signs that a Redis pattern would read as its own escaped."""
+    """`text` with the special characters of Redis patterns escaped."""
     return "".join(f"\\{sign}" if sign in "*?[]^\\" else sign for sign in text)
 
 
 def _encodable(value: Any) -> Any:
-    """The value with bytes as text; raises for what JSON cannot hold (NaN, sets, objects, odd keys and texts)."""
+    """The value with bytes as text. Raises for what JSON cannot hold (NaN, sets, objects, odd keys and texts)."""
     match value:
         case bytes():
             return value.decode()

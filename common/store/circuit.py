@@ -1,4 +1,4 @@
-"""A circuit breaker: what fails again and again is left alone for a while, then tried once."""
+"""A circuit breaker: what fails repeatedly is not called for a while, then tried once."""
 
 from threading import Lock
 
@@ -28,7 +28,7 @@ class Circuit:
             now = self._clock.monotonic()
             if now < self._until:
                 return False
-            self._until = now + self._seconds  # for the others, until the probe has told
+            self._until = now + self._seconds  # the others wait for the probe's outcome
             return True
 
     def succeeded(self) -> None:

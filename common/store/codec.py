@@ -5,9 +5,9 @@
 
 A field may be Decimal, int, bool, str, datetime (aware), date, timedelta (whole seconds), an Enum, another
 dataclass, `X | None`, `X | Y` (the first that fits), `tuple[X, ...]`, `tuple[X, Y]`, `Mapping[str, X]` or
-`Annotated[X, check]`, where `check` says whether there can be such a value. A field that is missing takes its
-default, so that what an older version wrote still loads; one that nobody knows is left out, so that an older
-version reads what a newer one wrote. Everything else is refused with the key's name.
+`Annotated[X, check]`, where `check` says whether a value is possible. A missing field takes its default, so that
+documents of older versions still load; an unknown field is ignored, so that an older version can read documents of
+a newer one. Everything else is refused with the key's name.
 """
 
 import re
@@ -27,9 +27,9 @@ T = TypeVar("T")
 Document = dict[str, Any]
 Reader = Callable[[Any], Any]
 AMOUNT = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?", re.ASCII)
-"""How an amount is written."""
+"""The form of an amount."""
 _MOST_DIGITS = 200
-"""An amount as a JSON number with an exponent beyond this would be written out as so many zeros."""
+"""A larger exponent in a JSON number is refused: the amount would be written out with that many zeros."""
 
 
 class Unreadable(ValueError):
@@ -37,7 +37,7 @@ class Unreadable(ValueError):
 
 
 def to_document(value: Any, without: Collection[str] = ()) -> Document:
-    """A dataclass as what JSON can hold, but for Decimal and datetime, which both writers know (decimal_json)."""
+    """A dataclass as JSON values, plus Decimal and datetime, which both writers know (decimal_json)."""
     kind: Any = type(value)
     return {name: _form(getattr(value, name)) for name in _names(kind) if name not in without}
 
@@ -69,7 +69,7 @@ def _names(kind: Any) -> tuple[str, ...]:
 
 
 def from_document(kind: type[T], document: Any, key: str) -> T:
-    """The value in a document that was read back. Raises StoreCorrupt, naming `key` and the piece at fault."""
+    """The value in a stored document. Raises StoreCorrupt, naming `key` and the faulty piece."""
     wanted: Any = kind
     try:
         value: T = reader(wanted)(document)
@@ -79,7 +79,7 @@ def from_document(kind: type[T], document: Any, key: str) -> T:
 
 
 def whole(document: Any, names: Iterable[str], key: str) -> Document:
-    """The document, if it has these fields. Raises StoreCorrupt, naming `key`, also for what is no document."""
+    """The document, if it has these fields. Raises StoreCorrupt, naming `key`, also if it is not a document."""
     if not isinstance(document, dict):
         raise StoreCorrupt(f"{key} cannot be read: no document")
     for name in names:
@@ -89,13 +89,13 @@ def whole(document: Any, names: Iterable[str], key: str) -> Document:
 
 
 def document_of(text: str, key: str, *names: str, raw: bool = False) -> Document:
-    """A document that has these fields, out of its text; `raw` as in `from_redis`. Raises StoreCorrupt."""
+    """Parse a document that must have these fields; `raw` as in `from_redis`. Raises StoreCorrupt."""
     return whole(from_redis(text, key, raw=raw), names, key)
 
 
 @cache
 def reader(kind: Any) -> Reader:
-    """What reads a piece of that type. Raises TypeError for a type that has no form in a document."""
+    """The reader of a type. Raises TypeError for a type that has no form in a document."""
     origin, arguments = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
         inner = [reader(each) for each in arguments if each is not type(None)]
@@ -123,7 +123,7 @@ def _kind_of(value: Any) -> str:
 
 
 def _amount(value: Any) -> Decimal:
-    """A decimal string; or a number, as log lines and cache entries have it."""
+    """A decimal string, or a number as in log lines and cache entries."""
     if isinstance(value, str) and AMOUNT.fullmatch(value):
         return Decimal(value)
     if isinstance(value, int) and not isinstance(value, bool):
@@ -143,7 +143,7 @@ def _exactly(kind: type[Any], name: str) -> Reader:
 
 
 def moment(value: Any) -> datetime:
-    """A moment of a document, aware. Raises Unreadable."""
+    """An aware datetime from a document. Raises Unreadable."""
     try:
         found = datetime.fromisoformat(value)
     except (TypeError, ValueError):
@@ -201,7 +201,7 @@ def _optional(inner: Reader) -> Reader:
 
 
 def _either(inners: list[Reader]) -> Reader:
-    """The first of several kinds that the piece is of."""
+    """The first of several types that fits."""
 
     def read(value: Any) -> Any:
         for inner in inners[:-1]:

@@ -1,4 +1,4 @@
-"""What the market-data cache did, counted: for the line of each run, for get_stats and for /metrics."""
+"""Counts of what the market-data cache did: for the log line of each run, get_stats and /metrics."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ NAMES = ("hits", "misses", "errors", "skipped", "bytes_read", "bytes_written", "
 
 
 class Counts:
-    """Totals since the process began, and what has come since they were last taken; thread-safe."""
+    """Totals since the process began, and counts since they were last taken; thread-safe."""
 
     def __init__(self) -> None:
         self._total: Counter[str] = Counter()
@@ -22,7 +22,7 @@ class Counts:
             self._fresh.update(counts)
 
     def take(self) -> dict[str, int]:
-        """What has come since the last time; empty when nothing has."""
+        """The counts since the last call, without zeros."""
         with self._lock:
             fresh, self._fresh = self._fresh, Counter()
         return {name: fresh[name] for name in NAMES if fresh[name]}

@@ -1,8 +1,8 @@
-"""What carries the contract's names (contract.md §2 to §6): account, position, price, plan, order report.
+"""Documents with the contract's field names (contract.md §2 to §6): account, position, price, plan, order report.
 
-They are written by hand, here alone; with another symbol the asset names in fields follow it.
+They are written by hand, only here; with another symbol the asset names in fields follow it.
 
-What decisions rest on is read back by its type; what is only shown is read back by `shown`.
+Data for decisions is read back by its type; data for display is read back by `shown`.
 """
 
 from collections.abc import Mapping
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from common.domain.performance.benchmark import Comparison, Inception
 
 
-UNTELLABLE = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, InvalidAmount)
-"""What a document of another version, or one that somebody altered, makes of telling it."""
+MALFORMED_DOCUMENT = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, InvalidAmount)
+"""The errors that describing a document of another version, or an altered one, can end in."""
 
 
 def assets(instrument: Instrument) -> tuple[str, str]:
-    """The asset names that go into field names: qrl, usdt."""
+    """The asset names as used in field names: qrl, usdt."""
     return instrument.base.lower(), instrument.quote.lower()
 
 
@@ -61,7 +61,7 @@ def account_document(account: Account, now: datetime) -> Document:
 def position_fields(
     account: Account, instrument: Instrument, now: datetime, balances: Document | None = None
 ) -> Document:
-    """The position hash (contract.md §3); `balances` are those of the account document where it is made as well."""
+    """The position hash (contract.md §3); pass `balances` if the account document exists already."""
     base, quote = assets(instrument)
     return {
         f"{base}_balance": account.balance(instrument.base).free,
@@ -82,7 +82,7 @@ def position_fields(
 
 
 def holdings_of(fields: Mapping[str, Any], instrument: Instrument, key: str) -> Holdings | None:
-    """The holdings in a position hash that was read back; None when there is none. Raises StoreCorrupt."""
+    """The holdings in a stored position hash; None when it is empty. Raises StoreCorrupt."""
     if not fields:
         return None
     base, quote = assets(instrument)
@@ -95,7 +95,7 @@ def holdings_of(fields: Mapping[str, Any], instrument: Instrument, key: str) -> 
 
 @dataclass(frozen=True, slots=True)
 class _Balances:
-    """What of the position hash is read back."""
+    """The fields of the position hash that are read back."""
 
     base: Decimal
     base_locked: Decimal
@@ -124,7 +124,7 @@ class LastPlan:
 
 
 def last_plan_of(document: Any, instrument: Instrument, key: str) -> LastPlan:
-    """Out of a stored plan. Raises StoreCorrupt, naming `key`."""
+    """Read from a stored plan. Raises StoreCorrupt, naming `key`."""
     base, quote = assets(instrument)
     seen = document if isinstance(document, dict) else {}
     names = {"timestamp": "timestamp", "price": "price", "base": f"{base}_balance", "quote": f"{quote}_balance"}
@@ -132,7 +132,7 @@ def last_plan_of(document: Any, instrument: Instrument, key: str) -> LastPlan:
 
 
 def intent_document(intent: OrderIntent) -> Document:
-    """What the mix asks to be ordered, as a plan shows it."""
+    """The intended order, as a plan shows it."""
     return {
         "client_order_id": intent.client_order_id,
         "slot": intent.slot,
@@ -145,7 +145,7 @@ def intent_document(intent: OrderIntent) -> Document:
 
 
 def order_report(entry: "JournalEntry", instrument: Instrument, **more: Any) -> Document:
-    """The execution report of the answer: what was ordered, and what became of it."""
+    """The execution report in a response: what was ordered, and the outcome."""
     filled = entry.filled_quantity
     return {
         "client_order_id": entry.intent.client_order_id,
@@ -169,7 +169,7 @@ def order_report(entry: "JournalEntry", instrument: Instrument, **more: Any) -> 
 def cost_document(
     statement: "Statement", lines: "Lines | None", quarantine: "Quarantine", instrument: Instrument
 ) -> Document:
-    """contract.md §2.3, and what §5 and §13 add. P&L is on the coins of known cost, the others have lines."""
+    """The fields of contract.md §2.3, §5 and §13. P&L covers the coins of known cost only."""
     base, quote = assets(instrument)
     position, fifo, holdings = statement.position, statement.fifo, statement.holdings
     return {
@@ -228,11 +228,11 @@ TEXTS = frozenset(
         *("fee_asset", "account_type", "accountType", "permissions", "id", "slot", "day", "status", "code", "task"),
     )
 )
-"""Names of fields that hold a text whatever it looks like, as do those that end in `_id`."""
+"""Names of fields whose text is never a number; the same holds for names that end in `_id`."""
 
 
 def shown(document: Any, name: str = "") -> Any:
-    """A stored document as an answer shows it: amounts are numbers there, and decimal strings in Redis."""
+    """A stored document as responses show it: amounts are numbers there, but decimal strings in Redis."""
     if isinstance(document, str):
         text = name in TEXTS or name.endswith("_id") or not AMOUNT.fullmatch(document)
         return document if text else Decimal(document)
@@ -244,7 +244,7 @@ def shown(document: Any, name: str = "") -> Any:
 
 
 def shown_hash(fields: Mapping[str, str], key: str) -> Document:
-    """The fields of a stored hash as an answer shows them. Raises StoreCorrupt, naming `key` and field."""
+    """The fields of a stored hash as responses show them. Raises StoreCorrupt, naming `key` and field."""
     return {name: _shown_field(name, text, key) for name, text in fields.items()}
 
 

@@ -1,4 +1,4 @@
-"""The order journal's entries as documents and back, apart from the books: who reads orders needs none."""
+"""The order journal's entries as documents and back, kept apart so that reading orders does not load the books."""
 
 from datetime import datetime
 from typing import Any
@@ -10,20 +10,20 @@ ENTRY_FIELDS = ("sent_at", "order_id", "filled_quantity", "filled_notional", "re
 
 
 def entry_document(entry: JournalEntry) -> Document:
-    """Flat: the intent's own fields, then how far it came."""
+    """A flat document: the intent's own fields, then its state."""
     document = to_document(entry)
     intent: Document = document.pop("intent")
     return intent | {"state": None, "planned_at": None, "sent_at": None} | document
 
 
 def entry_of(document: Any, key: str) -> JournalEntry:
-    """An order intent that was stored or journalled. Raises StoreCorrupt, naming `key`."""
+    """A journal entry from Redis or the audit log. Raises StoreCorrupt, naming `key`."""
     found = whole(document, ENTRY_FIELDS, key)
     return from_document(JournalEntry, {**found, "intent": found}, key)
 
 
 def activity_document(journal: Journal, day: Document | None, now: datetime) -> Document:
-    """What was ordered so far, for whoever looks: folded, never stored; `day` is what is stored of the day."""
+    """What was ordered so far, for display: folded, never stored; `day` is the stored start of the day."""
     activity = journal.activity(now)
     return {
         "day": now.date().isoformat(),

@@ -1,4 +1,4 @@
-"""What redis-py raises, as errors by what the caller does next."""
+"""Errors of redis-py, mapped by what the caller does next."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from common.errors import ConfigurationError, LeaseLost, StoreCorrupt, StoreErro
 
 @contextmanager
 def redis_errors() -> Iterator[None]:
-    """Turn what redis-py raises into errors by what the caller does next; no text of it leaves."""
+    """Map errors of redis-py by what the caller does next; their text is never passed on."""
     try:
         yield
     except redis.WatchError as error:

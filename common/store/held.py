@@ -1,4 +1,4 @@
-"""What stands under a key as it stands, piece by piece, whatever it is."""
+"""The unparsed content of a key, piece by piece, whatever its type."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ class Piece(NamedTuple):
 
 
 class Held(NamedTuple):
-    """What stands under a key: its Redis type, and its pieces."""
+    """The content of a key: its Redis type, and its pieces."""
 
     key: str
     kind: str
@@ -21,7 +21,7 @@ class Held(NamedTuple):
 
 
 def pieces_of(kind: str, value: Any) -> Iterator[Piece]:
-    """What Redis answered for a key of that type, in pieces."""
+    """The pieces of a value that Redis returned for a key of that type."""
     if kind == "hash":
         yield from (Piece(name, text) for name, text in value.items())
     elif kind == "zset":

@@ -1,4 +1,4 @@
-"""What a plan rested on, kept so that it can be made again: all but the exchange's answers, which are kept raw."""
+"""What a plan was based on, kept so that it can be replayed: everything but the exchange's replies, kept raw."""
 
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -15,8 +15,8 @@ from common.store.codec import Document, from_document, to_document
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
-    """The facts that come from the exchange's answers of the run, under the names that Facts has for them."""
+class ExchangeFacts:
+    """The facts taken from the exchange's replies, under the names that Facts gives them."""
 
     holdings: Holdings
     can_trade: bool
@@ -29,9 +29,10 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """One plan's inputs. `had_book` and `had_orders` say which answers were there, `on_mid` what it decided on.
+    """One plan's inputs. `had_book` and `had_orders` say which replies were there; `on_mid` that it used the mid.
 
-    `answers` is how many of the run's raw answers had come when it was made.
+    `answers` is how many raw replies the run had stored when the plan was made; `policy_told` says that the plan
+    names the policy in force.
     """
 
     run_id: str
@@ -46,21 +47,21 @@ class Inputs:
     limits: Limits
 
 
-_ANSWERED = frozenset(field.name for field in fields(Answered))
+_FROM_EXCHANGE = frozenset(field.name for field in fields(ExchangeFacts))
 
 
 def inputs_document(batch: Batch, slot: str, facts: Facts, policy: Policy, limits: Limits) -> Document:
-    """`batch` is the run's own: it knows the run's name and how many answers have come."""
+    """`batch` is the run's own: it knows the run's id and how many replies have come."""
     return {
         "run_id": batch.run_id,
-        "answers": batch.answers,
+        "answers": batch.reply_count,
         "slot": slot,
         "on_mid": facts.last_price is not None,
         "had_book": facts.book is not None,
         "had_orders": facts.open_orders is not None,
         "policy": to_document(policy),
         "limits": to_document(limits),
-        "facts": to_document(facts, without=_ANSWERED),
+        "facts": to_document(facts, without=_FROM_EXCHANGE),
     }
 
 
@@ -69,6 +70,6 @@ def inputs_of(document: Any, key: str) -> Inputs:
     return from_document(Inputs, document, key)
 
 
-def facts_of(document: Any, answered: Answered, key: str) -> Facts:
-    """The facts of a plan: as they were kept, and as the answers tell. Raises StoreCorrupt."""
-    return from_document(Facts, {**document["facts"], **loads(to_redis(to_document(answered)))}, key)
+def facts_of(document: Any, exchange_facts: ExchangeFacts, key: str) -> Facts:
+    """The facts of a plan: the stored ones, plus those of the exchange's replies. Raises StoreCorrupt."""
+    return from_document(Facts, {**document["facts"], **loads(to_redis(to_document(exchange_facts)))}, key)

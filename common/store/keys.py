@@ -1,4 +1,4 @@
-"""Every key in Redis and every lifetime, as functions: no key literal stands anywhere else (contract.md §3).
+"""Every key in Redis and every lifetime: no other module contains a key literal (contract.md §3).
 
 `prefix` (REDIS_KEY_PREFIX) goes before every permanent key; the market-data cache has its own namespace.
 """
@@ -10,7 +10,7 @@ HISTORY_LIMIT = 1000
 """Entries that a raw, price or plan history keeps."""
 PRICE_CACHE_SECONDS = 30
 RUN_MARK_SECONDS = 2 * 86_400
-"""Longer than the oldest schedule time a delivery may carry (see slots.py)."""
+"""Longer than the age of the oldest schedule time that a delivery may carry (see slots.py)."""
 RAW_ENDPOINTS = (
     "account_info",
     "ticker_24hr",
@@ -52,45 +52,45 @@ class Keys:
     ledger_fills = _Key("ledger:fills")
     ledger_lots = _Key("ledger:lots")
     quarantine = _Key("ledger:quarantine")
-    """Fills that cannot be booked as they were told, and what operators said of them: a hash by fill id."""
+    """Fills that cannot be booked as reported, and the operators' rulings on them: a hash by fill id."""
     attribution = _Key("attribution")
     flows = _Key("attribution:flows")
-    """Every deposit and withdrawal that was seen: a sorted set, never trimmed."""
+    """Every deposit and withdrawal seen: a sorted set, never trimmed."""
     equity_slots = _Key("equity:slots")
     equity_days = _Key("equity:days")
     shadows = _Key("shadows")
-    """What the policies on paper hold, after the last slot."""
+    """What the shadow policies hold after the last slot."""
     shadow_days = _Key("shadows:days")
-    """How they grew each day: a sorted set, never trimmed."""
+    """Their growth each day: a sorted set, never trimmed."""
     inception = _Key("inception")
     plan_last = _Key("rebalance:last")
     plan_history = _Key("rebalance:history")
     policy = _Key("rebalance:policy")
     """The policy in force at the last plan: levels, cost, advice."""
     shape = _Key("settings:shape")
-    """The settings that shape an order as the last live run had them, for an operator to confirm."""
+    """The settings that shape an order, from the last live run, for an operator to confirm."""
     confirmation = _Key("settings:confirmed")
     """The settings that an operator has confirmed."""
     trading_cost = _Key("trading_cost")
     """Seven days of what trading costs, and the bands derived from it."""
     plan_inputs = _Key("rebalance:inputs")
-    """What each plan rested on beside the exchange's answers, newest first: with them it can be replayed."""
+    """What each plan was based on beside the exchange's replies, newest first, so that it can be replayed."""
     orders_open = _Key("orders:open")
-    """Intents whose fate is open: a hash by client order id."""
+    """Intents whose outcome is open: a hash by client order id."""
     orders_journal = _Key("orders:journal")
-    """Every intent there ever was: a hash by client order id."""
+    """Every intent ever made: a hash by client order id."""
     orders_recent = _Key("orders:recent")
     """The intents of the last two days, from which orders are counted: a hash by client order id."""
     program = _Key("orders:program")
-    """The rebalance that is being worked off in slices; absent when there is none."""
+    """The rebalance being executed in slices; absent when there is none."""
     orders_known = _Key("orders:known")
-    """The exchange's order id to our client order id."""
-    activity = _Key("orders:activity")
-    """The P&L that the UTC day began with."""
+    """From the exchange's order id to our client order id."""
+    day_start = _Key("orders:activity")
+    """The total P&L at the start of the UTC day (DayStart)."""
     continuity = _Key("orders:continuity")
-    """Which Redis this was when orders were last thought of, and since when."""
+    """Which Redis recorded orders last, and since when (Continuity)."""
     journal_head = _Key("journal:head")
-    """Where the chain of the journal outside Redis stands: the link of its last line."""
+    """The link of the audit log's last line (see domain/chain.py)."""
     pause = _Key("pause")
     commands = _Key("ops:commands")
     """What operators did, newest first."""
@@ -112,26 +112,26 @@ class Keys:
         return f"{self.prefix}bot:{self.symbol}:report:{job}:history"
 
     def run_mark(self, job: str, slot: str) -> str:
-        """With a TTL: the answer of a finished run, for deliveries of the same slot."""
+        """With a TTL: the response of a finished run, for duplicate deliveries of its slot."""
         return f"{self.prefix}bot:{self.symbol}:run:{job}:{slot}"
 
     def lease(self, scope: str) -> str:
-        """With a TTL: who may write `scope` (account or price) now."""
+        """With a TTL: the run that may write `scope` (account or price) now."""
         return f"{self.prefix}bot:{self.symbol}:lease:{scope}"
 
 
 @dataclass(frozen=True, slots=True)
 class CacheKeys:
-    """Keys of the market-data cache: `{namespace}:v1:{key}`, readable."""
+    """Keys of the market-data cache, readable: `{namespace}:v1:{key}`."""
 
     namespace: str
     version: str = "v1"
     owner: str = ""
-    """Whose what is read with a key is: prefix and exchange key as a hash, none without an exchange key."""
+    """Owner of data read with an exchange key: a hash of prefix and exchange key, empty without a key."""
 
     @classmethod
     def of(cls, namespace: str, prefix: str, api_key: str | None) -> "CacheKeys":
-        """The keys of one bot among those that share a namespace; the exchange key cannot be told from them."""
+        """The keys of one bot among those that share a namespace; they do not reveal the exchange key."""
         owner = sha256(f"{prefix}:{api_key}".encode()).hexdigest()[:12] if api_key else ""
         return cls(namespace, owner=owner)
 
@@ -155,10 +155,10 @@ class CacheKeys:
         return f"orderbook:{pair}:{limit}"
 
     def rules(self, pair: str) -> str:
-        """With the account's own fees and what its key may trade: no other bot's."""
+        """Includes the account's own fees and what its key may trade, so it is never shared between bots."""
         return f"rules:{pair}:{self.owner}"
 
     @staticmethod
     def of_symbol(pair: str) -> tuple[str, str]:
-        """Patterns of all that is cached about one pair."""
+        """Patterns of everything cached about one pair."""
         return f"*:{pair}", f"*:{pair}:*"

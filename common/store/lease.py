@@ -1,4 +1,4 @@
-"""The exclusive right to write, kept by Redis itself: see docs/decisions/lease.md."""
+"""The exclusive right to write, enforced by Redis itself: see docs/decisions/lease.md."""
 
 from collections.abc import Callable
 from typing import Any
@@ -38,7 +38,7 @@ class Lease:
         self._watch()
 
     def _watch(self) -> None:
-        """Watch the lease; once that is answered within its life, it is certain that it was still ours."""
+        """Watch the lease; a reply before it expires proves that it was still ours."""
         self._meter.add("redis")
         try:
             with redis_errors():
@@ -53,7 +53,7 @@ class Lease:
     def commit(self, batch: Batch, *, release: bool = True) -> None:
         """Write the batch in one MULTI, and give the lease back with it. Raises LeaseLost, StoreError.
 
-        Without `release` the lease is watched again, and certain, when this returns.
+        Without `release` the lease is watched again when this returns, and still ours.
         """
         if not self._watched:
             raise LeaseLost("the lease is not held any more: nothing was stored")
@@ -72,10 +72,10 @@ class Lease:
             self._watch()
 
     def close(self) -> None:
-        """Give the connection back, and the lease if no commit has done so, whatever ended the run. Never fails.
+        """Give back the connection, and the lease if no commit has done so, however the run ended. Never fails.
 
-        A connection with a watch is closed: an UNWATCH could time out. A MULTI that is still on its way when the
-        lease is deleted stores nothing, for what it watches has changed.
+        A connection with a watch is closed: an UNWATCH could time out. A MULTI still on its way when the lease is
+        deleted stores nothing, because the key it watches has changed.
         """
         self._watched = False
         if self._pipe.connection is not None and self._pipe.watching:

@@ -1,4 +1,4 @@
-"""A plan as it is stored and answered, under the names of contract.md §4; it is made here, once."""
+"""A plan as stored and returned, under the names of contract.md §4; only this module makes the document."""
 
 from collections.abc import Iterable
 from decimal import Decimal
@@ -13,10 +13,10 @@ from common.store.codec import Document, to_document
 from common.store.documents import assets, intent_document
 
 
-def plan_document(plan: Plan, slot: str, mode: str, *, policy_told: bool = False) -> Document:
-    """A HOLD has quantity and notional 0; what it would be is `wanted`.
+def plan_document(plan: Plan, slot: str, mode: str, *, with_policy: bool = False) -> Document:
+    """A HOLD has quantity and notional 0; `wanted` is what the rule asks for.
 
-    With `policy_told` the policy in force is part of it: where a setting of contract.md §11 is in use.
+    `with_policy` adds the policy in force: used where a setting of contract.md §11 is in use.
     """
     base, quote = assets(plan.facts.instrument)
     decision, outcome = plan.decision, plan.outcome
@@ -59,13 +59,13 @@ def plan_document(plan: Plan, slot: str, mode: str, *, policy_told: bool = False
         document["replaced"] = _rebalance_document(outcome.replaces, quote)
     if plan.facts.program is not None:
         document["program"] = plan.facts.program
-    if policy_told:
+    if with_policy:
         document["policy"] = policy_document(plan)
     return document
 
 
 def policy_document(plan: Plan) -> Document:
-    """The policy in force (contract.md §11): the levels with their next prices, what decided, what it costs."""
+    """The policy in force (contract.md §11): its levels with their next prices, what decided, the cost."""
     facts, decision = plan.facts, plan.decision
     policy, cost, total = decision.policy, facts.trading_cost, decision.valuation.total_value
     on_mid = facts.last_price is not None
@@ -100,7 +100,7 @@ def _level_document(plan: Plan, level: Level) -> Document:
 
 
 def _stated(level: Level) -> str:
-    """As an owner writes it: 0.03:target:ioc."""
+    """In the notation of the settings: 0.03:target:ioc."""
     to = level.destination
     return f"{plain(level.trigger)}:{plain(to) if isinstance(to, Decimal) else to.value}:{level.style.value}"
 

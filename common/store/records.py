@@ -1,7 +1,7 @@
-"""State of the bot's own whose stored form differs from its dataclass, as documents and back (see codec.py).
+"""The bot's own state whose stored form differs from its dataclass, as documents and back (see codec.py).
 
-A default of those dataclasses is made for convenience: it never takes the place of a field that every version
-wrote, for then it was lost.
+Those dataclasses have defaults for convenience only. A field that every version wrote must be present: if it is
+missing it was lost, and its default must not replace it.
 """
 
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ RULES_FIELDS = (
 
 
 def fill_of(document: Any, key: str = "the record") -> Fill:
-    """A fill that was stored or journalled. Raises StoreCorrupt, naming `key`."""
+    """A fill from Redis or the audit log. Raises StoreCorrupt, naming `key`."""
     return from_document(Fill, whole(document, FILL_FIELDS, key), key)
 
 
@@ -46,7 +46,7 @@ def ledger_of(document: Any, key: str) -> Ledger:
 
 
 def lots_document(fifo: FifoView) -> Document:
-    """Each lot as a pair, for there may be thousands."""
+    """Each lot as a pair, since there may be thousands."""
     return {"realized_pnl": fifo.realized_pnl, "lots": [[lot.quantity, lot.cost] for lot in fifo.lots]}
 
 
@@ -82,7 +82,7 @@ def inception_of(document: Any, instrument: Instrument, key: str) -> Inception:
 
 
 def rules_of(document: Any) -> TradingRules | None:
-    """Cached rules; None (a miss) when they are not what this version writes."""
+    """Cached rules; None (a miss) when this version would not have written them."""
     try:
         return from_document(TradingRules, whole(document, RULES_FIELDS, "rules"), "rules")
     except StoreCorrupt:

@@ -1,6 +1,6 @@
-"""What a key holds that cannot be read, found piece by piece, and moved aside: nothing is ever deleted.
+"""Find the unreadable pieces of a key and move them to another key: nothing is ever deleted.
 
-A string is one piece, a hash has one for each field, a list or sorted set one for each member; what is sound stays.
+A string is one piece, a hash has one for each field, a list or sorted set one for each member; sound pieces stay.
 """
 
 from collections.abc import Callable
@@ -18,11 +18,11 @@ from common.store.records import fill_of
 from common.store.state import PARTS, every_container
 
 SHOWN = 20
-"""Pieces that are shown, at most, and so many hundred characters of each."""
+"""At most this many pieces are shown, and of each this many hundred characters."""
 
 
 class Damage(NamedTuple):
-    """What cannot be read: some pieces by their fault, or with `whole` the key as it is."""
+    """What cannot be read: single pieces, each with its fault, or the `whole` key for that reason."""
 
     held: Held
     whole: str | None
@@ -30,7 +30,7 @@ class Damage(NamedTuple):
 
     @property
     def proof(self) -> str:
-        """Stands for what was shown: what has changed since is not moved."""
+        """A hash of what was shown: if the content has changed since, nothing is moved."""
         text = "\0".join([self.held.kind, *(f"{piece.name}\0{piece.text}" for piece in self.held.pieces)])
         return sha256(text.encode(errors="surrogateescape")).hexdigest()[:12]
 
@@ -49,7 +49,7 @@ class Damage(NamedTuple):
         }
 
     def move(self, batch: Batch, at: datetime) -> str:
-        """Queue the move; the key that it goes to."""
+        """Queue the move, and return the key that it goes to."""
         key, aside = self.held.key, f"{self.held.key}:aside:{at:%Y%m%dT%H%M%SZ}"
         if self.whole:
             batch.writes.append(lambda pipe: pipe.rename(key, aside))
@@ -67,7 +67,7 @@ def _moves(kind: str, key: str, aside: str, piece: Piece) -> list[Callable[[Any]
 
 
 def damage(held: Held, keys: Keys) -> Damage | None:
-    """What of it cannot be read; None when all can, or nothing is there."""
+    """The unreadable part of a key; None when everything can be read, or the key is empty."""
     if held.kind == "none":
         return None
     expected = every_container(keys).get(held.key, "string")
@@ -95,7 +95,7 @@ def _understood(part: Any, value: Any, held: Held, keys: Keys) -> None:
 
 
 def _read(part: Any, piece: Piece, held: Held, keys: Keys) -> None:
-    """One field or member as it is read elsewhere."""
+    """Read one field or member as the bot does."""
     text = piece.text
     if held.key == keys.orders_known:
         _text(text, held.key)
@@ -114,7 +114,7 @@ def _read(part: Any, piece: Piece, held: Held, keys: Keys) -> None:
 
 
 def _raw(key: str, keys: Keys) -> bool:
-    """Whether it holds answers of the exchange."""
+    """Whether the key holds raw replies of the exchange."""
     return key.startswith(keys.raw_latest("").partition(":latest")[0])
 
 

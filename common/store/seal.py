@@ -1,10 +1,10 @@
-"""How an entry of the market-data cache is written: plain JSON, or shortened, or so that no other can read it.
+"""How an entry of the market-data cache is written: as plain JSON, compressed, or encrypted.
 
     {"price":0.02}     as it is
     z:eJyrVi...        compressed (zlib) and in base64, when longer than `above` bytes
-    f:gAAAAABl...      encrypted (Fernet), what stands inside is one of the two above
+    f:gAAAAABl...      encrypted (Fernet); the content is one of the two above
 
-No JSON text begins like the other two.
+No JSON text starts like the last two.
 """
 
 import zlib
@@ -14,34 +14,34 @@ from typing import Any
 
 _COMPRESSED, _ENCRYPTED = "z:", "f:"
 _LONGEST = 16 * 1024 * 1024
-"""Bytes that an entry may have once it is unpacked."""
+"""Most bytes of an unpacked entry."""
 
 
 class UnknownKey(ValueError):
-    """Encrypted under a key that is not known, or not encrypted though it should be: somebody else's."""
+    """Encrypted under an unknown key, or not encrypted though it should be: written by somebody else."""
 
 
 class Seal:
-    """`above` in bytes, 0: never compressed. With `keys` (Fernet, newest first) all is encrypted by the first."""
+    """`above` is in bytes, 0 never compresses. With `keys` (Fernet, newest first) the first one encrypts."""
 
     def __init__(self, above: int = 0, keys: Sequence[str] = ()) -> None:
         self._above = above
         self._fernet: Any = None
         if keys:
-            from cryptography.fernet import Fernet, MultiFernet  # here only: few need it loaded
+            from cryptography.fernet import Fernet, MultiFernet  # imported only if needed
 
             self._fernet = MultiFernet([Fernet(key) for key in keys])
 
     def close(self, text: str) -> str:
-        """What is to be stored."""
+        """The text to store."""
         if self._above and len(data := text.encode()) > self._above:
             text = _COMPRESSED + b64encode(zlib.compress(data)).decode()
         return text if self._fernet is None else _ENCRYPTED + self._fernet.encrypt(text.encode()).decode()
 
     def open(self, stored: str) -> str:
-        """The text again. Raises UnknownKey, and ValueError for what is damaged.
+        """The original text. Raises UnknownKey, and ValueError for a damaged entry.
 
-        With keys, what is not encrypted is refused as well: somebody else wrote it.
+        With keys, an unencrypted entry is refused as well: somebody else wrote it.
         """
         if self._fernet is None:
             if stored.startswith(_ENCRYPTED):

@@ -1,10 +1,9 @@
-"""What a run reads first, as one typed state, and the containers it writes to: each in one table.
+"""What a run reads first, as one typed state, and the containers it writes to: one table each.
 
-A job names the parts it needs, and all of them are read and understood in its first trip. One that cannot be
-understood is an error for whoever asks for it, and `fault` for a plan: no order is placed by a run that could not
-keep its books afterwards.
+A job names the parts it needs, and all of them are read and parsed in its first trip. Asking for a part that cannot
+be parsed raises; for a plan it is also a `fault`: a run that could not keep its books afterwards places no order.
 
-What understands a part is imported where it is read: a job that keeps no books starts without their many types.
+The parser of a part is imported where it is read: a job that keeps no books starts without their many types.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -34,11 +33,11 @@ if TYPE_CHECKING:
     from common.store.documents import LastPrice
 
 BOOKS = ("holdings", "ledger", "lots", "inception", "attribution_state", "quarantine")
-"""What the books are brought up to date with."""
+"""What updating the books needs."""
 ORDERS = ("open_intents", "recent_intents", "journal_size")
-"""What the order journal is made of."""
+"""What the order journal needs."""
 TRADING = (
-    *(*BOOKS, *ORDERS, "day", "continuity", "pause", "program"),
+    *(*BOOKS, *ORDERS, "day_start", "continuity", "pause", "program"),
     *("last_price", "last_ticker", "last_plan", "trading_cost", "confirmation", "rules"),
 )
 """What a plan and its order need beside the books."""
@@ -46,15 +45,15 @@ TRADING = (
 
 @dataclass(frozen=True, slots=True, init=False, repr=False, eq=False)
 class State:
-    """None where nothing is stored yet. Asking for a part that cannot be understood raises StoreCorrupt.
+    """None where nothing is stored yet. Asking for a part that cannot be parsed raises StoreCorrupt.
 
-    A part that the job did not name is not there: AttributeError.
+    Asking for a part that the job did not name raises AttributeError.
     """
 
     holdings: Holdings | None
     ledger: "Ledger | None"
     lots: "FifoView | None"
-    """The FIFO lots of what the ledger has sealed."""
+    """The FIFO lots of the ledger's sealed fills."""
     inception: "Inception | None"
     attribution_state: "AttributionState | None"
     quarantine: "Quarantine"
@@ -62,30 +61,30 @@ class State:
     recent_intents: "tuple[JournalEntry, ...]"
     journal: "tuple[JournalEntry, ...]"
     journal_size: int
-    day: "DayStart | None"
+    day_start: "DayStart | None"
     continuity: "Continuity | None"
     pause: "Pause | None"
     program: "Program | None"
     last_price: "LastPrice | None"
-    earlier: tuple[Document, ...]
-    """The two reports before this run's, newest first, as they are stored: amounts are texts."""
+    earlier_reports: tuple[Document, ...]
+    """The two reports before this run's, newest first, as stored: amounts are texts."""
     last_plan: str | None
-    """As it stands: it is long, and seldom looked into."""
+    """Unparsed: it is long, and seldom needed."""
     last_ticker: str | None
-    """The exchange's own answer, as it stands."""
+    """The exchange's own reply, unparsed."""
     confirmation: "Confirmation | None"
     trading_cost: str | None
-    """As it stands: should it be unreadable, it is measured again."""
+    """Unparsed: if it is unreadable, it is measured again."""
     shadows: str | None
-    """As they stand: nothing that is traded rests on them."""
+    """Unparsed: no trade depends on them."""
     rules: str | None
-    """The entry of the market-data cache as it stands."""
+    """The entry of the market-data cache, unparsed."""
     faults: Mapping[str, StoreCorrupt]
-    """By part, what is wrong with those that cannot be understood."""
+    """By part, why it cannot be parsed."""
 
     @classmethod
     def of(cls, values: Mapping[str, Any], keys: Keys) -> "State":
-        """What was read by `reads`."""
+        """Parse what `reads` has read."""
         state, faults = cls(), {}
         for name, value in values.items():
             try:
@@ -97,7 +96,7 @@ class State:
 
     @property
     def fault(self) -> str | None:
-        """Why nothing may be ordered, in words: what is stored cannot be understood. None when all can."""
+        """Which stored parts cannot be parsed, in words: then nothing may be ordered. None when all can."""
         return "; ".join(map(str, self.faults.values())) or None
 
     if not TYPE_CHECKING:
@@ -107,7 +106,7 @@ class State:
 
 
 class Part(NamedTuple):
-    """One part of the state: the command and key that read it, and what makes a value of the answer."""
+    """One part of the state: the command and key that read it, and the parser of the result."""
 
     command: str
     key: Callable[[Keys, CacheKeys], str]
@@ -117,7 +116,7 @@ class Part(NamedTuple):
 
 
 def _document(kind: str, key: Callable[[Keys], str]) -> Part:
-    """A document that is a dataclass as it stands, by the name of that: `module:class`."""
+    """A document stored as a plain dataclass, given by its name: `module:class`."""
     return _read(key, lambda found, keys: from_document(resolve_name(kind), found, key(keys)))
 
 
@@ -168,7 +167,7 @@ def _quarantine(found: Mapping[str, str], keys: Keys) -> "Quarantine":
     )
 
 
-def _as_it_stands(found: Any, _: Keys) -> Any:
+def _unparsed(found: Any, _: Keys) -> Any:
     return found
 
 
@@ -192,24 +191,24 @@ PARTS: Mapping[str, Part] = {
     "open_intents": _entries(lambda keys: keys.orders_open),
     "recent_intents": _entries(lambda keys: keys.orders_recent),
     "journal": _entries(lambda keys: keys.orders_journal),
-    "journal_size": Part("HLEN", lambda keys, _: keys.orders_journal, _as_it_stands),
-    "day": _document("common.domain.orders.journal:DayStart", lambda keys: keys.activity),
+    "journal_size": Part("HLEN", lambda keys, _: keys.orders_journal, _unparsed),
+    "day_start": _document("common.domain.orders.journal:DayStart", lambda keys: keys.day_start),
     "continuity": _document("common.domain.orders.journal:Continuity", lambda keys: keys.continuity),
     "pause": _document("common.domain.decision.pause:Pause", lambda keys: keys.pause),
     "program": _document("common.domain.orders.program:Program", lambda keys: keys.program),
     "last_price": _document("common.store.documents:LastPrice", lambda keys: keys.price_latest),
-    "earlier": Part(
+    "earlier_reports": Part(
         "LRANGE",
         lambda keys, _: keys.report_history("fifteen_min_job"),
         lambda found, _: tuple(found),
         ("0", "1"),
     ),
-    "last_plan": Part("TEXT", lambda keys, _: keys.plan_last, _as_it_stands),
-    "last_ticker": Part("TEXT", lambda keys, _: keys.raw_latest("ticker_24hr"), _as_it_stands),
+    "last_plan": Part("TEXT", lambda keys, _: keys.plan_last, _unparsed),
+    "last_ticker": Part("TEXT", lambda keys, _: keys.raw_latest("ticker_24hr"), _unparsed),
     "confirmation": _document("common.domain.decision.live_gate:Confirmation", lambda keys: keys.confirmation),
-    "trading_cost": Part("TEXT", lambda keys, _: keys.trading_cost, _as_it_stands),
-    "shadows": Part("CACHED", lambda keys, _: keys.shadows, _as_it_stands),
-    "rules": Part("CACHED", lambda keys, cache: cache.full(cache.rules(_instrument(keys).pair)), _as_it_stands),
+    "trading_cost": Part("TEXT", lambda keys, _: keys.trading_cost, _unparsed),
+    "shadows": Part("CACHED", lambda keys, _: keys.shadows, _unparsed),
+    "rules": Part("CACHED", lambda keys, cache: cache.full(cache.rules(_instrument(keys).pair)), _unparsed),
 }
 
 
@@ -220,7 +219,7 @@ def reads(names: Iterable[str], keys: Keys, cache: CacheKeys) -> dict[str, Read]
 
 
 def containers(groups: Iterable[str], keys: Keys) -> dict[str, str]:
-    """The hashes, lists and sorted sets that these groups of writes go to, with their Redis type."""
+    """The hashes, lists and sorted sets that these groups write to, with their Redis types."""
     table = _containers(keys)
     return {key: kind for group in groups for key, kind in table[group].items()}
 
@@ -230,7 +229,7 @@ def every_container(keys: Keys) -> dict[str, str]:
 
 
 def _containers(keys: Keys) -> Mapping[str, Mapping[str, str]]:
-    """By group, every key that is no string."""
+    """By group, every key that is not a string."""
 
     def raw(*endpoints: str) -> dict[str, str]:
         return {keys.raw_history(endpoint): "zset" for endpoint in endpoints}

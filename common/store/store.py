@@ -1,8 +1,8 @@
-"""The permanent store: what a run reads, and all that it writes in one MULTI, under its lease (contract.md §3).
+"""The permanent store: what a run reads, and what it writes in one MULTI under its lease (contract.md §3).
 
-A run holds the lease by a key with its own token and an expiry, and a connection that WATCHes that key:
-should the lease pass to another, Redis itself refuses the run's write (the fence). Begin, watch, commit:
-three round trips, whatever is stored.
+A run holds the lease through a key with its own token and an expiry, and a connection that WATCHes that key: if the
+lease passes to another run, Redis itself refuses the write (the fence). Begin, watch, commit: three round trips,
+whatever is stored.
 """
 
 import logging
@@ -27,17 +27,17 @@ log = logging.getLogger(__name__)
 Read = tuple[str, ...]
 """A read command with its arguments, such as ("GET", key) or ("HGETALL", key).
 
-A GET answers a document, a list or range of documents; a hash its fields as text.
-("TEXT", key) gets a document as it stands, for whoever may not need it read.
-("CACHED", key) gets an entry of the market-data cache as it stands: one of another type is a miss (contract.md §3).
+A GET returns a document, a list or range returns documents, a hash its fields as text.
+("TEXT", key) gets a document unparsed, for callers that may not need it.
+("CACHED", key) gets an entry of the market-data cache unparsed; one of another type is a miss (contract.md §3).
 """
 
 
 class Begun(NamedTuple):
-    """What the first trip found: `answer` is that of a finished run of the same slot.
+    """What the first trip found: `answer` is the response of a finished run of the same slot.
 
-    `token` is that of the run that holds the lease. `expires` is when it runs out, by the monotonic clock, if this
-    run holds it; `left` is the seconds that Redis gives it.
+    `token` is that of the run that holds the lease. `expires` is when the lease ends, by the monotonic clock, if
+    this run holds it; `left` is the seconds that Redis still gives it.
     """
 
     acquired: bool
@@ -49,14 +49,14 @@ class Begun(NamedTuple):
 
 
 class Store:
-    """Reads, and the beginning of a run. One for a process."""
+    """Reads, and the start of a run. One instance a process."""
 
     def __init__(self, client: "redis.Redis", keys: Keys, clock: Clock) -> None:
         self._client = client
         self._clock = clock
         self.keys = keys
         self._orphans: dict[str, str] = {}
-        """By token, the leases of runs of this process that ended while Redis could not be reached."""
+        """By token, leases of this process's runs that ended while Redis was unreachable."""
 
     def begin(
         self,
@@ -68,10 +68,10 @@ class Store:
         types: Mapping[str, str],
         meter: Meter,
     ) -> Begun:
-        """One trip: is Redis there, has this slot been answered, may we have the lease, and what we need.
+        """One trip: is Redis there, has this slot been answered, is the lease free, and all that the run reads.
 
-        `types` are the containers the run will write to: one that holds another type is reported now,
-        since in a MULTI all other writes would go through. Raises StoreError, ConfigurationError.
+        `types` are the containers the run will write to: a wrong type is reported now, since in a MULTI all other
+        writes would still go through. Raises StoreError, ConfigurationError.
         """
         lease = self.keys.lease(scope)
         for orphan, key in list(self._orphans.items()):
@@ -129,7 +129,7 @@ class Store:
         return self._values(reads, self._trip(fill, meter))
 
     def survey(self, reads: Mapping[str, Read], meter: Meter) -> tuple[dict[str, Any], list[str]]:
-        """The same as an answer shows it, as far as it can be read: None where it cannot, and what is wrong."""
+        """The same reads as responses show them; an unreadable one is None, and its fault is listed."""
         values: dict[str, Any] = {}
         unreadable: list[str] = []
         for name, read in reads.items():
@@ -142,7 +142,7 @@ class Store:
         return values, unreadable
 
     def write(self, batch: Batch, meter: Meter) -> None:
-        """Write a batch in one MULTI without a lease: for an operator's commands, which share no run's state."""
+        """Write a batch in one MULTI without a lease: for operator commands that share no state with a run."""
         meter.add("redis")
         with redis_errors():
             pipe = self._client.pipeline(transaction=True)
@@ -151,12 +151,12 @@ class Store:
             pipe.execute()
 
     def ttls(self, keys: Sequence[str], meter: Meter) -> dict[str, int]:
-        """Seconds each key has left: -1 for good, -2 not there."""
+        """Seconds until each key expires: -1 never, -2 no such key."""
         results = self._trip(lambda pipe: [pipe.ttl(key) for key in keys], meter)
         return dict(zip(keys, results, strict=True))
 
     def raw_history(self, endpoint: str, start: int, end: int, limit: int, meter: Meter) -> list[str]:
-        """Raw answers between two times (ms), newest first, as the text that was stored."""
+        """Raw replies between two times (ms), newest first, as stored text."""
         read: Read = ("ZREVRANGEBYSCORE", self.keys.raw_history(endpoint), str(end), str(start))
         read += ("LIMIT", "0", str(limit))
         results = self._trip(lambda pipe: pipe.execute_command(*read), meter)
@@ -164,14 +164,14 @@ class Store:
         return [_text(item, read[1]) for item in results[0]]
 
     def texts(self, key: str, limit: int, meter: Meter) -> list[str]:
-        """The newest documents of a list as the text that was stored."""
+        """The newest documents of a list, as stored text."""
         read: Read = ("LRANGE", key, "0", str(limit - 1))
         results = self._trip(lambda pipe: pipe.execute_command(*read), meter)
         self._raise_on_error(read, results[0])
         return [_text(item, key) for item in results[0]]
 
     def held(self, key: str, meter: Meter) -> Held:
-        """What stands under a key, whatever it is. Two trips."""
+        """The content of a key, whatever its type. Two trips."""
         (kind,) = self._trip(lambda pipe: pipe.type(key), meter)
         reads = {
             "string": lambda pipe: pipe.get(key),
@@ -185,18 +185,18 @@ class Store:
         return Held(key, kind, tuple(pieces_of(kind, value)))
 
     def instance(self, meter: Meter) -> str | None:
-        """Which Redis this is, by its own INFO: another after a failover. None when it does not say."""
+        """The identity of this Redis, from INFO; it changes with a failover. None when INFO does not say."""
         meter.add("redis")
         with redis_errors():
             try:
                 info: Any = self._client.info()
             except redis.ResponseError:
                 return None
-        told = [str(info[name]) for name in ("run_id", "master_replid") if name in info]
-        return ":".join(told) or None
+        ids = [str(info[name]) for name in ("run_id", "master_replid") if name in info]
+        return ":".join(ids) or None
 
     def memory(self, meter: Meter) -> dict[str, int]:
-        """Bytes used now and at most, and keys evicted, by its own INFO; what it does not say is left out."""
+        """Bytes used now and at peak, and keys evicted, from INFO; what INFO does not say is left out."""
         meter.add("redis")
         with redis_errors():
             try:
@@ -207,7 +207,7 @@ class Store:
         return {name: info[name] for name in names if isinstance(info.get(name), int)}
 
     def eviction_policy(self) -> str | None:
-        """What Redis does when memory runs out; None when it does not say."""
+        """What Redis does when memory runs out; None when unknown."""
         try:
             memory: Any = self._client.info("memory")
         except redis.RedisError:
@@ -216,10 +216,10 @@ class Store:
         return policy
 
     def _trip(self, fill: Callable[[Any], object], meter: Meter, *, atomic: bool = False) -> list[Any]:
-        """Send commands together; once more on a fresh connection when an idle one turns out to be dead.
+        """Send commands together; if an idle connection turns out to be dead, once more on a fresh one.
 
-        Safe to repeat: all but the lease are reads, and the lease is ours if it carries our token. Reads alone go
-        without a MULTI: a Redis that is out of memory refuses that, whatever is in it.
+        Safe to repeat: all but the lease are reads, and the lease is ours if it carries our token. Plain reads go
+        without a MULTI: a Redis that is out of memory refuses any MULTI.
         """
         for attempt in (1, 2):
             meter.add("redis")
@@ -236,7 +236,7 @@ class Store:
         raise AssertionError("the second attempt returns or raises")
 
     def _release(self, lease: str, token: str, meter: Meter) -> None:
-        """Compare and delete: only our own lease is given back. Three trips: WATCH, GET, MULTI."""
+        """Compare and delete, so that only our own lease is given back. Three trips: WATCH, GET, MULTI."""
 
         def delete(pipe: Any) -> None:
             mine = pipe.get(lease) == token
@@ -277,7 +277,7 @@ def _command(read: Read) -> Read:
 
 
 def _decoded(read: Read, result: Any) -> Any:
-    """What the read answers, as `Read` says. Raises StoreCorrupt, naming the key, for what is no document."""
+    """The result in the form that `Read` describes. Raises StoreCorrupt, naming the key, for a malformed one."""
     command, key = read[0], read[1]
     if result is None or command in ("TEXT", "CACHED", "HLEN"):
         return result
@@ -292,7 +292,7 @@ def _decoded(read: Read, result: Any) -> Any:
 
 
 def _text(text: str, key: str) -> str:
-    """The text. Raises StoreCorrupt, naming `key`, for bytes that are none: the client reads them as surrogates."""
+    """The text. Raises StoreCorrupt, naming `key`, if it is not UTF-8 (the client reads that as surrogates)."""
     try:
         return written(text)
     except ValueError:

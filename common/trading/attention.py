@@ -13,7 +13,7 @@ from typing import Any
 from common.domain.slots import missed, slot_named
 from common.gcp.logs import event
 from common.store.codec import Document
-from common.store.documents import UNTELLABLE, shown
+from common.store.documents import MALFORMED_DOCUMENT, shown
 
 IN_VAIN = 3
 """So many slots in a row that wanted to trade and filled nothing are no chance any more."""
@@ -37,7 +37,7 @@ def in_vain(reports: Sequence[Mapping[str, Any]]) -> int:
     One that cannot be told ends the row.
     """
     count = 0
-    with suppress(*UNTELLABLE):
+    with suppress(*MALFORMED_DOCUMENT):
         for report in reports:
             if not wanted(report.get("rebalance") or {}) or traded(shown(report.get("order"))):
                 break
@@ -59,7 +59,7 @@ def log_fields(plan: Document, order: Document | None, earlier: Sequence[Mapping
 def say_missed(task: str, slot: datetime, earlier: Sequence[Mapping[str, Any]]) -> None:
     """Log `slots.missed` when more than one slot before this one has no report: it did not run, or it failed."""
     gone: Sequence[datetime] = ()
-    with suppress(*UNTELLABLE, IndexError):
+    with suppress(*MALFORMED_DOCUMENT, IndexError):
         _, gone = missed([slot_named(earlier[0]["rebalance"]["slot"]), slot], slot)
     if len(gone) > 1:
         fields = {"task": task, "count": len(gone), "first": gone[0], "last": gone[-1]}

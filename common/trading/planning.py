@@ -54,9 +54,9 @@ def plan(
     mix asks for, and `refusals` what would stop it.
     """
     settings = run.settings
-    day = (run.state.day or DayStart(run.now.date(), None)).on(run.now, total_pnl)
+    day = (run.state.day_start or DayStart(run.now.date(), None)).on(run.now, total_pnl)
     activity = order_journal(run).activity(run.now, day.pnl_at_start)
-    batch.document(run.keys.activity, to_document(day))
+    batch.document(run.keys.day_start, to_document(day))
     price = seen.decided_on(settings.decides_on_mid)
     applied = in_force(run, batch, seen, price.mark_price, fills)
     before = last_plan(run)
@@ -73,11 +73,13 @@ def plan(
     )
     worked = _worked(run, batch, facts, applied.policy)
     planned = worked.plan
-    told = settings.policy_told
-    document = plan_document(planned, run.slot.name, settings.execution_mode, policy_told=told)
+    with_policy = settings.policy_in_plan
+    document = plan_document(planned, run.slot.name, settings.execution_mode, with_policy=with_policy)
     batch.plan(document)
     inputs = inputs_document(run.batch, run.slot.name, planned.facts, worked.policy, worked.limits)
-    batch.push_document(run.keys.plan_inputs, inputs | {"mode": settings.execution_mode, "policy_told": told})
+    batch.push_document(
+        run.keys.plan_inputs, inputs | {"mode": settings.execution_mode, "policy_told": with_policy}
+    )
     batch.document(run.keys.policy, {"timestamp": run.now, **policy_document(planned)})
     note("plan", {"plan": document})
     return Planned(planned, document)

@@ -17,8 +17,8 @@ from common.errors import StoreCorrupt
 from common.meter import Meter
 from common.mexc.parse import read_account, read_depth, read_orders, read_price
 from common.store.codec import document_of, whole
-from common.store.documents import UNTELLABLE
-from common.store.inputs import Answered, Inputs, facts_of, inputs_of
+from common.store.documents import MALFORMED_DOCUMENT
+from common.store.inputs import ExchangeFacts, Inputs, facts_of, inputs_of
 from common.store.keys import HISTORY_LIMIT, Keys
 from common.store.plans import plan_document
 from common.store.store import Store
@@ -99,12 +99,12 @@ def made_again(document: Any, answers: Answers, keys: Keys) -> str:
         raise StoreCorrupt(f"{key} lacks {error}") from None
     try:
         planned = plan(facts, inputs.policy, inputs.limits)
-    except UNTELLABLE:
+    except MALFORMED_DOCUMENT:
         raise StoreCorrupt(f"{key} holds inputs that no plan can be made of") from None
-    return to_redis(plan_document(planned, inputs.slot, inputs.mode, policy_told=inputs.policy_told))
+    return to_redis(plan_document(planned, inputs.slot, inputs.mode, with_policy=inputs.policy_told))
 
 
-def _answered(inputs: Inputs, answers: Answers, keys: Keys) -> Answered:
+def _answered(inputs: Inputs, answers: Answers, keys: Keys) -> ExchangeFacts:
     def last(endpoint: str) -> tuple[datetime, Any]:
         """What the plan rested on: the run's newest answer of that kind before it was made."""
         told = [each for each in answers[endpoint].get(inputs.run_id, ()) if each[0] <= inputs.answers]
@@ -124,7 +124,7 @@ def _answered(inputs: Inputs, answers: Answers, keys: Keys) -> Answered:
     mid = book.mid_price if inputs.on_mid and book is not None else None
     if mid and book_as_of is not None:
         price_as_of = min(price_as_of, book_as_of)
-    return Answered(
+    return ExchangeFacts(
         holdings=known.holdings(instrument, as_of),
         can_trade=known.can_trade,
         mark_price=mid or price,

@@ -104,7 +104,7 @@ def test_a_lost_store_comes_back_from_the_log_lines_to_the_last_digit(
     clock.move(900)
     bare_functions.post("fifteen_min_job", slot=clock.now().isoformat())
     before = snapshot(store_client)
-    store_client.delete(*LOST, KEYS.orders_open, KEYS.activity)
+    store_client.delete(*LOST, KEYS.orders_open, KEYS.day_start)
 
     data = restore(bare_functions)["data"]
 
@@ -298,7 +298,7 @@ def test_the_exchange_alone_brings_the_ledger_back_but_not_the_intents(
     text: Any = live.client.get(KEYS.ledger)
     ledger = ledger_of(from_redis(text, KEYS.ledger), KEYS.ledger)
     assert ledger.position(Instrument("QRL", "USDT")) == before["position"]
-    assert live.client.exists(KEYS.orders_journal, KEYS.activity) == 0
+    assert live.client.exists(KEYS.orders_journal, KEYS.day_start) == 0
 
 
 def test_coins_that_were_there_before_the_history_come_back_with_what_was_sold_of_them(

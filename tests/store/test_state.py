@@ -30,12 +30,12 @@ VALUES: dict[str, Any] = {
     "journal": {"rb1": WRITTEN["entry"]},
     "recent_intents": {"rb1": WRITTEN["entry"]},
     "journal_size": 1,
-    "day": read_back("activity"),
+    "day_start": read_back("activity"),
     "continuity": read_back("continuity"),
     "pause": read_back("pause"),
     "program": from_redis(to_redis(to_document(PROGRAM)), "key"),
     "last_price": {"price": "0.02", "volume": "5", "timestamp": "2026-01-02T12:00:00+00:00"},
-    "earlier": [{"slot": "20260102T1145Z", "order": {"filled_quantity": "0"}}],
+    "earlier_reports": [{"slot": "20260102T1145Z", "order": {"filled_quantity": "0"}}],
     "last_plan": WRITTEN["plan"],
     "rules": WRITTEN["rules"],
 }
@@ -52,7 +52,12 @@ def test_every_part_is_understood() -> None:
     assert state.ledger is not None
     assert state.last_price is not None
     assert (state.ledger, state.lots, state.inception) == (replace(ledger(), order_rule=1), LOTS, INCEPTION)
-    assert (state.open_intents, state.recent_intents, state.day, state.pause) == ((FILLED,), (FILLED,), DAY, PAUSE)
+    assert (state.open_intents, state.recent_intents, state.day_start, state.pause) == (
+        (FILLED,),
+        (FILLED,),
+        DAY,
+        PAUSE,
+    )
     assert str(state.last_price.price) == "0.02"
 
 
