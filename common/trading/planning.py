@@ -77,9 +77,8 @@ def plan(
     document = plan_document(planned, run.slot.name, settings.execution_mode, with_policy=with_policy)
     batch.plan(document)
     inputs = inputs_document(run.batch, run.slot.name, planned.facts, worked.policy, worked.limits)
-    batch.push_document(
-        run.keys.plan_inputs, inputs | {"mode": settings.execution_mode, "policy_told": with_policy}
-    )
+    more = {"mode": settings.execution_mode, "policy_told": with_policy}
+    batch.push_document(run.keys.plan_inputs, inputs | more)
     batch.document(run.keys.policy, {"timestamp": run.now, **policy_document(planned)})
     note("plan", {"plan": document})
     return Planned(planned, document)
