@@ -14,12 +14,14 @@ from common.store.codec import to_document
 def keep_point(run: Run, books: Books, mid: Decimal) -> None:
     """Queue the slot's point, and with the first slot of a day the day's, which is never trimmed.
 
-    Manual runs leave none: the realized variance goes from slot to slot.
+    Manual runs leave none: the realized variance goes from slot to slot. A slot of yesterday that is retried after
+    midnight neither begins a day nor lets today begin twice.
     """
     state = books.attribution_state
     if state is None or mid <= 0 or not run.slot.scheduled:
         return
-    state = replace(state, shares=state.shares.seen(mid), last_day=run.slot.at.date())
+    day = run.slot.at.date()
+    state = replace(state, shares=state.shares.seen(mid), last_day=max(state.last_day or day, day))
     seen = state.now(run.instrument)
     point = to_document(Point.of(run.slot.at, mid, seen.shares, seen.attribution))
     stamp = milliseconds(run.slot.at)

@@ -7,9 +7,18 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from common.decimals import ZERO, exact
-from common.domain.instrument import Instrument
-from common.domain.ledger.ledger import Absorbed, Gap, Ledger, once, restamped_after_fills, was_before
-from common.domain.ledger.position import FifoView
+from common.domain.instrument import Instrument, Side
+from common.domain.ledger.ledger import (
+    Absorbed,
+    Gap,
+    Ledger,
+    drift,
+    net_quantity,
+    once,
+    restamped_after_fills,
+    was_before,
+)
+from common.domain.ledger.position import FifoView, Position
 from common.domain.ledger.quarantine import OddFill, Quarantine
 from common.domain.ledger.sequence import RULE
 from common.domain.order_book import OrderBook
@@ -42,6 +51,7 @@ class NewFills(NamedTuple):
     """What was read: `fills` are new, or better known than in the tail; `odd` rows cannot be booked.
 
     `known` are all stored fills and `flows` all stored flows, read only if something must be folded from scratch.
+    `counted_before` are among `known`: their record was lost, so they must be stored again, but not counted again.
     """
 
     fills: tuple[Fill, ...]
@@ -52,6 +62,7 @@ class NewFills(NamedTuple):
     place_in_the_future: bool = False
     known: tuple[Fill, ...] | None = None
     flows: tuple[Flow, ...] = ()
+    counted_before: tuple[Fill, ...] = ()
 
 
 class Observation(NamedTuple):
@@ -101,14 +112,19 @@ class Folded(NamedTuple):
 def needs_the_whole(books: Books, fills: Iterable[Fill], place_in_the_future: bool) -> bool:
     """Whether the new fills can only be taken in with every stored fill at hand.
 
-    So it is with a late fill, a ledger ordered by an older version, a missing attribution, or a lost key.
+    So it is with a late fill, a fill of our own that was taken for somebody else's, a ledger ordered by an older
+    version, a missing attribution, or a lost key.
     """
-    held = {fill.fill_id for fill in books.tail}
-    new = [fill for fill in fills if fill.fill_id not in held]
+    held = {fill.fill_id: fill for fill in books.tail}
+    told = tuple(fills)
+    new = [fill for fill in told if fill.fill_id not in held]
+    better = [fill for fill in told if fill.fill_id in held]
     ledger, state = books.ledger, books.attribution_state
     if ledger is None:
         return books.inception is not None
     if place_in_the_future or ledger.order_rule != RULE or state is None or books.lots is None:
+        return True
+    if any(fill.client_order_id != held[fill.fill_id].client_order_id for fill in better):
         return True
     return any(ledger.is_late(fill) for fill in new) or not state.knows(new)
 
@@ -142,7 +158,8 @@ def _absorbed(books: Books, new_fills: NewFills, holdings: Holdings, context: Bo
     ledger, instrument = books.ledger, context.instrument
     if ledger is None:
         quantity, as_of = holdings.base.total, holdings.as_of
-        return Ledger.first(new_fills.read_until, new_fills.fills, quantity, as_of, instrument, context.exchange)
+        everything = once((*(new_fills.known or ()), *new_fills.fills))
+        return Ledger.first(new_fills.read_until, everything, quantity, as_of, instrument, context.exchange)
     if new_fills.place_in_the_future:
         ledger = ledger.set_back(new_fills.read_until)
     ledger = replace(
@@ -155,7 +172,9 @@ def _absorbed(books: Books, new_fills: NewFills, holdings: Holdings, context: Bo
         return ledger.absorb(new_fills.fills, new_fills.read_until, instrument)
     if not is_whole(books, new_fills, instrument):
         ledger = replace(ledger, order_rule=RULE)
-        return ledger.absorb(new_fills.fills, new_fills.read_until, instrument, late_too=True)
+        sealed = {fill.fill_id for fill in new_fills.known} - {fill.fill_id for fill in ledger.tail}
+        fresh = [fill for fill in new_fills.fills if fill.fill_id not in sealed]
+        return ledger.absorb(fresh, new_fills.read_until, instrument, late_too=True)
     return ledger.rebuilt(once((*new_fills.known, *ledger.tail)), new_fills.fills, instrument, new_fills.read_until)
 
 
@@ -165,6 +184,62 @@ def is_whole(books: Books, new_fills: NewFills, instrument: Instrument) -> bool:
         return True
     known = {fill.fill_id for fill in (*new_fills.known, *books.tail)}
     return len(known) >= books.ledger.position(instrument).fill_count
+
+
+def without_counted(
+    books: Books, new_fills: NewFills, observation: Observation, instrument: Instrument
+) -> NewFills:
+    """Set apart the late fills that the ledger has counted already, though their record was lost (`ops` repair).
+
+    They are at most as many, and as much on each side, as the record lacks. If they are exactly that, there is no
+    doubt; otherwise a fill counts as counted if the account is explained better so.
+    """
+    ledger, held = books.ledger, {fill.fill_id: fill for fill in (*(new_fills.known or ()), *books.tail)}
+    if ledger is None or is_whole(books, new_fills, instrument):
+        return new_fills
+    new = [fill for fill in new_fills.fills if fill.fill_id not in held]
+    late = [fill for fill in new if ledger.is_late(fill)]
+    recorded = Position().fold(held.values(), instrument)
+    counted, exactly = _fitting(late, recorded, ledger.position(instrument))
+    if not exactly:
+        counted = _better_left_out(counted, new, ledger, observation.holdings, instrument)
+    return new_fills._replace(
+        fills=tuple(fill for fill in new_fills.fills if fill not in counted),
+        known=once((*held.values(), *counted)),
+        counted_before=tuple(counted),
+    )
+
+
+@exact
+def _fitting(late: Iterable[Fill], recorded: Position, counted: Position) -> tuple[list[Fill], bool]:
+    """The late fills that fit into what the record lacks, largest first, and whether they are all that it lacks."""
+    fitting: list[Fill] = []
+    lacking = {
+        Side.BUY: counted.bought_quantity - recorded.bought_quantity,
+        Side.SELL: counted.sold_quantity - recorded.sold_quantity,
+    }
+    missing = counted.fill_count - recorded.fill_count
+    for fill in sorted(late, key=lambda fill: fill.quantity, reverse=True):
+        if len(fitting) < missing and fill.quantity <= lacking[fill.side]:
+            lacking[fill.side] -= fill.quantity
+            fitting.append(fill)
+    return fitting, len(fitting) == missing and not any(lacking.values())
+
+
+@exact
+def _better_left_out(
+    fills: Iterable[Fill], new: Iterable[Fill], ledger: Ledger, holdings: Holdings, instrument: Instrument
+) -> list[Fill]:
+    """The fills without which the ledger and the new fills leave less of the account unexplained."""
+    off = drift(ledger, holdings.base.total, holdings.as_of, instrument)
+    off -= sum((net_quantity(fill, instrument) for fill in new), ZERO)
+    left_out = []
+    for fill in fills:
+        without_it = off + net_quantity(fill, instrument)
+        if abs(without_it) < abs(off):
+            off = without_it
+            left_out.append(fill)
+    return left_out
 
 
 def _attributed(

@@ -33,9 +33,10 @@ def gathered(run: Run, books: Books, history: History) -> NewFills:
         fresh = once(fills)  # from before the inception, within seconds: it does not matter whose they are
     else:
         fresh = _known_better(run, books.ledger.unknown(fills), looked_back=history.looked_back)
-    pending = [fill for fill in books.tail if fill.fee_pending]
+    tail = _recognized(run, books.tail)
+    pending = [fill for fill in tail if fill.fee_pending]
     valued = with_fee_values((*fresh, *pending), run.exchange, run.pool, run.now, run.batch)
-    better = {fill.fill_id: fill for fill in (*books.tail, *valued)}
+    better = {fill.fill_id: fill for fill in (*tail, *valued)}
     better |= {fill.fill_id: fill for fill in _with_order_times(run, tuple(better.values()))}
     held = {fill.fill_id: fill for fill in books.tail}
     new_fills = tuple(fill for name, fill in better.items() if held.get(name) != fill)
@@ -58,10 +59,12 @@ def gathered(run: Run, books: Books, history: History) -> NewFills:
 def _known_better(run: Run, fresh: tuple[Fill, ...], *, looked_back: bool) -> tuple[Fill, ...]:
     """The fills that are not stored yet, with the client id and the mid of our orders behind them.
 
-    At most one trip where fills carry our id themselves, and none without new fills.
+    At most one trip where fills carry our id themselves, and none without new fills. Stored fills that turn out to
+    be our own only now are among them.
     """
     if not fresh:
         return fresh
+    fresh = _recognized(run, fresh)
     wanted: dict[str, Read] = {}
     if looked_back:
         since = str(milliseconds(run.now - LOOK_BACK))
@@ -71,14 +74,32 @@ def _known_better(run: Run, fresh: tuple[Fill, ...], *, looked_back: bool) -> tu
         wanted["known"] = ("HMGET", run.keys.orders_known, *nameless)
     wanted |= _intents(run, fresh)
     found = run.store.read(wanted, run.meter) if wanted else {}
-    stored = {fill.fill_id: fill for fill in _fills(run, found.get("recent", ()))}
+    stored = {fill.fill_id: fill for fill in once(_fills(run, found.get("recent", ())))}
+    ours_now = [fill for fill in _recognized(run, stored.values()) if fill != stored[fill.fill_id]]
     fresh = less_what_is_booked((fill for fill in fresh if fill.fill_id not in stored), stored.values())
     names = {order_id: name for order_id, name in zip(nameless, found.get("known", ()), strict=False) if name}
     if ours := tuple(fill for fill in fresh if fill.order_id in names):
         named = {fill.fill_id: _named(fill, names[fill.order_id]) for fill in ours}
         fresh = tuple(named.get(fill.fill_id, fill) for fill in fresh)
         found = {**found, **run.store.read(_intents(run, fresh), run.meter)}
-    return with_mids(fresh, _mids(run, found.get("intents", ())))
+    return (*with_mids(fresh, _mids(run, found.get("intents", ()))), *ours_now)
+
+
+def _recognized(run: Run, fills: Iterable[Fill]) -> tuple[Fill, ...]:
+    """Add client id and mid to nameless fills whose order this run's order journal knows.
+
+    The journal may know more than Redis: a run finds out what became of an order and only queues it.
+    """
+    if run.order_journal is None:
+        return tuple(fills)
+    entries = run.order_journal.entries.values()
+    intents = {entry.order_id: entry.intent for entry in entries if entry.order_id is not None}
+    return tuple(
+        replace(fill, client_order_id=intent.client_order_id, mid_price=intent.mid_price)
+        if fill.client_order_id is None and (intent := intents.get(fill.order_id)) is not None
+        else fill
+        for fill in fills
+    )
 
 
 def _fills(run: Run, documents: Iterable[Any]) -> list[Fill]:

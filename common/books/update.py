@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from common.books.fills import History
-from common.books.fold import BookContext, Books, Folded, NewFills, Observation, fold, is_whole
+from common.books.fold import BookContext, Books, Folded, NewFills, Observation, fold, is_whole, without_counted
 from common.books.gather import gathered
 from common.clock import milliseconds
 from common.decimals import ZERO, places, plain, tidy
@@ -68,7 +68,7 @@ def update(run: Run, batch: Batch, books: Books, observation: Observation, histo
 
     Raises StoreCorrupt when stored data cannot be read back; an invented cost never takes its place.
     """
-    new_fills = gathered(run, books, history)
+    new_fills = without_counted(books, gathered(run, books, history), observation, run.instrument)
     folded = fold(books, new_fills, observation, context_of(run))
     quarantine = books.quarantine.after(new_fills.odd, history.fills, run.now)
     _log_news(run, books, history, folded)
@@ -106,8 +106,9 @@ def _queue(run: Run, batch: Batch, books: Books, history: History, new_fills: Ne
     keys, instrument = run.keys, run.instrument
     for reply in history.more_replies:
         batch.raw(reply)
-    batch.members(keys.ledger_fills, [(milliseconds(f.executed_at), to_document(f)) for f in new_fills.fills])
-    for fill in new_fills.fills:
+    recorded = (*new_fills.counted_before, *new_fills.fills)
+    batch.members(keys.ledger_fills, [(milliseconds(f.executed_at), to_document(f)) for f in recorded])
+    for fill in recorded:
         note("fill", to_document(fill))
     batch.document(keys.ledger, to_document(folded.ledger))
     if folded.lots_changed or books.ledger is None:

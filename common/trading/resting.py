@@ -24,7 +24,7 @@ def tend(run: Run) -> None:
 
     Nothing else is to be read before: balances and fills must be no older than what is written of the order.
     """
-    if "open_intents" in run.state.faults:
+    if {"open_intents", "recent_intents"} & run.state.faults.keys():
         return  # for a plan to hold on, and for `ops` to repair: balances and cost need no orders
     for entry in run.state.open_intents:
         _see_to(run, entry)

@@ -10,7 +10,7 @@ from common.domain.ledger.sequence import RULE
 from common.domain.performance.attribution import SUMMANDS
 from tests.builders import d, exchange_answers, fill_payload, told
 from tests.conftest import Functions, Live
-from tests.fakes import NOON, FakeClock, StubExchange
+from tests.fakes import NOON, Call, FakeClock, StubExchange
 
 B = "bot:QRLUSDT:"
 NAMES = (
@@ -83,6 +83,34 @@ def test_somebody_elses_trade_is_the_operators(
     bought = fill_payload("BUY", "100", "0.02", number=2, at=NOON + timedelta(seconds=60))
     lines = seen(functions, exchange, "1100.5", bought, usdt="498.25")
     assert lines["operator_trades"] == lines["difference"] == d("0.05")
+
+
+@pytest.mark.parametrize("seen_by", ["the next slot", "cost before it"])
+def test_a_nameless_fill_of_an_order_whose_answer_was_never_read_is_the_bots_own(live: Live, seen_by: str) -> None:
+    """The exchange need not name its fills: whose they are is found out in the run that looks the order up."""
+
+    def ends(call: Call) -> Any:
+        live.desk.carry_out(call)
+        raise KeyboardInterrupt
+
+    def nameless(call: Call) -> Any:
+        status, body, headers = live.desk.carry_out(call)
+        return status, json.dumps([row | {"clientOrderId": None} for row in json.loads(body)]), headers
+
+    live.desk.on |= {"POST order": ends, "GET myTrades": nameless}
+    with pytest.raises(KeyboardInterrupt):
+        live.run()
+    del live.desk.on["POST order"]
+    live.start()
+    live.lease_ends()
+    if seen_by == "cost before it":
+        live.clock.move(120)
+        live.call("balance")
+        live.call("cost")
+    live.run(15)
+    lines = cost(live)
+    assert (lines["operator_trades"], lines["fills_without_mid"]) == (0, 0)
+    assert (lines["slippage"], lines["fees"]) == (d("-0.05"), d("-0.049975"))
 
 
 def test_a_deposit_makes_no_difference(functions: Functions, exchange: StubExchange, clock: FakeClock) -> None:
@@ -202,6 +230,17 @@ def test_every_slot_leaves_a_point_and_the_first_of_a_day_a_daily_one(live: Live
     real = last["attribution"]["real"]
     assert d(last["value"]) == d(real["base"]) * d(last["mid"]) + d(real["quote"])
     assert d(real["base"]) == live.desk.market.total("QRL")
+
+
+def test_a_slot_of_yesterday_that_is_tried_again_after_midnight_begins_no_day(live: Live) -> None:
+    for minutes in (11 * 60 + 30, 12 * 60):
+        live.run(minutes)
+    live.clock.move(120)
+    live.lease_ends()
+    live.call("fifteen_min_job", NOON + timedelta(minutes=11 * 60 + 45))
+    live.run(12 * 60 + 15)
+    begun = [NOON + timedelta(minutes=minutes) for minutes in (11 * 60 + 30, 12 * 60)]
+    assert [point["at"] for point in points(live, "days")] == [at.isoformat() for at in begun]
 
 
 def test_the_realized_variance_goes_from_slot_to_slot(live: Live) -> None:

@@ -924,6 +924,43 @@ def test_a_record_that_lost_fills_never_takes_the_place_of_what_the_ledger_has_c
     assert (data["fill_count"], data["qrl_balance"], data["total_invested"]) == (2, d("1100.5"), d("23.01"))
 
 
+@pytest.mark.parametrize("lost", [1, 2])
+def test_a_fill_whose_record_was_lost_is_counted_once_when_the_exchange_tells_it_again(
+    functions: Functions, exchange: StubExchange, clock: FakeClock, store_client: "redis.Redis", lost: int
+) -> None:
+    """As after `repair` of a torn member. A second one lost is too old to be told; the late one is new."""
+    old = fill_payload("BUY", "200", "0.03", number=2, at=NOON - timedelta(days=3))
+    late = fill_payload("BUY", "100", "0.03", number=3, at=NOON + timedelta(hours=2))
+    bought(exchange, WORKED, old, qrl="1200.5")
+    updated(functions)
+    fills = "bot:QRLUSDT:ledger:fills"
+    store_client.zremrangebyrank(fills, -lost, -1)
+    clock.move(timedelta(hours=13).total_seconds())
+    bought(exchange, WORKED, late, qrl="1300.5")
+    for seconds in (0, 300):
+        clock.move(seconds)
+        data = updated(functions)
+        assert (data["fill_count"], data["qrl_balance"], data["drift_quantity"]) == (3, d("1300.5"), 0)
+        assert data["total_invested"] == d("29.01")
+        assert (data["attribution"]["operator_trades"], data["fifo"]["quantity"]) == (d("-0.95"), d("1300.5"))
+    assert store_client.zcard(fills) == 4 - lost
+
+
+def test_a_ledger_that_was_lost_begins_anew_with_every_fill_that_is_stored(
+    functions: Functions, exchange: StubExchange, clock: FakeClock, store_client: "redis.Redis"
+) -> None:
+    """Not only with those of the 30 days that the exchange still tells."""
+    bought(exchange, WORKED, qrl="1000.5")
+    before = updated(functions)
+    clock.move(timedelta(days=40).total_seconds())
+    exchange.answers["myTrades"] = []
+    updated(functions)
+    store_client.delete("bot:QRLUSDT:ledger")
+    clock.move(300)
+    data = updated(functions)
+    assert (data["avg_cost"], data["unknown_cost_quantity"], data["drift_quantity"]) == (before["avg_cost"], 0, 0)
+
+
 def test_a_price_of_nothing_is_no_mid_to_see_a_deposit_at(
     functions: Functions, exchange: StubExchange, clock: FakeClock
 ) -> None:

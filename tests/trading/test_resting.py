@@ -140,6 +140,15 @@ def test_what_the_exchange_does_not_tell_is_left_to_the_next_run(resting: Live, 
     assert resting.intent()["state"] == "RESTING"
 
 
+@pytest.mark.parametrize("key", ["orders:open", "orders:recent"])
+def test_balances_and_cost_are_told_while_a_record_of_orders_cannot_be_read(resting: Live, key: str) -> None:
+    resting.client.hset(f"bot:QRLUSDT:{key}", "rb202601010000Sdddddddddddddd", "{torn")
+    resting.desk.market.set_price("0.0203")
+    resting.clock.move(180)
+    assert [told(resting.call(job))["status"] for job in ("balance", "cost")] == ["success"] * 2
+    assert f"{key}:rb202601010000Sdddddddddddddd" in resting.run(15)["error"]["message"]
+
+
 def test_one_that_rests_is_a_known_state_and_alarms_nobody(resting: Live, bare_functions: Functions) -> None:
     findings = told(bare_functions.get("ops", "verify"))["data"]["findings"]
     (finding,) = (each for each in findings if each["name"] == "open_intents")
