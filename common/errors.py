@@ -5,6 +5,7 @@ BotError
 ├── CallerError
 │   ├── MissingCredentials    no valid credential                                   HTTP 401
 │   └── ForbiddenCaller       a valid token of somebody else                        HTTP 403
+├── CertificatesUnavailable   no token can be checked now; a retry may help         HTTP 503
 ├── BadRequest                the query cannot be read                              HTTP 400
 ├── InvalidAmount             a number that is no finite decimal, or a negative one HTTP 500
 ├── StoreError
@@ -53,6 +54,11 @@ class MissingCredentials(CallerError):
 class ForbiddenCaller(CallerError):
     code = "forbidden_caller"
     http_status = 403
+
+
+class CertificatesUnavailable(BotError):
+    code = "certificates_unavailable"
+    http_status = 503
 
 
 class BadRequest(BotError):

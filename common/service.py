@@ -165,7 +165,7 @@ class Bot:
     def _show(self, call: Call, query: Mapping[str, str]) -> Response:
         if "raw" in query:
             return self._raw(call, query)
-        limit = _whole(query, "limit", None, 1, 1000)
+        limit = _whole(query, "limit", 1, 1, 1000) if "limit" in query else None
         shown = call.job.show(self._view(call, limit))
         if shown is None:
             return answer(call, 200, {"status": "skipped", "reason": NOT_YET, "data": None})
@@ -179,10 +179,10 @@ class Bot:
         endpoint = query["raw"]
         if endpoint not in RAW_ENDPOINTS:
             raise BadRequest(f"raw: one of {', '.join(RAW_ENDPOINTS)}")
-        start = _whole(query, "start", 0, 0, 10**15) or 0
+        start = _whole(query, "start", 0, 0, 10**15)
         end = _whole(query, "end", 10**15, 0, 10**15)
-        limit = _whole(query, "limit", 100, 1, 1000) or 100
-        items = self.store.raw_history(endpoint, start, 10**15 if end is None else end, limit, call.meter)
+        limit = _whole(query, "limit", 100, 1, 1000)
+        items = self.store.raw_history(endpoint, start, end, limit, call.meter)
         head = to_answer(envelope(call, {"status": "success"}))
         data = f'{{"endpoint":{to_answer(endpoint)},"count":{len(items)},"items":[{",".join(items)}]}}'
         return Response(f'{head[:-1]},"data":{data}}}', 200, mimetype="application/json")
@@ -202,7 +202,7 @@ def _body(request: Request) -> Mapping[str, object]:
     return body
 
 
-def _whole(query: Mapping[str, str], name: str, default: int | None, least: int, most: int) -> int | None:
+def _whole(query: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
     """A whole number of the query. Raises BadRequest outside its range."""
     text = query.get(name)
     if text is None:

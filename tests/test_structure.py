@@ -353,6 +353,19 @@ def error_classes() -> list[type[errors.BotError]]:
     return [kind for kind in vars(errors).values() if inspect.isclass(kind) and issubclass(kind, errors.BotError)]
 
 
+def test_every_error_of_the_bot_stands_in_the_tree() -> None:
+    """Nobody who catches a base should have to know of another file."""
+    known = {kind.__name__ for kind in error_classes()}
+    outside = [
+        f"{module.where}: {node.name}"
+        for module in MODULES
+        if module.name != "common.errors"
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.ClassDef) and {ast.unparse(base) for base in node.bases} & known
+    ]
+    assert outside == []
+
+
 def error_tree() -> list[tuple[int, str, int | None]]:
     """The docstring's tree: depth, class, and the HTTP status that is told with it."""
     tree = (errors.__doc__ or "").split("\n\n")[1]

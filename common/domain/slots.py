@@ -48,20 +48,20 @@ def slot_named(name: str) -> datetime:
     return datetime.strptime(name, _NAME).replace(tzinfo=UTC)
 
 
-def missed(seen: Collection[datetime], now: datetime, every: timedelta = QUARTER) -> tuple[int, list[datetime]]:
+def missed(seen: Collection[datetime], now: datetime) -> tuple[int, list[datetime]]:
     """How many slots were due since the first one seen, and which of them are missing.
 
     `seen` are times of runs; each belongs to the slot it falls in. The current slot is not due until it is over.
     """
-    began = {_beginning(at, every) for at in seen}
+    began = {_beginning(at) for at in seen}
     if not began:
         return 0, []
     first = min(began)
-    last = max(max(began), _beginning(now, every) - every)
-    due = [first + index * every for index in range((last - first) // every + 1)]
+    last = max(max(began), _beginning(now) - QUARTER)
+    due = [first + index * QUARTER for index in range((last - first) // QUARTER + 1)]
     return len(due), [slot for slot in due if slot not in began]
 
 
-def _beginning(at: datetime, every: timedelta) -> datetime:
+def _beginning(at: datetime) -> datetime:
     origin = datetime(2001, 1, 1, tzinfo=UTC)
-    return origin + (at - origin) // every * every
+    return origin + (at - origin) // QUARTER * QUARTER

@@ -22,7 +22,7 @@ import requests
 from common.clock import Clock
 from common.config import Settings
 from common.decimal_json import loads
-from common.errors import ExchangeUnavailable, ForbiddenCaller, MissingCredentials
+from common.errors import CertificatesUnavailable, ForbiddenCaller, MissingCredentials
 
 ISSUERS = ("https://accounts.google.com", "accounts.google.com")
 REMOVED_SIGNATURE = "SIGNATURE_REMOVED_BY_GOOGLE"
@@ -33,12 +33,6 @@ FAR_FUTURE = 10**11
 SKEW = timedelta(seconds=30)
 CERTS_KEPT = timedelta(hours=1)
 CERTS_RETRY = timedelta(seconds=60)
-
-
-class CertificatesUnavailable(ExchangeUnavailable):
-    """The token cannot be checked now; a retry may help."""
-
-    code = "certificates_unavailable"
 
 
 class Headers(Protocol):

@@ -74,9 +74,6 @@ class Mexc:
 
     # Public
 
-    def ping(self) -> None:
-        self._get("ping", "ping")
-
     def time(self) -> datetime:
         return wire.read_time(self._get("time", "time").payload)
 
@@ -93,10 +90,9 @@ class Mexc:
         reply = self._get("ticker_24hr", "ticker/24hr", self._symbol())
         return Answer(wire.read_ticker(reply.payload, self._instrument.symbol), reply)
 
-    def ticker_price(self, symbol: str | None = None) -> Answer[Decimal]:
-        asked = symbol or self._instrument.symbol
-        reply = self._get("ticker_price", "ticker/price", [("symbol", asked)])
-        return Answer(wire.read_price(reply.payload, asked), reply)
+    def ticker_price(self) -> Answer[Decimal]:
+        reply = self._get("ticker_price", "ticker/price", self._symbol())
+        return Answer(wire.read_price(reply.payload, self._instrument.symbol), reply)
 
     def book_ticker(self) -> Answer[tuple[Decimal | None, Decimal | None]]:
         reply = self._get("book_ticker", "ticker/bookTicker", self._symbol())

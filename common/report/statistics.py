@@ -1,11 +1,11 @@
-"""What a comparison of two policies on one history can tell: drift-neutral growth, and how sure it is. Pure.
+"""How sure a comparison of two policies on one history is: the stationary bootstrap. Pure.
 
 Floats: nothing here is money, and all of it is an estimate.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from math import log
 from random import Random
 
@@ -26,18 +26,6 @@ class Interval:
     @property
     def excludes_zero(self) -> bool:
         return self.low > 0 or self.high < 0
-
-
-def drift_neutral(
-    values: Sequence[float], weights: Sequence[float], prices: Sequence[float], target: float
-) -> list[float]:
-    """Growth of each step without what being off target won or lost: Δ ln V − (weight − w)·Δ ln p.
-
-    The three series are of the same moments, flows taken out; `weights` stand until the next moment.
-    What is left of a policy that is never off target is the growth of the mix itself (rebalancing.md).
-    """
-    steps = zip(pairwise(values), pairwise(prices), weights, strict=False)
-    return [log(v1 / v0) - (weight - target) * log(p1 / p0) for (v0, v1), (p0, p1), weight in steps]
 
 
 def stationary_bootstrap(

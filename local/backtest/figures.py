@@ -113,8 +113,8 @@ class Figures:
     def neutral_days(self) -> list[float]:
         """Drift-neutral growth of every UTC day after the first: Δ ln V − Σ (weight − w)·Δ ln p.
 
-        As common.report.statistics.drift_neutral over all decisions, summed by day; a weight is
-        1 / (1 + (u/q)/p), and between two orders u/q stands still.
+        What is left of a policy that is never off target is the growth of the mix itself (rebalancing.md). Summed
+        over the decisions of a day; a weight is 1 / (1 + (u/q)/p), and between two orders u/q stands still.
         """
         target = float(self.replay.strategy.policy.target_weight)
         days = self._market.day_ends

@@ -2,11 +2,10 @@
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from itertools import pairwise
 from operator import sub
 
 from local.candles.formats import EPOCH
@@ -116,9 +115,3 @@ class Candles:
     def end(self) -> datetime:
         """The close of the last candle."""
         return _moment(self.times[-1]) + timedelta(milliseconds=self.width_ms)
-
-    def holes(self) -> Iterator[tuple[datetime, datetime]]:
-        """Every gap: the close before it and the opening after it."""
-        for before, after in pairwise(self.times):
-            if after - before > self.width_ms:
-                yield _moment(before + self.width_ms), _moment(after)

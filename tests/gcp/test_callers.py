@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 from werkzeug.datastructures import Headers
 
 from common.config import Settings
-from common.errors import BotError, CallerError, ForbiddenCaller, MissingCredentials
-from common.gcp.callers import Caller, CallerCheck, CertificatesUnavailable
+from common.errors import BotError, CallerError, CertificatesUnavailable, ForbiddenCaller, MissingCredentials
+from common.gcp.callers import Caller, CallerCheck
 from common.mexc.http import new_session
 from tests.builders import PROPERTY
 from tests.fakes import Call, FakeClock, StubExchange

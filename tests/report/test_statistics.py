@@ -1,24 +1,12 @@
-"""Drift-neutral growth and the stationary bootstrap: against what is known of simple series."""
+"""The stationary bootstrap, against what is known of simple series."""
 
-from math import log, sqrt
+from math import sqrt
 from random import Random
 from statistics import fmean, pstdev
 
 import pytest
 
-from common.report.statistics import drift_neutral, stationary_bootstrap
-
-
-def test_a_mix_that_is_never_off_target_keeps_all_its_growth() -> None:
-    """1 → 2 → 1, rebalanced each time: 1.5 · 0.75 = 1.125 (Shannon's example)."""
-    steps = drift_neutral([100, 150, 112.5], [0.5, 0.5, 0.5], [1, 2, 1], 0.5)
-    assert sum(steps) == pytest.approx(log(1.125))
-
-
-def test_the_bet_of_being_off_target_is_taken_out() -> None:
-    """All base grows with the price: of a doubling half belongs to the mix, the other half to the bet."""
-    assert sum(drift_neutral([100, 200], [1.0, 1.0], [1, 2], 0.5)) == pytest.approx(log(2) / 2)
-    assert sum(drift_neutral([100, 50], [1.0, 1.0], [2, 1], 0.5)) == pytest.approx(-log(2) / 2)
+from common.report.statistics import stationary_bootstrap
 
 
 def test_independent_steps_get_the_interval_of_the_central_limit_theorem() -> None:

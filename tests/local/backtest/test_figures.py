@@ -1,11 +1,11 @@
 """What a replay amounts to: totals to the last digit, the deepest fall, drift-neutral growth by day."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 from math import log
 
 import pytest
 
-from common.report.statistics import drift_neutral
 from local.backtest.costs import Costs
 from local.backtest.figures import Figures
 from local.backtest.strategies import strategy
@@ -50,7 +50,17 @@ def test_the_deepest_fall_is_measured_from_the_highest_before_it_the_start_among
     assert Figures(rising.market, rising.replay(rule)).max_drawdown == 0
 
 
+def drift_neutral(
+    values: Sequence[float], weights: Sequence[float], prices: Sequence[float], target: float
+) -> list[float]:
+    """By its definition, step by step: Δ ln V − (weight − w)·Δ ln p; `weights` stand until the next moment."""
+    steps = zip(pairwise(values), pairwise(prices), weights, strict=False)
+    return [log(v1 / v0) - (weight - target) * log(p1 / p0) for (v0, v1), (p0, p1), weight in steps]
+
+
 def test_drift_neutral_days_add_up_to_what_the_definition_says() -> None:
+    shannon = drift_neutral([100, 150, 112.5], [0.5, 0.5, 0.5], [1, 2, 1], 0.5)
+    assert sum(shannon) == pytest.approx(log(1.125)), "1 → 2 → 1, rebalanced each time: 1.5 · 0.75"
     found = figures()
     market = desk(walk(21, 700)).market
     held = {

@@ -170,7 +170,6 @@ def test_gaps_are_kept_and_counted(tmp_path: Path) -> None:
     minutes = [0, 1, 2, 5, 6, 20, 21]
     candles = read(written(tmp_path, OURS + "".join(f"{FIRST + 60_000 * n},2,3,1,2,5\n" for n in minutes)))
     assert (len(candles), candles.gaps, candles.missing) == (7, 2, 15)
-    assert [(f"{a:%H:%M}", f"{b:%H:%M}") for a, b in candles.holes()] == [("00:03", "00:05"), ("00:07", "00:20")]
 
 
 def test_digits_that_a_double_cannot_hold_are_kept(tmp_path: Path) -> None:
