@@ -25,8 +25,7 @@ class Batch:
 
     def fork(self) -> "Batch":
         """An empty batch of the same run: a leg that fails is dropped with everything it queued."""
-        child = Batch(self.keys, f"{self.run_id}.{len(self.writes)}", self._task, self._redact)
-        return child
+        return Batch(self.keys, f"{self.run_id}.{len(self.writes)}", self._task, self._redact)
 
     def next(self) -> "Batch":
         """An empty batch that continues where this one ends."""

@@ -9,13 +9,15 @@ from functools import partial
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from common.decimal_json import from_redis, spelt_out, written
+from common.decimal_json import from_redis, spelt_out
 from common.errors import StoreCorrupt
 from common.store.batch import Batch
+from common.store.codec import document_of
 from common.store.held import Held, Piece
 from common.store.keys import CacheKeys, Keys
 from common.store.records import fill_of
 from common.store.state import PARTS, every_container
+from common.store.store import text_of
 
 SHOWN = 20
 """At most this many pieces are shown, and of each this many hundred characters."""
@@ -87,9 +89,7 @@ def _understood(part: Any, value: Any, held: Held, keys: Keys) -> None:
     if part is not None and part.command == "HGETALL":
         part.understand(value, keys)
         return
-    document = from_redis(value, held.key, raw=_raw(held.key, keys))
-    if not isinstance(document, dict):
-        raise StoreCorrupt(f"{held.key} cannot be read: no document")
+    document = document_of(value, held.key, raw=_raw(held.key, keys))
     if part is not None and part.command == "GET":
         part.understand(document, keys)
 
@@ -98,31 +98,22 @@ def _read(part: Any, piece: Piece, held: Held, keys: Keys) -> None:
     """Read one field or member as the bot does."""
     text = piece.text
     if held.key == keys.orders_known:
-        _text(text, held.key)
+        text_of(text, held.key)
     elif held.kind == "hash" and part is not None and part.command == "HGETALL":
         part.understand({piece.name: text}, keys)
     elif held.kind == "hash":
-        _text(text, held.key)
+        text_of(text, held.key)
         if text[:1] in ("{", "["):
             from_redis(text, f"{held.key}:{piece.name}")
     else:
-        document = from_redis(text, held.key, raw=_raw(held.key, keys))
+        document = document_of(text, held.key, raw=_raw(held.key, keys))
         if held.key == keys.ledger_fills:
             fill_of(document, held.key)
-        if not isinstance(document, dict):
-            raise StoreCorrupt(f"{held.key} cannot be read: no document")
 
 
 def _raw(key: str, keys: Keys) -> bool:
     """Whether the key holds raw replies of the exchange."""
     return key.startswith(keys.raw_latest("").partition(":latest")[0])
-
-
-def _text(text: str, key: str) -> None:
-    try:
-        written(text)
-    except ValueError:
-        raise StoreCorrupt(f"{key} holds bytes that are no UTF-8 text") from None
 
 
 def _fault(read: Callable[[], object]) -> str | None:

@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 import redis
 
 from common.clock import Clock
-from common.decimal_json import from_redis, written
+from common.decimal_json import written
 from common.errors import StoreCorrupt, StoreError, StoreUnreachable
 from common.meter import Meter
 from common.store.batch import Batch
+from common.store.codec import document_of
 from common.store.documents import shown, shown_hash
 from common.store.errors import redis_errors, refused
 from common.store.held import Held, pieces_of
@@ -100,7 +101,7 @@ class Store:
         try:
             self._raise_on_error(("GET", lease), results[1])
             self._raise_on_error(("GET", mark or ""), answer)
-            answer = answer and _text(answer, mark or "")
+            answer = answer and text_of(answer, mark or "")
             for (key, expected), kind in zip(types.items(), found, strict=True):
                 if kind not in (expected, "none"):
                     raise StoreCorrupt(f"{key} holds a {kind}, expected a {expected}")
@@ -159,16 +160,16 @@ class Store:
         """Raw replies between two times (ms), newest first, as stored text."""
         read: Read = ("ZREVRANGEBYSCORE", self.keys.raw_history(endpoint), str(end), str(start))
         read += ("LIMIT", "0", str(limit))
-        results = self._trip(lambda pipe: pipe.execute_command(*read), meter)
-        self._raise_on_error(read, results[0])
-        return [_text(item, read[1]) for item in results[0]]
+        return self._texts(read, meter)
 
     def texts(self, key: str, limit: int, meter: Meter) -> list[str]:
         """The newest documents of a list, as stored text."""
-        read: Read = ("LRANGE", key, "0", str(limit - 1))
-        results = self._trip(lambda pipe: pipe.execute_command(*read), meter)
-        self._raise_on_error(read, results[0])
-        return [_text(item, key) for item in results[0]]
+        return self._texts(("LRANGE", key, "0", str(limit - 1)), meter)
+
+    def _texts(self, read: Read, meter: Meter) -> list[str]:
+        (found,) = self._trip(lambda pipe: pipe.execute_command(*read), meter)
+        self._raise_on_error(read, found)
+        return [text_of(item, read[1]) for item in found]
 
     def held(self, key: str, meter: Meter) -> Held:
         """The content of a key, whatever its type. Two trips."""
@@ -186,25 +187,25 @@ class Store:
 
     def instance(self, meter: Meter) -> str | None:
         """The identity of this Redis, from INFO; it changes with a failover. None when INFO does not say."""
-        meter.add("redis")
-        with redis_errors():
-            try:
-                info: Any = self._client.info()
-            except redis.ResponseError:
-                return None
+        info = self._info(meter)
         ids = [str(info[name]) for name in ("run_id", "master_replid") if name in info]
         return ":".join(ids) or None
 
     def memory(self, meter: Meter) -> dict[str, int]:
         """Bytes used now and at peak, and keys evicted, from INFO; what INFO does not say is left out."""
+        info = self._info(meter)
+        names = ("used_memory", "used_memory_peak", "maxmemory", "evicted_keys")
+        return {name: info[name] for name in names if isinstance(info.get(name), int)}
+
+    def _info(self, meter: Meter) -> Mapping[str, Any]:
+        """INFO; empty where the server refuses to tell it."""
         meter.add("redis")
         with redis_errors():
             try:
-                info: Any = self._client.info()
+                info: Mapping[str, Any] = self._client.info()
             except redis.ResponseError:
                 return {}
-        names = ("used_memory", "used_memory_peak", "maxmemory", "evicted_keys")
-        return {name: info[name] for name in names if isinstance(info.get(name), int)}
+        return info
 
     def eviction_policy(self) -> str | None:
         """What Redis does when memory runs out; None when unknown."""
@@ -282,25 +283,18 @@ def _decoded(read: Read, result: Any) -> Any:
     if result is None or command in ("TEXT", "CACHED", "HLEN"):
         return result
     if command == "GET":
-        return _document(result, key)
+        return document_of(result, key)
     if command == "HGETALL":
         fields = result if isinstance(result, dict) else dict(zip(result[::2], result[1::2], strict=True))
-        return {_text(name, key): _text(value, f"{key}:{name}") for name, value in fields.items()}
+        return {text_of(name, key): text_of(value, f"{key}:{name}") for name, value in fields.items()}
     if command == "HMGET":
-        return [value and _text(value, key) for value in result]
-    return [_document(item, key) for item in result]
+        return [value and text_of(value, key) for value in result]
+    return [document_of(item, key) for item in result]
 
 
-def _text(text: str, key: str) -> str:
+def text_of(text: str, key: str) -> str:
     """The text. Raises StoreCorrupt, naming `key`, if it is not UTF-8 (the client reads that as surrogates)."""
     try:
         return written(text)
     except ValueError:
         raise StoreCorrupt(f"{key} holds bytes that are no UTF-8 text") from None
-
-
-def _document(text: str, key: str) -> dict[str, Any]:
-    document = from_redis(text, key)
-    if not isinstance(document, dict):
-        raise StoreCorrupt(f"{key} cannot be read: no document")
-    return document

@@ -14,7 +14,7 @@ from decimal import Decimal
 
 from common.decimals import ZERO, exact
 from common.domain.instrument import Instrument, Side
-from common.domain.ledger.ledger import was_before
+from common.domain.ledger.ledger import net_notional, net_quantity, was_before
 from common.domain.orders.order import Fill, is_ours
 from common.domain.performance.attribution import Attribution, Pair
 from common.domain.performance.benchmark import Inception
@@ -190,9 +190,7 @@ def without(flows: Sequence[Flow], late: Iterable[Fill], instrument: Instrument)
 @exact
 def pair_moved(fill: Fill, instrument: Instrument) -> Pair:
     """What the fill did to the two balances, including fees in either asset."""
-    signed = 1 if fill.side is Side.BUY else -1
-    base = signed * fill.quantity - fill.fee_in(instrument.base)
-    return Pair(base, -signed * fill.notional - fill.fee_in(instrument.quote))
+    return Pair(net_quantity(fill, instrument), net_notional(fill, instrument))
 
 
 def _beyond(real: Pair, holdings: Holdings, tail: Iterable[Fill], instrument: Instrument) -> Pair:
