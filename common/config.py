@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 GOOGLE_CERTS_URL = "https://www.googleapis.com/oauth2/v1/certs"
 INVISIBLE = string.whitespace + "\u00a0\u200b\u200c\u200d\u2060\ufeff"
 """What comes along when a secret or an address is pasted, and is never part of it."""
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
+LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
 def _address(url: str) -> SplitResult | None:
@@ -176,7 +176,7 @@ class Settings(TradingSettings):
     @classmethod
     def _https_or_loopback(cls, url: str) -> str:
         parts = _address(url)
-        schemes = ("https", "http") if parts and parts.hostname in LOOPBACK else ("https",)
+        schemes = ("https", "http") if parts and parts.hostname in LOOPBACK_HOSTS else ("https",)
         if parts is None or not parts.hostname or parts.scheme not in schemes:
             raise ValueError("must be https (plain http only on loopback)")
         return url.rstrip("/")

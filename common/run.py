@@ -83,7 +83,7 @@ class Run:
     def seal(self) -> None:
         """Queue where the journal's chain stands, when lines have come."""
         if self.chain.grown:
-            self.batch.document(self.keys.journal_head, self.chain.document())
+            self.batch.document(self.keys.audit_log_head, self.chain.document())
             self.chain.grown = False
 
     @cached_property

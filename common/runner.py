@@ -119,7 +119,7 @@ class Runner:
         job, keys = call.job, self.store.keys
         seconds = self.settings.run_deadline_seconds + LEASE_MARGIN_SECONDS
         mark = keys.run_mark(job.name, slot.name) if slot.scheduled else None
-        wanted = reads(job.reads, keys, self.cache.keys) | {HEAD: ("CACHED", keys.journal_head)}
+        wanted = reads(job.reads, keys, self.cache.keys) | {HEAD: ("CACHED", keys.audit_log_head)}
         types = containers(job.writes, keys)
         patience = Deadline(self.clock, self._lease_wait(job))
         start = self.clock.monotonic()

@@ -19,7 +19,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from common.clock import Clock, SystemClock
-from common.config import LOOPBACK, Settings, nearly_settings
+from common.config import LOOPBACK_HOSTS, Settings, nearly_settings
 from common.decimal_json import to_answer
 from common.errors import ConfigurationError
 from common.gcp import logs
@@ -111,7 +111,7 @@ def _without_real_orders(environ: Mapping[str, str]) -> Mapping[str, str]:
     if environ.get("K_SERVICE") or environ.get("EXECUTION_MODE", "plan") == "plan":
         return environ
     settings = Settings.from_env(environ)
-    if urlsplit(settings.mexc_base_url).hostname in LOOPBACK:
+    if urlsplit(settings.mexc_base_url).hostname in LOOPBACK_HOSTS:
         return environ
     log.warning("EXECUTION_MODE=%s is not followed off the platform: plans only", settings.execution_mode)
     return {**environ, "EXECUTION_MODE": "plan"}

@@ -1,1 +1,1 @@
-"""The only place that knows the platform. May import ground, domain, config; neither mexc nor store."""
+"""The only package that knows the platform. May import ground, domain, config; neither mexc nor store."""

@@ -1,12 +1,12 @@
-"""Who may call: the token of the Scheduler's (or an operator's) account, checked as contract.md §7 says.
+"""Who may call: checks the token of the Scheduler's (or an operator's) account (contract.md §7).
 
-`platform`  IAM has checked the token and replaced its signature; the claims that are left are checked.
-`oidc`      signature and claims, against cached certificates.
+`platform`  IAM has checked the token and replaced its signature; the function checks the remaining claims.
+`oidc`      the function checks signature and claims, against cached certificates.
 `header`    the X-CloudScheduler header is enough, on loopback; a browser there may look without it.
 
-With both a token and the header the token decides: a bad token is never rescued by the header. Of two tokens
-the platform checks the one in X-Serverless-Authorization and hands the other on as it came (platform.md §1.1):
-the one that was checked is the one believed.
+With both a token and the header the token decides: a bad token is never rescued by the header. Of two tokens the
+platform checks the one in X-Serverless-Authorization and passes the other on unchecked (platform.md §1.1): only the
+checked one counts.
 """
 
 import json
@@ -26,10 +26,10 @@ from common.errors import CertificatesUnavailable, ForbiddenCaller, MissingCrede
 
 ISSUERS = ("https://accounts.google.com", "accounts.google.com")
 REMOVED_SIGNATURE = "SIGNATURE_REMOVED_BY_GOOGLE"
-LOOPBACK = ("127.0.0.1", "::1")
+LOOPBACK_ADDRESSES = ("127.0.0.1", "::1")
 _OWN_HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?")
 FAR_FUTURE = 10**11
-"""Seconds since 1970: an expiry beyond the year 5000 is none."""
+"""Seconds since 1970, about the year 5100: a later expiry is not accepted."""
 SKEW = timedelta(seconds=30)
 CERTS_KEPT = timedelta(hours=1)
 CERTS_RETRY = timedelta(seconds=60)
@@ -57,7 +57,7 @@ class CallerCheck:
 
     def check(self, headers: Headers, allowed: Collection[str], *, remote: str | None = None) -> Caller:
         """The caller. Raises MissingCredentials (401), ForbiddenCaller (403), CertificatesUnavailable (503)."""
-        if self._mode == "header" and remote not in LOOPBACK:
+        if self._mode == "header" and remote not in LOOPBACK_ADDRESSES:
             raise ForbiddenCaller("AUTH_MODE=header answers calls from this machine only")
         authorization = self._authorization(headers)
         if authorization is None:
@@ -75,11 +75,12 @@ class CallerCheck:
         return Caller("OIDC", email)
 
     def browser(self, headers: Headers, remote: str | None) -> bool:
-        """Whether somebody at the laptop itself looks with a browser: that needs no token, and runs nothing.
+        """Whether this is a browser on the laptop itself: it needs no token, and runs nothing.
 
-        Another site's page that has its own name point here asks for that name; and a bad token stays one.
+        The Host header must be local, so that another site whose name points here does not pass; a token that is
+        present is still checked.
         """
-        asked_here = _OWN_HOST.fullmatch(headers.get("Host") or "") is not None and remote in LOOPBACK
+        asked_here = _OWN_HOST.fullmatch(headers.get("Host") or "") is not None and remote in LOOPBACK_ADDRESSES
         html = "text/html" in (headers.get("Accept") or "")
         return self._mode == "header" and asked_here and html and self._authorization(headers) is None
 
@@ -89,7 +90,7 @@ class CallerCheck:
         return first if first is not None else second
 
     def _claims(self, token: str) -> Mapping[str, Any]:
-        """The claims of a token whose signature holds, or was checked and removed by the platform."""
+        """The claims of a token whose signature is valid, or was checked and removed by the platform."""
         removed = token.rsplit(".", 1)[-1] == REMOVED_SIGNATURE
         if self._mode == "platform":
             if not removed:
@@ -103,7 +104,7 @@ class CallerCheck:
         return self._verified(token)
 
     def _verified(self, token: str) -> Mapping[str, Any]:
-        from google.auth import jwt  # imported here only: with the cryptography it brings, a twentieth of a second
+        from google.auth import jwt  # imported here: with its cryptography it takes a twentieth of a second
 
         try:
             key_id = jwt.decode_header(token).get("kid")
@@ -134,7 +135,7 @@ class CallerCheck:
 
 
 def _unverified(token: str) -> Mapping[str, Any]:
-    """The claims of a token whose signature others have checked, as google-auth reads them. Raises ValueError."""
+    """The claims of a token whose signature the platform has checked. Raises ValueError."""
     parts = token.encode().split(b".")
     if len(parts) != 3:
         raise ValueError("a token has three parts")
@@ -145,9 +146,9 @@ def _unverified(token: str) -> Mapping[str, Any]:
 
 
 class Certificates:
-    """The issuer's public certificates, kept for an hour and fetched anew for a key that is not among them.
+    """The issuer's public certificates, kept for an hour and fetched again for an unknown key.
 
-    A fetch that failed is remembered for a minute: whoever comes meanwhile is answered at once.
+    A failed fetch is remembered for a minute: calls in between fail at once.
     """
 
     def __init__(self, url: str, session: requests.Session, clock: Clock) -> None:
@@ -160,9 +161,9 @@ class Certificates:
         self._failed_at: float | None = None
 
     def for_key(self, key_id: str) -> Mapping[str, str]:
-        """All certificates, fresh enough. Raises CertificatesUnavailable."""
+        """All certificates, at most an hour old. Raises CertificatesUnavailable."""
         if self._known(key_id):
-            return self._certificates  # nobody with a good token waits for another's bad one
+            return self._certificates  # without the lock: a good token does not wait for a bad one
         with self._lock:
             if not self._known(key_id) and not self._within(self._fetched_at, CERTS_RETRY):
                 self._renew()

@@ -1,7 +1,7 @@
-"""The journal outside Redis: the log lines of fills and intents, and how they are read back from their sink.
+"""The audit log outside Redis: log lines of fills and intents, and how they are read back from their sink.
 
-On the platform a logging sink writes them as objects of one JSON entry a line into a bucket, one an hour at least;
-on a laptop a folder of log lines holds the same. Only `journal.*` events are looked at.
+On the platform a logging sink writes them to a bucket, at least one object an hour, with one JSON entry a line;
+on a laptop a folder of log lines holds the same. Only `journal.*` events are read.
 """
 
 import logging
@@ -25,12 +25,12 @@ from common.gcp.logs import event
 log = logging.getLogger(__name__)
 _STORAGE = "https://storage.googleapis.com/storage/v1/b"
 READERS = 16
-"""Objects fetched at a time: at 40 ms each a year of them (8 760) takes 22 s, not 350."""
-TOLD_EVERY = 1000
+"""Objects fetched at a time: at 40 ms each, a year of them (8 760) takes 22 s instead of 350."""
+PROGRESS_EVERY = 1000
 
 
 class Chain:
-    """Where the journal stands: its last line's link, and whether a line has come since that was stored."""
+    """The link of the audit log's last line, and whether lines were added since it was stored."""
 
     def __init__(self, last: Link | None = None) -> None:
         self.last = last
@@ -38,7 +38,7 @@ class Chain:
 
     @classmethod
     def of(cls, stored: str | None) -> "Chain":
-        """As it was stored; one that cannot be read begins anew, and says so: it must stop nothing."""
+        """Read the stored link; an unreadable one starts a new chain and is logged: it must not stop a run."""
         if stored is None:
             return cls()
         try:
@@ -48,7 +48,7 @@ class Chain:
             return cls()
 
     def extended(self, name: str, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """The link of one more line, as its field."""
+        """Add a line, and return its link as a field."""
         self.last, self.grown = Link.after(self.last, name, fields), True
         return self.document()
 
@@ -61,14 +61,14 @@ _chain: ContextVar[Chain | None] = ContextVar("journal_chain", default=None)
 
 
 def follow(stored: str | None) -> Chain:
-    """Let the lines of this request go on from where the chain stood."""
+    """Let the lines of this request continue the stored chain."""
     chain = Chain.of(stored)
     _chain.set(chain)
     return chain
 
 
 def note(name: str, fields: Mapping[str, Any]) -> None:
-    """Log one journal event. Amounts go as text: Cloud Logging would make binary floats of numbers."""
+    """Log one audit event. Amounts go as text: Cloud Logging would turn numbers into binary floats."""
     text, chain = to_redis(fields), _chain.get()
     if chain is not None:
         link = to_redis({LINK: chain.extended(f"journal.{name}", loads(text))})
@@ -84,11 +84,11 @@ def _link(document: Any) -> Link:
     return Link(int(number), link_id, previous_id)
 
 
-class JournalSource(Protocol):
+class AuditLogSource(Protocol):
     name: str
 
     def texts(self, newest: int | None = None) -> Iterator[str]:
-        """The content of every object, or the newest so many, oldest name first.
+        """The content of every object, or of the `newest` ones, oldest name first.
 
         Raises StoreUnreachable, ConfigurationError.
         """
@@ -117,7 +117,7 @@ class Bucket:
 
     @classmethod
     def of(cls, bucket: str) -> "Bucket":
-        """With the platform's own credentials (imported here only: nothing else needs them)."""
+        """Use the platform's own credentials (imported here: nothing else needs them)."""
         import google.auth
         from google.auth.exceptions import DefaultCredentialsError
         from google.auth.transport.requests import AuthorizedSession
@@ -138,9 +138,9 @@ class Bucket:
             try:
                 for count, name in enumerate(names, 1):
                     waiting.append(pool.submit(self._text, name))
-                    if len(waiting) > READERS:  # what is held at a time is bounded
+                    if len(waiting) > READERS:  # bounds what is held in memory
                         yield waiting.popleft().result()
-                    if count % TOLD_EVERY == 0:
+                    if count % PROGRESS_EVERY == 0:
                         log.info("%s: %d of %d objects read", self.name, count, len(names))
                 while waiting:
                     yield waiting.popleft().result()
@@ -163,7 +163,7 @@ class Bucket:
                 raise UnreadablePayload(f"{self.name}: the list of its objects cannot be read") from None
 
     def _get(self, url: str, params: dict[str, str]) -> requests.Response:
-        from google.auth.exceptions import GoogleAuthError  # a token that cannot be renewed shows here
+        from google.auth.exceptions import GoogleAuthError  # raised if the token cannot be renewed
 
         try:
             response = self._session.get(url, params=params, timeout=20)
@@ -182,13 +182,13 @@ def _decoded(content: bytes, where: str) -> str:
 
 
 def events(
-    source: JournalSource, without: Collection[str] = (), seen: list[Seen] | None = None, newest: int | None = None
+    source: AuditLogSource, without: Collection[str] = (), seen: list[Seen] | None = None, newest: int | None = None
 ) -> Iterator[tuple[str, Any]]:
-    """Every journal event but those named in `without` as (name, fields), amounts as the text that was logged.
+    """Every audit event except those named in `without`, as (name, fields), amounts as the logged text.
 
-    Lines that are no JSON object are refused: a journal that cannot be read in full restores nothing. What is
-    left out is told by its text and never decoded: nine lines of ten are plans. `seen` takes the links of all
-    lines; `newest` bounds how many objects are read, from the end.
+    Lines that are not JSON are refused: an audit log that cannot be read in full restores nothing. Excluded lines
+    are recognized by their text and never decoded: nine lines of ten are plans. `seen` collects the links of all
+    lines; `newest` limits how many objects are read, from the end.
     """
     names = "|".join(re.escape(name) for name in without)
     left_out = re.compile(rf'"event": ?"({names})"') if names else None
@@ -197,7 +197,7 @@ def events(
             skipped = left_out.search(line) if left_out else None
             if skipped:
                 if seen is not None:
-                    seen.append(Seen(skipped[1], _told_link(line), None))
+                    seen.append(Seen(skipped[1], _link_in_text(line), None))
             elif line.strip():
                 yield from _event(line, source.name, seen)
 
@@ -205,8 +205,8 @@ def events(
 _LINK = re.compile(rf'"{LINK}": ?(\{{[^{{}}]*\}})')
 
 
-def _told_link(line: str) -> Link | None:
-    """The link in a line that is not decoded."""
+def _link_in_text(line: str) -> Link | None:
+    """The link in a line that has not been decoded."""
     found = _LINK.search(line)
     return _link_or_none(loads(found[1])) if found else None
 

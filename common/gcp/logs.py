@@ -1,7 +1,7 @@
 """Log lines: JSON objects on the platform, plain text in a terminal. The only file that knows Cloud Logging.
 
-The framework installs a root handler of its own (and with LOG_EXECUTION_ID drops INFO and the severity), so
-the root logger is taken over; stdout is looked up when a line is written, for during a request the
+The framework installs a root handler of its own (and with LOG_EXECUTION_ID drops INFO and the severity), so this
+module takes over the root logger. It looks up stdout whenever a line is written, because during a request the
 framework puts a writer there that adds the execution id (platform.md §7).
 """
 
@@ -23,7 +23,7 @@ from common.redact import UNSIGNED, Redact, redactor
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 _context: ContextVar[Mapping[str, Any]] = ContextVar("log_context", default=_NOTHING)
 log = logging.getLogger("common.events")
-"""Whatever the level: metrics and the journal are made from these lines alone."""
+"""Logs at every LOG_LEVEL: metrics and the audit log are made from these lines alone."""
 
 
 def set_context(fields: Mapping[str, Any]) -> None:
@@ -32,7 +32,7 @@ def set_context(fields: Mapping[str, Any]) -> None:
 
 
 def trace_fields(header: str | None, traceparent: str | None, project: str | None) -> dict[str, Any]:
-    """The trace of a request, as Cloud Logging joins lines by it; empty off the platform."""
+    """The trace of a request, by which Cloud Logging groups lines; empty off the platform."""
     trace = (header or "").split("/", 1)[0]
     if not trace and traceparent and traceparent.count("-") == 3:
         trace = traceparent.split("-")[1]
@@ -42,15 +42,15 @@ def trace_fields(header: str | None, traceparent: str | None, project: str | Non
 
 
 def event(name: str, fields: Mapping[str, Any], level: int = logging.INFO, *, json_text: str = "{}") -> None:
-    """A structured line: `event` and its fields. Metrics and the journal are made from these alone.
+    """Log a structured line: `event` and its fields. Metrics and the audit log are made from these alone.
 
-    `json_text` holds further fields, a JSON object that goes into the line as it is.
+    `json_text` holds further fields, a JSON object that is inserted into the line unchanged.
     """
     log.log(level, name, extra={"fields": {"event": name, **fields}, "json_text": json_text})
 
 
 def _message(record: logging.LogRecord) -> str:
-    """The message; an exception by its kind and place: text and traceback may carry secrets (contract.md §1)."""
+    """The message; an exception is shown by type and place: its text may carry secrets (contract.md §1)."""
     text = record.getMessage()
     if not record.exc_info or record.exc_info[0] is None:
         return text
@@ -85,9 +85,9 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         fields = getattr(record, "fields", {}) | loads(getattr(record, "json_text", "{}"))
         shown = {k: v for k, v in fields.items() if k != "event" and isinstance(v, str | int | Decimal)}
-        told = " ".join(f"{k}={to_answer(v)}" for k, v in shown.items())
+        shown_fields = " ".join(f"{k}={to_answer(v)}" for k, v in shown.items())
         time = self.formatTime(record, "%H:%M:%S")
-        return self._redact(spelt_out(f"{time} {record.levelname} {_message(record)} {told}".rstrip()))
+        return self._redact(spelt_out(f"{time} {record.levelname} {_message(record)} {shown_fields}".rstrip()))
 
 
 class StdoutHandler(logging.StreamHandler[TextIO]):
@@ -102,7 +102,7 @@ class StdoutHandler(logging.StreamHandler[TextIO]):
 
     @stream.setter
     def stream(self, _: TextIO) -> None:
-        """The stream is looked up, never kept."""
+        """Ignored: the stream is always looked up."""
 
 
 def set_up(settings: Settings) -> None:
@@ -115,7 +115,7 @@ def set_up(settings: Settings) -> None:
 
 
 def set_up_plainly(on_platform: bool, level: str = "INFO", redact: Redact = UNSIGNED) -> None:
-    """The same without settings, so that it can be told what is wrong with them."""
+    """Set up without settings, so that faulty settings can be reported."""
     handler = StdoutHandler()
     form = JsonFormatter if on_platform else TextFormatter
     handler.setFormatter(form(redact))
@@ -132,7 +132,7 @@ def _own(handler: logging.Handler, level: str) -> None:
 
 
 def _shipping_handler(project: str, redact: Redact) -> logging.Handler:
-    """Off the platform: lines go to Cloud Logging by its client (imported here only: it costs half a second)."""
+    """Off the platform: lines go to Cloud Logging through its client (imported here: it takes half a second)."""
     from google.cloud.logging import Client
 
     return shipping(Client(project=project), redact)

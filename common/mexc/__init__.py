@@ -1,1 +1,1 @@
-"""The only place that knows the exchange. May import ground, domain, config; neither store nor gcp."""
+"""The only package that knows the exchange. May import ground, domain, config; neither store nor gcp."""

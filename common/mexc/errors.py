@@ -1,6 +1,6 @@
-"""From what the exchange answers to one error of ours: the whole of exchange.md §3, in one table.
+"""From the exchange's reply to one of our errors: all of exchange.md §3, in one table.
 
-Classes: S stop, a human acts · C our order or request was wrong · F funds · H symbol halted ·
+Classes: S stop, a human must act · C our order or request was wrong · F funds · H symbol halted ·
 M market orders closed · T too fast · U busy or broken: a write may have been executed · N not found ·
 Y our clock.
 """
@@ -72,7 +72,7 @@ def is_error(status: int, payload: Any) -> bool:
 
 
 def class_of(code: int, message: str) -> str | None:
-    """The class of a code, by its text where one code has two meanings; None for a code not listed."""
+    """The class of a code; the text decides where a code has two meanings. None for an unlisted code."""
     if code == 400 and "api key" in message.lower():
         return "S"
     if code // 100 in (7300, 7306, 7307):
@@ -83,9 +83,9 @@ def class_of(code: int, message: str) -> str | None:
 def error_for(
     status: int, payload: Any, *, write: bool, retry_after: float | None = None, where: str = "exchange"
 ) -> ExchangeError:
-    """The one error that answers `status` and the parsed body (None when the body is no JSON).
+    """The error for `status` and the parsed body (None when the body is not JSON).
 
-    A write whose fate the answer leaves open is OutcomeUnknown: to be looked up, never sent again.
+    A write whose outcome the reply leaves open is OutcomeUnknown: to be looked up, never sent again.
     """
     code = code_of(payload)
     text = _text(payload)
@@ -110,7 +110,7 @@ def error_for(
 
 
 def _text(payload: Any) -> str:
-    """The exchange's own words, wherever the five shapes put them; at most 200 characters, one line."""
+    """The exchange's own words, wherever the five formats put them; at most 200 characters, one line."""
     if not isinstance(payload, dict):
         return ""
     for name in ("msg", "message", "data"):

@@ -1,4 +1,4 @@
-"""The exchange's time: our clock and how far it is off, as far as the exchange has told."""
+"""The exchange's time: our clock plus its offset, as far as that is known."""
 
 from datetime import datetime, timedelta
 
@@ -9,9 +9,9 @@ MOST_OFF = timedelta(minutes=1)
 
 
 class ExchangeClock:
-    """A clock that shows the exchange's time; runs live by it, so that what they stamp compares with fills.
+    """A clock that shows the exchange's time; runs use it, so that their timestamps compare with those of fills.
 
-    The offset is measured when the exchange refuses our time, that is from ten seconds slow or one fast on.
+    The offset is measured only when the exchange refuses our time: at ten seconds slow or one second fast.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -28,7 +28,7 @@ class ExchangeClock:
         self._clock.sleep(seconds)
 
     def measured(self, offset: timedelta) -> None:
-        """Take the exchange's time for ours. Raises ClockOff when ours is more than a minute off."""
+        """Adopt the exchange's time. Raises ClockOff when ours is more than a minute off."""
         if abs(offset) > MOST_OFF:
             side = "behind" if offset > timedelta(0) else "ahead of"
             raise ClockOff(f"our clock is {round(abs(offset).total_seconds())} s {side} the exchange's")

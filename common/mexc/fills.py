@@ -1,7 +1,7 @@
 """myTrades row by row: one odd row is no reason to lose the others (exchange.md §5).
 
-What a fill can do without is left open or derived, and says so in its remarks; what money rests on is not guessed:
-such a row is told apart, as it came.
+Missing data that a fill can do without is left open or derived, and the fill's remarks say so. Nothing that money
+depends on is guessed: such a row is returned as odd, unaltered.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from common.mexc.payloads import WireFill, asset_code
 
 
 class FillPage(NamedTuple):
-    """One answer: its fills, the rows that cannot be booked, why others were left out, and how many rows it had."""
+    """One page: its fills, the rows that cannot be booked, why others were left out, and how many rows it had."""
 
     fills: tuple[Fill, ...]
     odd: tuple[OddFill, ...] = ()
@@ -32,7 +32,7 @@ class FillPage(NamedTuple):
 
 
 def read_fills(payload: object, symbol: str, seen_at: datetime) -> FillPage:
-    """Raises UnreadablePayload when the answer is no list at all."""
+    """Raises UnreadablePayload when the payload is not a list."""
     if not isinstance(payload, list):
         raise UnreadablePayload("myTrades: the answer is no list")
     instrument = Instrument.from_symbol(symbol)
@@ -60,7 +60,7 @@ def read_fills(payload: object, symbol: str, seen_at: datetime) -> FillPage:
 
 @exact
 def _contradicts_itself(wire: WireFill) -> bool:
-    """Whether the notional is another than price times quantity: a hundredth and its last digit are rounding."""
+    """Whether the notional differs from price times quantity by more than 1 % and its last digit."""
     if not wire.quoteQty:
         return False
     expected, exponent = wire.price * wire.qty, wire.quoteQty.as_tuple().exponent
@@ -70,7 +70,7 @@ def _contradicts_itself(wire: WireFill) -> bool:
 
 @exact
 def _fee_problem(wire: WireFill, instrument: Instrument) -> str | None:
-    """Why a commission cannot be one: all or more of what was traded, where it is in one of the two assets."""
+    """Why a commission is impossible: in one of the two assets, as large as the trade or larger."""
     asset = wire.commissionAsset
     if not wire.commission or asset is None:
         return None
@@ -84,10 +84,10 @@ def _fee_problem(wire: WireFill, instrument: Instrument) -> str | None:
 
 @exact
 def _fill(wire: WireFill) -> Fill:
-    """A fee that was not told is unknown; a notional that was not told, or as nothing, price times quantity."""
-    fee_told = wire.commission is not None and wire.commissionAsset is not None
+    """A missing fee is unknown; a missing or zero notional is price times quantity."""
+    fee_known = wire.commission is not None and wire.commissionAsset is not None
     notional = wire.quoteQty or ZERO
-    remarks = [] if fee_told else [FEE_UNKNOWN]
+    remarks = [] if fee_known else [FEE_UNKNOWN]
     if not notional:
         notional = wire.price * wire.qty
         remarks.append(NOTIONAL_DERIVED)
@@ -99,8 +99,8 @@ def _fill(wire: WireFill) -> Fill:
         price=wire.price,
         quantity=wire.qty,
         notional=notional,
-        fee=wire.commission if fee_told and wire.commission is not None else ZERO,
-        fee_asset=wire.commissionAsset if fee_told and wire.commissionAsset is not None else UNKNOWN_FEE,
+        fee=wire.commission if fee_known and wire.commission is not None else ZERO,
+        fee_asset=wire.commissionAsset if fee_known and wire.commissionAsset is not None else UNKNOWN_FEE,
         executed_at=from_milliseconds(wire.time),
         is_maker=bool(wire.isMaker),
         remarks=tuple(remarks),
@@ -110,7 +110,7 @@ def _fill(wire: WireFill) -> Fill:
 def _odd(row: Any, reason: str, seen_at: datetime) -> OddFill:
     try:
         text = to_answer(row)
-    except (TypeError, ValueError):  # no JSON has such a value; a name it gets all the same
+    except (TypeError, ValueError):  # not JSON, but it gets a name all the same
         text = repr(row)
     fill_id = row.get("id") if isinstance(row, dict) else None
     name = str(fill_id) if isinstance(fill_id, (str, int)) else ""

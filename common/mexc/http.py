@@ -1,7 +1,7 @@
-"""The wire to the exchange: signing, time-outs, retries of reads, errors. It knows no endpoint.
+"""HTTP to the exchange: signing, time-outs, retries of reads, errors. It knows no endpoint.
 
-Reads are tried again within the run's deadline; a write is sent once, and an answer that does not say
-what became of it is OutcomeUnknown. Every parameter goes into the query string (exchange.md §2).
+Reads are retried within the run's deadline. A write is sent once, and a reply that leaves its outcome open is
+OutcomeUnknown. Every parameter goes into the query string (exchange.md §2).
 """
 
 import hashlib
@@ -37,7 +37,7 @@ from common.mexc.exchange_clock import ExchangeClock
 
 ATTEMPTS = 3
 CLOCK_MARGIN_MS = 300
-"""Signed times are this much in the past: a clock 1 s fast is refused whatever recvWindow says."""
+"""Signed times are this far in the past: a clock 1 s fast is refused whatever recvWindow says."""
 READ_AT_ONCE = 64 * 1024
 BODY_LIMIT = 16 * 1024 * 1024
 """Bytes: an account with a thousand assets is 150 kB, a thousand orders 400 kB."""
@@ -48,7 +48,7 @@ Params = Iterable[tuple[str, str | int]]
 
 
 def encode(params: Params) -> str:
-    """The query string as it is signed and sent: upper-case escapes, a space is %20, nothing left bare."""
+    """The query string as signed and sent: upper-case escapes, %20 for a space, reserved characters escaped."""
     return urlencode(list(params), quote_via=quote, safe="")
 
 
@@ -118,7 +118,7 @@ class MexcHttp:
         *,
         signed: bool = False,
     ) -> Reply:
-        """GET, tried again on what may pass. Raises ExchangeUnavailable, UnreadablePayload, ExchangeRefused."""
+        """GET, with retries of transient errors. Raises ExchangeUnavailable, UnreadablePayload, ExchangeRefused."""
         call, pairs = _Call("GET", endpoint, path, deadline, meter), list(params)
         for attempt in range(1, ATTEMPTS + 1):
             try:
@@ -141,20 +141,20 @@ class MexcHttp:
         *,
         again: bool = True,
     ) -> Reply:
-        """Send once, signed. Raises OutcomeUnknown when nobody can say whether it was executed.
+        """Send once, signed. Raises OutcomeUnknown when it may have been executed.
 
-        Unless it may go out `again`, a clock that was refused is set right and raised as ClockRefused.
+        Without `again`, a refused clock is corrected and ClockRefused is raised, instead of sending once more.
         """
         return self._once(_Call(method, endpoint, path, deadline, meter), list(params), signed=True, again=again)
 
     def _pause(self, error: ExchangeUnavailable, attempt: int) -> float | None:
-        """Seconds to wait before the next try; None when trying again would do harm."""
+        """Seconds to wait before the next try; None when a retry would do harm."""
         if isinstance(error, RateLimited):
             return error.retry_after
         return 0.2 * (1 << attempt - 1) * (1 + self._rng.random())
 
     def _once(self, call: _Call, pairs: list[tuple[str, str | int]], *, signed: bool, again: bool = True) -> Reply:
-        """One call, and one more after a resync when the exchange refused our clock: then it did nothing."""
+        """One call, and one more after a resync when the exchange refused our clock, and so did nothing."""
         if not signed:
             return self._send(call, encode(pairs))
         try:
@@ -191,14 +191,14 @@ class MexcHttp:
         timeout = Timeout(connect=min(seconds, 5.0), total=seconds)
         call.meter.add(call.endpoint)
         try:
-            # Prepared here, for the session would merge settings of which there are none: a fifth of a call's work.
+            # Prepared here: the session would merge settings (there are none), which takes a fifth of a call.
             request = requests.PreparedRequest()
             request.prepare(call.method, url, {**self._session.headers, **key})
             options: dict[str, Any] = {"timeout": timeout, "allow_redirects": False, "stream": True}
             response = self._session.send(request, **options)
             body = self._body(response, self.clock.monotonic() + seconds)
         except (requests.RequestException, HTTPError) as error:
-            # The text of a requests exception carries the signed URL: only its kind may leave this place.
+            # The text of a requests exception carries the signed URL: only its type may be passed on.
             kind = type(error).__name__
             if call.writes and not _never_sent(error):
                 raise OutcomeUnknown(
@@ -211,7 +211,7 @@ class MexcHttp:
         return Reply(call.endpoint, payload, body.decode(), self.clock.now())
 
     def _body(self, response: requests.Response, until: float) -> bytes:
-        """The whole body. A time-out bounds each read of the socket only: what drips or never ends is cut here.
+        """The whole body. A time-out bounds only each read of the socket: a slow or endless body is cut off here.
 
         Raises ReadTimeout, ContentDecodingError, urllib3's HTTPError.
         """
@@ -239,7 +239,7 @@ class MexcHttp:
         )
 
     def _scrubbed(self, value: Any) -> Any:
-        """A field of an error, without our key, secret and signed URL, should the exchange tell them back."""
+        """A field of an error without our key, secret and signed URL, in case the exchange repeats them."""
         if not isinstance(value, str):
             return value
         value = spelt_out(value)
@@ -249,7 +249,7 @@ class MexcHttp:
 
 
 def _parse(body: bytes) -> tuple[Any, str | None]:
-    """The parsed body, or what is wrong with it. A lone surrogate is left to who reads its field."""
+    """The parsed body, or what is wrong with it. A lone surrogate is left to the reader of its field."""
     try:
         return loads(body.decode(), raw=True), None
     except ValueError:

@@ -1,6 +1,6 @@
-"""The exchange's answers that may be some seconds old, through a cache that is handed in.
+"""Replies of the exchange that may be some seconds old, through a cache that is passed in.
 
-The cache is any object with these methods: the exchange's room knows nothing of Redis.
+The cache is any object with these methods: this package knows nothing of Redis.
 """
 
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 
 class CacheKeys(Protocol):
-    """How the cache names what it holds of a pair (`QRL/USDT`)."""
+    """The cache's names for data of a pair (`QRL/USDT`)."""
 
     def ticker(self, pair: str, /) -> str: ...
     def ohlcv(self, pair: str, interval: str, limit: int, /) -> str: ...
@@ -29,9 +29,9 @@ class Cache(Protocol):
 
 
 def cached(cache: Cache, kind: str, key: str, fetch: Callable[[], Any], now: datetime | None = None) -> Any:
-    """The payload under `key`, fetched and kept when it is not there.
+    """The payload under `key`; on a miss it is fetched and kept.
 
-    With `now` the values are candles: the entry ends with the close of the one that is still open.
+    With `now` the values are candles: the entry expires when the open candle closes.
     """
     ttl = cache.ttl(kind)
 

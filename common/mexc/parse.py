@@ -1,9 +1,9 @@
-"""Payloads of the exchange into domain values: its names stop here (exchange.md §1; unknown fields are ignored).
+"""From the exchange's payloads to domain values: its names stop here (exchange.md §1; unknown fields are ignored).
 
-Every function takes the parsed JSON of one answer and raises UnreadablePayload, naming the endpoint, the
-field and the fault, when it is not what the exchange documents. Nothing unreadable becomes a zero. A row that
-nothing rests on (the balance of another asset, the tail of the order book, another symbol, an order of somebody
-else) is left out and named in the log when it cannot be read.
+Every function takes the parsed JSON of one reply and raises UnreadablePayload, naming the endpoint, the field and
+the fault, when it is not what the exchange documents. Nothing unreadable becomes a zero. An unreadable row that no
+decision depends on (the balance of another asset, the tail of the order book, another symbol, an order of somebody
+else) is left out and named in the log.
 """
 
 import logging
@@ -79,7 +79,7 @@ def _read(endpoint: str, validate: Callable[[object], T], payload: object) -> T:
 
 
 def _fault(error: ValidationError, *row: str | int) -> str:
-    """The first field at fault, and what is wrong with it; `row` is where that one row of a list stands."""
+    """The first faulty field, and what is wrong with it; `row` is the path to its row, if it is in a list."""
     first = error.errors(include_input=False, include_url=False)[0]
     path = ".".join(map(str, (*row, *first["loc"][1:]) if row else first["loc"])) or "the whole"
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
@@ -93,9 +93,9 @@ def _rows(
     rows: Sequence[Any],
     spared: Callable[[Any, int], str | None],
 ) -> list[Any]:
-    """The rows as `adapter` (of a list) reads them; one that cannot be read is left out if `spared` names it.
+    """The rows as `adapter` (of a list) reads them; an unreadable one is left out if `spared` names it.
 
-    Raises UnreadablePayload for a row that cannot be done without.
+    Raises UnreadablePayload for a row that is needed.
     """
     try:
         read: list[Any] = adapter.validate_python(rows)
@@ -114,7 +114,7 @@ def _rows(
 
 
 def _name_in(row: Any, field: str) -> str | None:
-    """What a row calls itself, None where it does not say."""
+    """A row's own name, None where it has none."""
     name = row.get(field) if isinstance(row, dict) else None
     return name if isinstance(name, str) and name else None
 
@@ -125,7 +125,7 @@ def _same_symbol(endpoint: str, asked: str, answered: str) -> None:
 
 
 class Ticker(NamedTuple):
-    """The 24 h statistics; `change_fraction` is what MEXC calls percent. What it did not send is None."""
+    """The 24 h statistics; `change_fraction` is what MEXC calls percent. Fields it did not send are None."""
 
     last_price: Decimal
     volume: Decimal
@@ -150,7 +150,7 @@ class Deal(NamedTuple):
 
 
 class Candle(NamedTuple):
-    """`closes_at` is `opens_at` + interval exactly; the last row of an answer is still open."""
+    """`closes_at` is exactly `opens_at` + interval; the last row of a reply is still open."""
 
     opens_at: datetime
     open: Decimal
@@ -163,20 +163,19 @@ class Candle(NamedTuple):
 
 
 def read_account(payload: object, instrument: Instrument) -> Account:
-    """Raises when an asset is listed twice, in whatever spelling: nobody can say which row is true.
+    """Raises when an asset is listed twice, in whatever spelling, or a traded asset in another spelling.
 
-    Nor can anybody say what a traded asset in another spelling is: it is taken neither for it nor for another.
+    Neither case says which balance is the true one.
     """
     wire = _read("account", WireAccount.model_validate, payload)
     traded = {instrument.base, instrument.quote}
 
     def another(row: Any, index: int) -> str | None:
         name = _name_in(row, "asset")
-        if (
-            name is None or name != spelt_out(name) or not asset_code(name)
-        ):  # that of a traded asset, unless other rows are
-            both_told = traded <= {_name_in(each, "asset") for each in wire.balances}
-            return f"balance {index}" if both_told else None
+        # A row without a usable name may be that of a traded asset, unless both of those are listed.
+        if name is None or name != spelt_out(name) or not asset_code(name):
+            both_listed = traded <= {_name_in(each, "asset") for each in wire.balances}
+            return f"balance {index}" if both_listed else None
         return None if asset_code(name) in traded else f"the balance of {name:.20}"
 
     balances = _rows("account", ("balances",), _list_of(WireBalance), wire.balances, another)
@@ -232,7 +231,7 @@ def read_book_ticker(payload: object, symbol: str) -> tuple[Decimal | None, Deci
 
 
 def read_depth(payload: object) -> OrderBook:
-    """The first level of each side must be read; one behind it that cannot be only makes the book thinner."""
+    """The first level of each side must be readable; an unreadable one behind it only makes the book thinner."""
     wire = _read("depth", WireDepth.model_validate, payload)
 
     def levels(side: str, rows: Sequence[Any]) -> list[Level]:
@@ -250,7 +249,7 @@ def read_deals(payload: object) -> list[Deal]:
 
 
 def read_klines(payload: object) -> list[Candle]:
-    """Oldest first. Raises for a candle that contradicts itself, or two that open at one time."""
+    """Oldest first. Raises for a candle that contradicts itself, or two that open at the same time."""
     rows = _read("klines", _kline_rows().validate_python, payload)
     opened_at: set[int] = set()
     for index, (start, opened, high, low, close, _, end, _) in enumerate(rows):
@@ -266,7 +265,7 @@ def read_klines(payload: object) -> list[Candle]:
 
 
 def read_rules(payload: object, instrument: Instrument) -> TradingRules:
-    """The pair's rules out of exchangeInfo (exchange.md §4.6). Raises when the symbol is not in the answer."""
+    """The pair's rules from exchangeInfo (exchange.md §4.6). Raises when the symbol is not listed."""
     wire = _read("exchangeInfo", WireExchangeInfo.model_validate, payload)
 
     def another(row: Any, _: int) -> str | None:
@@ -288,7 +287,7 @@ def read_rules(payload: object, instrument: Instrument) -> TradingRules:
         closed.append("the exchange does not list SPOT among the symbol's permissions")
     sides = {1: (Side.BUY, Side.SELL), 2: (Side.BUY,), 3: (Side.SELL,), 4: ()}[symbol.tradeSideType]
     market_least = symbol.quoteAmountPrecisionMarket
-    least = ONE if instrument.in_dollars else ZERO  # pairs in dollars refuse less, whatever they publish
+    least = ONE if instrument.in_dollars else ZERO  # dollar pairs refuse orders below 1, whatever they publish
     band = next((f for f in symbol.filters if f.filterType == "PERCENT_PRICE_BY_SIDE"), None)
     return TradingRules(
         size_increment=ONE.scaleb(-symbol.baseAssetPrecision),
@@ -309,7 +308,7 @@ def read_rules(payload: object, instrument: Instrument) -> TradingRules:
 
 
 def _band(multiplier: Decimal | None) -> Decimal | None:
-    """A value below one is a band around the last price, one and above a literal multiplier (exchange.md §4.6)."""
+    """A value below one is a band around the last price, any other a literal multiplier (exchange.md §4.6)."""
     if multiplier is None or multiplier < ONE:
         return multiplier
     return multiplier - ONE or None
@@ -331,12 +330,12 @@ def read_fees(payload: object) -> tuple[Decimal, Decimal]:
 
 
 def read_order(payload: object, symbol: str) -> Order:
-    """An order as queried or cancelled. A cancel's answer shows the state before it (exchange.md §4.5)."""
+    """An order as queried or cancelled. A cancel's reply shows the state before it (exchange.md §4.5)."""
     return _order(_read("order", WireOrder.model_validate, payload), symbol)
 
 
 def read_orders(payload: object, symbol: str) -> list[Order]:
-    """Orders as listed. One that cannot be read and is by its client order id not the bot's own is left out."""
+    """Orders as listed. An unreadable one is left out if its client order id is not the bot's."""
 
     def somebody_elses(row: Any, _: int) -> str | None:
         name = _name_in(row, "clientOrderId")
@@ -371,7 +370,7 @@ def _order(wire: WireOrder, symbol: str) -> Order:
 
 
 def read_ack(payload: object) -> str:
-    """The order id of a new order: all that its answer is good for (exchange.md §4.3)."""
+    """The order id of a new order, the only useful part of that reply (exchange.md §4.3)."""
     wire = _read("order", WireAck.model_validate, payload)
     return wire.orderId
 

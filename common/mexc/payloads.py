@@ -1,6 +1,6 @@
 """The exchange's payloads, field by field, under its own names (exchange.md §1). Unknown fields are ignored.
 
-Money is a string of a decimal on the wire: a binary float, NaN or an empty text is no amount.
+Amounts are decimal strings in JSON: a binary float, NaN or an empty text is not an amount.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from common.domain.instrument import Side
 from common.errors import BotError
 
 MOST_DIGITS = 21
-"""Of an amount before its point: no market has more, and products of three stay exact."""
+"""Digits of an amount before its point: no market has more, and products of three stay exact."""
 
 
 def _with(read: Callable[[object], Decimal]) -> Callable[[object], Decimal]:
@@ -37,16 +37,16 @@ def _blank_is_none(value: object) -> object:
 
 
 def _text(value: object) -> object:
-    """Ids are strings, though the documentation prints ints here and there."""
+    """Ids are strings, though the documentation sometimes prints ints."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 Text = Annotated[str, AfterValidator(written)]
-"""What can be written again: half of a surrogate pair is no text."""
+"""Text that can be written again: half of a surrogate pair cannot."""
 
 
 def asset_code(name: str) -> str:
-    """The code that a name of an asset stands for, in whatever spelling: small, spaced or full-width letters."""
+    """The code that an asset's name stands for, however it is spelt: lower-case, spaced or full-width letters."""
     if name.isascii() and name.isalnum():
         return name.upper()
     return "".join(sign for sign in normalize("NFKC", name) if sign.isprintable() and sign != " ").upper()

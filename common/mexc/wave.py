@@ -7,8 +7,8 @@ from typing import Any
 from common.errors import BotError
 
 WIDTH = 12
-"""Calls of the largest wave, so that none waits for another: a first 15-minute run asks for five windows of
-fills, account, price, order book and open orders, and three times about the pair's rules."""
+"""Calls in the largest wave, so that none waits for another: a first 15-minute run asks for five windows of
+fills, for account, price, order book and open orders, and makes three calls about the pair's rules."""
 
 
 class Wave:
@@ -21,14 +21,14 @@ class Wave:
         return name in self._outcomes
 
     def get(self, name: str) -> Any:
-        """The value of one call; raises the BotError that it raised."""
+        """The value of one call. Raises the BotError that the call raised."""
         outcome = self._outcomes[name]
         if isinstance(outcome, BotError):
             raise outcome
         return outcome
 
     def values(self) -> list[Any]:
-        """What the calls that went through returned."""
+        """The results of the calls that succeeded."""
         return [outcome for outcome in self._outcomes.values() if not isinstance(outcome, BotError)]
 
     def error(self, name: str) -> BotError | None:
@@ -37,7 +37,7 @@ class Wave:
 
 
 def together(pool: Executor, calls: Mapping[str, Callable[[], Any]]) -> Wave:
-    """Make the calls at once, the last of them on this thread. A bug (no BotError) is raised, not kept."""
+    """Make the calls in parallel, the last on this thread. A bug (not a BotError) is raised, not kept."""
     *others, last = calls.items()
     futures = {name: pool.submit(_outcome, call) for name, call in others}
     outcomes = {last[0]: _outcome(last[1])}

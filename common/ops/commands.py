@@ -124,7 +124,7 @@ def journal(given: Given, command: Command) -> Mapping[str, Any]:
             value = given.body[name]
             record[name] = value[:TEXT_LIMIT] if isinstance(value, str) else value
     record |= given.found
-    key, head = given.batch.keys.commands, given.batch.keys.journal_head
+    key, head = given.batch.keys.commands, given.batch.keys.audit_log_head
     try:
         chain = follow(given.store.read({"head": ("TEXT", head)}, given.meter)["head"])
     except StoreCorrupt:

@@ -32,7 +32,7 @@ from common.domain.performance.benchmark import Inception, Moved
 from common.domain.performance.equity import Flow, Point
 from common.domain.portfolio import Holdings
 from common.errors import BadRequest
-from common.gcp.journal import Bucket, Folder, JournalSource, events
+from common.gcp.journal import AuditLogSource, Bucket, Folder, events
 from common.mexc.wave import together
 from common.run import NO_KEYS, Job, Outcome, Run, keep_raw, skipped
 from common.store.codec import Document, from_document, to_document
@@ -58,7 +58,7 @@ class Journal:
     chain: Checked | None = None
 
     @classmethod
-    def read(cls, source: JournalSource, instrument: Instrument) -> "Journal":
+    def read(cls, source: AuditLogSource, instrument: Instrument) -> "Journal":
         journal = cls(source.name)
         seen: list[Seen] = []
         for name, fields in events(source, without=("journal.plan",), seen=seen):
@@ -98,7 +98,7 @@ class Journal:
         return stored is None or self.inception.at < stored.at
 
 
-def source_of(settings: Settings, wanted: object) -> JournalSource | None:
+def source_of(settings: Settings, wanted: object) -> AuditLogSource | None:
     """The journal that is configured, or None to go by the exchange alone. Raises BadRequest."""
     if wanted not in (None, "journal", "exchange"):
         raise BadRequest("source: journal or exchange")
@@ -219,7 +219,7 @@ def _nothing(_: Any) -> None:
     return None
 
 
-def job(settings: Settings, source: JournalSource | None) -> Job:
+def job(settings: Settings, source: AuditLogSource | None) -> Job:
     """The restore as a run: under the account's lease, stored in one MULTI.
 
     The journal is read here, before the lease is taken: a year of it takes longer than a job waits.

@@ -89,7 +89,7 @@ class Keys:
     """The total P&L at the start of the UTC day (DayStart)."""
     continuity = _Key("orders:continuity")
     """Which Redis recorded orders last, and since when (Continuity)."""
-    journal_head = _Key("journal:head")
+    audit_log_head = _Key("journal:head")
     """The link of the audit log's last line (see domain/chain.py)."""
     pause = _Key("pause")
     commands = _Key("ops:commands")

@@ -132,7 +132,7 @@ def document_cases() -> Iterator[Case]:
 def _read_by_runs() -> set[str]:
     keys = Keys("", "QRLUSDT")
     first = {read[1] for read in reads(fifteen_min_job.JOB.reads, keys, CacheKeys("")).values()}
-    return first | {keys.ledger_fills, keys.orders_known, keys.journal_head, keys.shadows}
+    return first | {keys.ledger_fills, keys.orders_known, keys.audit_log_head, keys.shadows}
 
 
 # What must hold

@@ -12,7 +12,7 @@ from common.store.keys import Keys
 from tests.conftest import Functions, Live
 from tests.fakes import Line
 
-HEAD = Keys("", "QRLUSDT").journal_head
+HEAD = Keys("", "QRLUSDT").audit_log_head
 
 
 @pytest.fixture
