@@ -139,7 +139,9 @@ class TradingSettings(BaseModel):
         3600, description="Seconds between two orders, at least"
     )
     max_notional_usdt: Number = Field(
-        Decimal(1000), gt=0, description="Largest order, quote asset; a larger one is cut to it"
+        Decimal(1000),
+        gt=0,
+        description="Largest order, quote asset; a larger one is cut to it; at least `MIN_NOTIONAL_USDT`",
     )
     slice_notional_usdt: Annotated[Number | None, Field(gt=0)] = Field(
         None,
@@ -179,6 +181,8 @@ class TradingSettings(BaseModel):
             problems.append("ORDER_STYLE: `market` needs ALLOW_MARKET_ORDERS=true")
         if self.slice_notional_usdt is not None and self.slice_notional_usdt < self.min_notional_usdt:
             problems.append("SLICE_NOTIONAL_USDT: must not be below MIN_NOTIONAL_USDT")
+        if self.min_notional_usdt > self.max_notional_usdt:
+            problems.append("MIN_NOTIONAL_USDT and MAX_NOTIONAL_USDT: the least order is above the largest")
         if self.trend_fast >= self.trend_slow:
             problems.append("TREND_FAST: must be below TREND_SLOW")
         if self.order_style == "tiered" and self.threshold_pct != "auto":

@@ -574,3 +574,8 @@ def test_a_pair_in_another_asset_than_dollars_needs_amounts_of_that_asset() -> N
     assert offenders(LAPTOP | {"SYMBOL": "QRLBTC"}) == ["MIN_NOTIONAL_USDT", "MAX_NOTIONAL_USDT"]
     read = settings(SYMBOL="QRLBTC", MIN_NOTIONAL_USDT="0.0001", MAX_NOTIONAL_USDT="0.02")
     assert read.policy.min_notional == d("0.0001")
+
+
+def test_a_least_order_above_the_largest_is_refused_with_both_names() -> None:
+    assert offenders(LAPTOP | {"MIN_NOTIONAL_USDT": "1000.01"}) == ["MIN_NOTIONAL_USDT and MAX_NOTIONAL_USDT"]
+    assert settings(MIN_NOTIONAL_USDT="7", MAX_NOTIONAL_USDT="7").policy.min_notional == 7

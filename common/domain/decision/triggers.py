@@ -11,6 +11,8 @@ from common.domain.portfolio import Valuation
 
 _TRIES = 1000
 """How many more steps to try for a price whose rounding does not leave the order below the minimum."""
+_LOWEST = ONE.scaleb(-18)
+"""The lowest price there is: a sale that every price would bring is told from there on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,9 @@ def next_triggers(
 
     With w the target, t the trigger, m the minimum, off(p) = (1−w)·q·p − w·u, V = q·p + u: a level trades
     share·off − points·V, so SELL needs that ≥ m and off ≥ t·V; BUY mirrors it. The second is
-    p = (u/q)·r/(1−r) with r = w ± t, as in rebalancing.md. Prices are rounded outward, so that they themselves
-    trade. Below `cost_floor` the cost guard holds a sale back until the weight lifts it.
+    p = (u/q)·r/(1−r) with r = w ± t, as in rebalancing.md. Without base asset no price bounds a BUY. Prices are
+    rounded outward, so that they themselves trade. Below `cost_floor` the cost guard holds a sale back
+    until the weight lifts it.
     """
     if valuation.base_quantity <= 0:
         return None, None
@@ -89,14 +92,12 @@ def _sell(valuation: Valuation, policy: Policy, level: Level, grid: Grid) -> Dec
     t = policy.trigger(level, Side.SELL)
     share, points = policy.order_line(level, Side.SELL)
     a, b = (share * (ONE - w) - points) * q, (share * w + points) * u
-    if w + t >= ONE or a <= 0:
+    if w + t > ONE or (w + t == ONE and u > 0) or a <= 0:
         return None
-    reached = quotient((w + t) * u, (ONE - w - t) * q, ROUND_CEILING)
+    # Without quote asset the weight is 1 at every price: what reaches the trigger then reaches it everywhere.
+    reached = quotient((w + t) * u, (ONE - w - t) * q, ROUND_CEILING) if u > 0 else ZERO
     least = _least_sale(a, b, grid)
-    if least is None:
-        return None
-    price = max(reached, least)
-    return price if price > 0 else None
+    return max(reached, least, _LOWEST) if least is not None else None
 
 
 def _least_sale(a: Decimal, b: Decimal, grid: Grid) -> Decimal | None:

@@ -18,6 +18,7 @@ from tests.builders import POLICY, PROPERTY, QRL, amounts, d, holdings, rules
 from tests.fakes import NOON
 
 HAIR = Decimal(1).scaleb(-18)
+HIGHEST = Decimal(10) ** 12
 TARGET, HALF, EDGE = Destination.TARGET, Destination.HALF, Destination.EDGE
 SEEDS = (Level(d("0.01"), HALF), Level(d("0.03"), TARGET), Level(d("0.05"), TARGET, OrderStyle.MAKER))
 
@@ -159,10 +160,8 @@ def test_at_the_trigger_it_trades_and_a_hair_inside_it_does_not(
         assert side(price) is Side.SELL
     for price in buys:
         assert side(price) is Side.BUY
-    if sells:
-        assert side(min(sells) - HAIR) is not Side.SELL
-    if buys:
-        assert side(max(buys) + HAIR) is not Side.BUY
+    assert side(min(sells) - HAIR if sells else HIGHEST) is not Side.SELL
+    assert side(max(buys) + HAIR if buys else HAIR) is not Side.BUY
 
 
 def test_a_trigger_is_told_with_what_it_would_trade() -> None:

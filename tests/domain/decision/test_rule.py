@@ -28,6 +28,7 @@ from tests.builders import POLICY, PROPERTY, QRL, amounts, d, ds, holdings, rule
 from tests.fakes import NOON
 
 HAIR = Decimal(1).scaleb(-18)
+HIGHEST = Decimal(10) ** 12
 
 
 def plan(
@@ -373,13 +374,41 @@ def test_where_no_price_can_trigger_none_is_told() -> None:
     assert bare_triggers(Valuation.of(holdings(100, 100), d(1)), wide) == (None, None)
 
 
+@pytest.mark.parametrize(
+    ("weight", "trigger", "least", "price"),
+    [
+        ("0.99", "0.01", "5", "5"),  # at a weight of 1 the drift is the trigger: equality trades
+        ("0.5", "0.5", "5", "0.1"),
+        ("0.5", "0.01", "5", "0.1"),
+        ("0.5", "0.01", "0", "0.000000000000000001"),
+        ("0.99", "0.010001", "5", None),
+    ],
+)
+def test_coins_alone_are_sold_wherever_the_least_order_is_reached(
+    weight: str, trigger: str, least: str, price: str | None
+) -> None:
+    policy = Policy(d(weight), d(least), (Level(d(trigger)),))
+    below, above = bare_triggers(Valuation.of(holdings(100, 0), d(1)), policy)
+    assert (below, above.price if above else None) == (None, d(price) if price else None)
+
+
 WEIGHTS = amounts(2, 1, 99)
 TOLERANCES = amounts(4, 0, 3000)
-POLICIES = st.builds(Policy, WEIGHTS, amounts(1, 0, 200), TOLERANCES.map(lambda trigger: (Level(trigger),)))
+POLICIES = WEIGHTS.flatmap(
+    lambda weight: st.builds(
+        lambda trigger, least: Policy(weight, least, (Level(trigger),)),
+        TOLERANCES | st.sampled_from([weight, 1 - weight]),
+        amounts(1, 0, 200),
+    )
+)
 
 
 @PROPERTY
-@given(amounts(4), amounts(6, 0), POLICIES.filter(lambda policy: policy.levels[0].trigger or policy.min_notional))
+@given(
+    amounts(4),
+    amounts(6, 0) | st.just(d(0)),
+    POLICIES.filter(lambda policy: policy.levels[0].trigger or policy.min_notional),
+)
 def test_at_a_trigger_price_the_rule_is_met_and_a_hair_inside_it_is_not(
     base: Decimal, quote: Decimal, policy: Policy
 ) -> None:
@@ -392,10 +421,10 @@ def test_at_a_trigger_price_the_rule_is_met_and_a_hair_inside_it_is_not(
     lower, upper = bare_triggers(Valuation.of(held, d(1)), policy)
     if upper is not None:
         assert asked(upper.price) is Side.SELL
-        assert asked(upper.price - HAIR) is not Side.SELL
+    assert asked(upper.price - HAIR if upper else HIGHEST) is not Side.SELL
     if lower is not None:
         assert asked(lower.price) is Side.BUY
-        assert asked(lower.price + HAIR) is not Side.BUY
+    assert asked(lower.price + HAIR if lower else HAIR) is not Side.BUY
 
 
 @PROPERTY

@@ -256,6 +256,16 @@ def test_all_of_one_asset_is_a_start_like_any_other() -> None:
         assert told(jumped.events)[0][:2] == ("00:15", first)
 
 
+def test_coins_alone_are_jumped_to_where_their_weight_is_exactly_a_trigger_off() -> None:
+    """Target and trigger are 1 together: at a weight of 1 equality trades."""
+    rule = one_level("0.01")
+    rule = replace(rule, policy=replace(rule.policy, target_weight=d("0.99")))
+    table = desk(candles(["1", "1", "1", "1"]), "10000", "0")
+    jumped, looked = (table.replay(rule, every_bar=way) for way in (False, True))
+    assert told(jumped.events) == told(looked.events)
+    assert told(jumped.events)[0][:2] == ("00:15", "SELL")
+
+
 def test_jumping_decides_at_triggers_only() -> None:
     table = desk(walk(7, 2000), "10000", "10000")
     found = table.replay(one_level("0.05"))
