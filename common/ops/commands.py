@@ -58,8 +58,9 @@ def _has_offset(value: object) -> TypeGuard[str]:
 
 
 def resume(given: Given) -> Mapping[str, Any]:
-    """Lift the kill switch."""
+    """Lift the kill switch; a program of slices has ended with the pause, even if no slot came in between."""
     given.batch.delete(given.batch.keys.pause)
+    given.batch.delete(given.batch.keys.program)
     log.warning("trading is resumed by %s", given.by)
     return {"pause": None}
 

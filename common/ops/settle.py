@@ -8,11 +8,13 @@ from typing import Any
 
 from common.decimals import ZERO, exact, parse, plain
 from common.domain.orders.journal import JournalEntry
-from common.errors import BadRequest, InvalidAmount
+from common.domain.orders.order import Order, OrderStatus
+from common.errors import BadRequest, BotError, InvalidAmount
 from common.run import Job, Outcome, Run
 from common.store.entries import entry_document
 from common.store.state import ORDERS
 from common.trading.recording import order_journal, record
+from common.trading.resolution import found
 
 log = logging.getLogger(__name__)
 
@@ -22,11 +24,24 @@ def run(run: Run, name: str, filled: Decimal, notional: Decimal | None, reason: 
     entry = order_journal(run).entries.get(name)
     if entry is None or not entry.state.open:
         raise BadRequest("client_order_id: no open intent has it")
+    order = _shown(run, entry)
+    if order is not None:
+        raise BadRequest(f"client_order_id: the exchange shows it as {order.status}: the next run goes by that")
     if filled > entry.intent.quantity:
         raise BadRequest(f"filled_quantity: at most {plain(entry.intent.quantity)}, what was ordered")
     settled = record(run, _settled(entry, filled, notional, reason, run))
     log.warning("intent %s is settled by hand as %s: %s", name, settled.state, reason)
     return Outcome(body={"data": entry_document(settled)})
+
+
+def _shown(run: Run, entry: JournalEntry) -> Order | None:
+    """The order, if the exchange shows it in a known state; where it does not answer, the operator is believed."""
+    try:
+        order = found(run, entry)
+    except BotError as error:
+        log.warning("the exchange was not asked for %s: %s", entry.intent.client_order_id, error)
+        return None
+    return order if order is not None and order.status is not OrderStatus.UNKNOWN else None
 
 
 @exact

@@ -108,7 +108,7 @@ def next_step(entry: JournalEntry, now: datetime) -> str:
     if entry.state.value == "PLANNED":
         return "the next run asks the exchange for it; what is not known there was never sent, and is closed"
     if entry.state.value == "RESTING":
-        return "it rests in the order book; the next run asks for it, books what it filled and cancels the rest"
+        return "it rests in the order book; the next plan asks for it, books what it filled and cancels the rest"
     if entry.sent_at is not None and now - entry.sent_at < timedelta(seconds=60):
         return "it may not be visible yet; the next run later than 60 s after it was sent decides"
     return "the next run asks the exchange for it by this id; nothing else is sent until the exchange tells its end"

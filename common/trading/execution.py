@@ -62,11 +62,15 @@ def _last_look(run: Run) -> str | None:
     """Why the order must not leave after all, from what may have changed since the guards were asked."""
     if run.deadline.remaining < TIME_TO_SEND_SECONDS:
         return "too little of the run's time is left"
+    return paused(run)
+
+
+def paused(run: Run) -> str | None:
+    """By whom and why trading is paused now, read afresh; None when it is not."""
     document = run.store.read({"pause": ("GET", run.keys.pause)}, run.meter)["pause"]
     pause = None if document is None else from_document(Pause, document, run.keys.pause)
-    if pause is not None and pause.active(run.clock.now()):
-        return f"paused by {pause.set_by}: {pause.reason}"
-    return None
+    active = pause is not None and pause.active(run.clock.now())
+    return f"paused by {pause.set_by}: {pause.reason}" if pause is not None and active else None
 
 
 def _of_this_slot(run: Run, intent: OrderIntent) -> JournalEntry | str | None:

@@ -90,7 +90,7 @@ def _worked(run: Run, batch: Batch, facts: Facts, policy: Policy) -> PlannedSlic
     if slicing is None:
         worked = PlannedSlice(plan_on(facts, policy, limits), policy, limits, None)
     else:
-        worked = plan_slice(before, slicing, facts, policy, limits)
+        worked = plan_slice(before, slicing, facts, policy, limits, run.settings.shape.hash)
     if worked.ended is not None:
         log.warning("the program of slices has ended: %s", worked.ended)
     if worked.program is not None and worked.program != before:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from common.clock import CLOCKS_APART
 from common.decimals import ZERO
+from common.domain.ledger.ledger import once
 from common.domain.orders.journal import IntentState, JournalEntry
 from common.domain.orders.order import Fill, Order, OrderStatus, is_ours, slot_in
 from common.errors import ExchangeError, UnknownOrder
@@ -63,7 +64,7 @@ def resolve(run: Run) -> Resolved:
 
 def _resolved(run: Run, entry: JournalEntry) -> JournalEntry:
     try:
-        order = look_up(run, entry) or _among_open(run, entry)
+        order = found(run, entry)
         if order is None:
             return _not_found(run, entry)
         if not order.status.final and run.settings.execution_mode == "live":
@@ -71,6 +72,11 @@ def _resolved(run: Run, entry: JournalEntry) -> JournalEntry:
         return as_told(run, entry, order)
     except ExchangeError as error:
         return entry.unknown(f"the exchange did not tell: {error}", run.clock.now())
+
+
+def found(run: Run, entry: JournalEntry) -> Order | None:
+    """The order as the exchange shows it, by its ids or among the open ones; None when it is nowhere."""
+    return look_up(run, entry) or _among_open(run, entry)
 
 
 def _among_open(run: Run, entry: JournalEntry) -> Order | None:
@@ -130,9 +136,26 @@ def _by_fills(run: Run, entry: JournalEntry, fills: Sequence[Fill]) -> JournalEn
         named = order_id == entry.order_id or own[0].client_order_id == entry.intent.client_order_id
         if order is None and (named or (old and own[0].client_order_id is None and _matches(entry, own, quantity))):
             known = entry.acknowledged(order_id, now)
+            partly, sent_at = quantity < entry.intent.quantity, entry.sent_at or entry.planned_at
+            if not old and partly and _may_be_open(run, known.intent.client_order_id, order_id, sent_at):
+                return known.unknown("its fills show, but not the order: the rest of it may still be open", now)
             notional = sum((fill.notional for fill in own), ZERO)
             return known.closed_with(quantity, notional, "known by its fills: the exchange no longer tells it", now)
     return None
+
+
+def _may_be_open(run: Run, client_id: str, order_id: str, sent_at: datetime) -> bool:
+    """Whether what is left of an order that is nowhere shown may rest in the book: asked by cancelling it.
+
+    Raises ExchangeError when that is not answered.
+    """
+    if run.settings.execution_mode != "live" or run.clock.now() - sent_at < NOT_PLACED_AFTER:
+        return True
+    try:
+        run.exchange.cancel_order(client_id, order_id)
+    except UnknownOrder:
+        return False
+    return True
 
 
 def _matches(entry: JournalEntry, fills: Sequence[Fill], quantity: Decimal) -> bool:
@@ -183,6 +206,7 @@ def adopt(run: Run, resolved: Resolved, fills: Sequence[Fill], open_orders: Sequ
     """
     if run.settings.execution_mode != "live":
         return None
+    _catch_up(run, fills)
     just_resolved = {entry.order_id for entry in resolved.entries}
     recent = [fill for fill in fills if run.now - fill.executed_at < LOOKED_UP_FOR]
     try:
@@ -214,12 +238,24 @@ def adopt(run: Run, resolved: Resolved, fills: Sequence[Fill], open_orders: Sequ
     return after.doubt
 
 
+def _catch_up(run: Run, fills: Sequence[Fill]) -> None:
+    """Raise ended entries to their fills: an order may be final before all it filled shows (exchange.md §4.4)."""
+    now = run.clock.now()
+    for entry in order_journal(run).entries.values():
+        own = [fill for fill in once(fills) if fill.order_id == entry.order_id]
+        quantity = sum((fill.quantity for fill in own), ZERO)
+        if not entry.state.open and quantity > entry.filled_quantity:
+            log.error("order %s has filled more than it showed when it ended", entry.intent.client_order_id)
+            notional = sum((fill.notional for fill in own), ZERO)
+            record(run, entry.closed_with(quantity, notional, "its fills are more than the order showed", now))
+
+
 def _looked_up(
     run: Run, order_ids: Sequence[str], told: Mapping[str, Order], fills: Sequence[Fill]
 ) -> dict[str, Order | None]:
     """Each order, None for one of somebody else: by its fills' own client order id where they have one.
 
-    Raises UnknownOrder for an order that is too young to be told and may be ours.
+    Raises UnknownOrder for an order that is too young to be told, or that may still be open, and may be ours.
     """
     lost: dict[str, Order | None] = {name: told[name] for name in order_ids if name in told}
     by_order = {name: [fill for fill in fills if fill.order_id == name] for name in order_ids if name not in told}
@@ -238,7 +274,7 @@ def _looked_up(
         elif not isinstance(error, UnknownOrder) or _young(by_order[name], run.clock.now()):
             raise error
         else:
-            lost[name] = _of_fills(name, by_order[name]) if is_ours(names[name]) else None
+            lost[name] = _of_fills(run, name, by_order[name])
     return lost
 
 
@@ -246,9 +282,16 @@ def _young(fills: Sequence[Fill], now: datetime) -> bool:
     return now - max(fill.executed_at for fill in fills) < NOT_PLACED_AFTER
 
 
-def _of_fills(order_id: str, fills: Sequence[Fill]) -> Order:
-    """An order that the exchange no longer tells, as far as its fills do."""
-    first = fills[0]
+def _of_fills(run: Run, order_id: str, fills: Sequence[Fill]) -> Order | None:
+    """An order that only its fills show, as far as they do; None for one of somebody else.
+
+    Raises UnknownOrder while what is left of it may be open.
+    """
+    first, last = fills[0], max(fill.executed_at for fill in fills)
+    if first.client_order_id is None or not is_ours(first.client_order_id):
+        return None
+    if _may_be_open(run, first.client_order_id, order_id, last):
+        raise UnknownOrder(f"order {order_id} shows in its fills only: what is left of it may still be open")
     quantity = sum((fill.quantity for fill in fills), ZERO)
     notional = sum((fill.notional for fill in fills), ZERO)
     return Order(

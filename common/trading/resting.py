@@ -41,7 +41,7 @@ def _see_to(run: Run, entry: "JournalEntry") -> None:
 
 
 def _tended(run: Run, entry: "JournalEntry") -> "JournalEntry":
-    from common.trading.execution import cancelled, look_up
+    from common.trading.execution import cancelled, look_up, paused
 
     now = run.clock.now()
     rest = timedelta(seconds=run.settings.order_rest_seconds)
@@ -50,8 +50,8 @@ def _tended(run: Run, entry: "JournalEntry") -> "JournalEntry":
         order = look_up(run, entry)
         if order is None:
             return entry
-        if not order.status.final and over and run.settings.execution_mode == "live":
-            log.info("order %s has rested long enough", entry.intent.client_order_id)
+        if not order.status.final and run.settings.execution_mode == "live" and (over or paused(run)):
+            log.info("order %s has rested long enough, or trading is paused", entry.intent.client_order_id)
             order = cancelled(run, entry) or order
     except ExchangeError as error:
         log.warning("the resting order %s could not be asked for: %s", entry.intent.client_order_id, error)

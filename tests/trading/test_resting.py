@@ -1,5 +1,6 @@
 """Orders that rest (contract.md §12): left in the book on purpose, asked for first, final before anything else."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +11,9 @@ from common.domain.orders.journal import Activity
 from common.trading.attention import traded
 from tests.builders import d, told
 from tests.conftest import Functions, Live
-from tests.fakes import NOON
+from tests.fakes import NOON, Call
+from tests.trading.test_execution import nowhere
+from tests.trading.test_resolution import settle
 
 DAY = 24 * 60
 
@@ -155,3 +158,88 @@ def test_one_that_rests_is_a_known_state_and_alarms_nobody(resting: Live, bare_f
     assert (finding["ok"], "it rests in the order book" in finding["explanation"]) == (True, True)
     assert traded({"status": "RESTING", "filled_quantity": 0})
     assert not traded({"status": "CANCELED", "filled_quantity": 0})
+
+
+def filled_in_part(live: Live) -> None:
+    """118.6965 of the order fill, and the price is back."""
+    live.desk.market.sim("options", book={"notional_per_side": "10"})
+    live.desk.market.set_price("0.02002")
+    live.clock.move(5)
+    live.desk.market.set_price("0.02")
+    live.desk.market.sim("options", book={"notional_per_side": "2000"})
+    assert live.orders[0]["executedQty"] == "118.6965"
+
+
+def shown_nowhere(live: Live) -> None:
+    """The order of noon is in no look-up and in no list; its fills are."""
+    name = live.name()
+
+    def looked_up(call: Call) -> Any:
+        return nowhere(call) if name in live.desk.carry_out(call)[1] else None
+
+    def listed(call: Call) -> Any:
+        return [row for row in json.loads(live.desk.carry_out(call)[1]) if row["clientOrderId"] != name]
+
+    live.desk.on |= {"GET order": looked_up, "GET openOrders": listed}
+
+
+def test_one_that_shows_only_in_fills_of_a_part_is_cancelled_and_over_once_there_is_nothing_to_cancel(
+    resting: Live,
+) -> None:
+    filled_in_part(resting)
+    shown_nowhere(resting)
+    assert "the rest of it may still be open" in resting.run(15)["rebalance"]["reason"]
+    assert (resting.intent()["state"], resting.orders[0]["status"]) == ("UNKNOWN", "PARTIALLY_CANCELED")
+    assert resting.sent == 1
+    resting.run(30)
+    assert (resting.intent()["state"], resting.intent()["filled_quantity"]) == ("PARTIALLY_FILLED", "118.6965")
+    assert agrees(resting)
+
+
+def test_one_that_the_journal_lost_and_that_shows_only_in_its_fills_is_cancelled_before_anything_is_sent(
+    resting: Live,
+) -> None:
+    filled_in_part(resting)
+    resting.run(1, "cost")
+    resting.start(ORDER_STYLE="maker", ORDER_COOLDOWN_SECONDS="3600")
+    for kept in ("journal", "recent", "open", "known"):
+        resting.client.delete(f"bot:QRLUSDT:orders:{kept}")
+    shown_nowhere(resting)
+    assert "could not be looked up (unknown_order)" in resting.run(15)["rebalance"]["reason"]
+    assert (resting.sent, resting.orders[0]["status"]) == (1, "PARTIALLY_CANCELED")
+    resting.run(30)
+    assert resting.intent()["filled_quantity"] == "118.6965"
+
+
+def test_fills_that_show_after_the_order_ended_without_them_count_against_the_day(resting: Live) -> None:
+    """A cancel may be final before its fills are in it (exchange.md §4.5)."""
+    limits = {"ORDER_STYLE": "maker", "MAX_ORDERS_PER_DAY": "1"}
+    resting.start(**limits)
+    filled_in_part(resting)
+
+    def without_fills(call: Call) -> Any:
+        status, body, headers = resting.desk.carry_out(call)
+        lean = {"executedQty": "0", "cummulativeQuoteQty": "0"}
+        state = "CANCELED" if "CANCEL" in body else "NEW"
+        return status, json.dumps({**json.loads(body), **lean, "status": state}), headers
+
+    resting.desk.on["GET order"] = without_fills
+    resting.run(15)
+    assert (resting.intent()["state"], resting.intent()["filled_quantity"]) == ("PARTIALLY_FILLED", "118.6965")
+    assert resting.activity.orders == resting.sent == 1
+
+
+def test_a_pause_takes_it_out_of_the_book_at_the_next_balance(resting: Live) -> None:
+    pause = {"reason": "stop", "set_by": "ops", "set_at": "2026-01-02T12:01:00+00:00", "until": None}
+    resting.client.set("bot:QRLUSDT:pause", json.dumps(pause))
+    resting.run(3, "balance")
+    assert (open_orders(resting), resting.intent()["state"]) == ([], "CANCELED")
+
+
+def test_an_operator_cannot_settle_what_the_exchange_still_shows(resting: Live, bare_functions: Functions) -> None:
+    body = {"client_order_id": resting.name(), "filled_quantity": "0", "reason": "gone"}
+    refused = settle(bare_functions, **body)
+    assert (refused.status_code, "shows it as NEW" in refused.text) == (400, True)
+    assert resting.intent()["state"] == "RESTING"
+    resting.desk.on["GET order"] = lambda call: (500, "")
+    assert settle(bare_functions, **body).status_code == 200

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.builders import d
-from tests.conftest import Live
+from tests.conftest import Functions, Live
 from tests.fakes import Call
 
 PROGRAM = "orders:program"
@@ -82,6 +82,24 @@ def test_without_the_setting_an_order_goes_whole_and_a_program_left_over_is_drop
     assert "program" not in answer["rebalance"]
     assert sliced.stored(PROGRAM) is None
     assert abs(sum(sold(sliced)) - 5000) < 5
+
+
+def test_a_program_begun_with_market_orders_places_none_once_they_are_not_allowed(live: Live) -> None:
+    live.start(ORDER_STYLE="market", ALLOW_MARKET_ORDERS="true", **LIVE)
+    live.run()
+    live.start(**LIVE)
+    assert live.run(15)["rebalance"]["program"] == "ended: the settings have changed"
+    assert [order["type"] for order in live.orders] == ["MARKET"]
+    assert live.run(75)["order"]["type"] == "IMMEDIATE_OR_CANCEL"
+
+
+def test_a_pause_that_is_lifted_before_the_next_slot_has_ended_it(sliced: Live, bare_functions: Functions) -> None:
+    sliced.run()
+    for body in ({"command": "pause", "reason": "a look"}, {"command": "resume"}):
+        bare_functions.client("ops").post("/", headers={"X-CloudScheduler": "true"}, json=body)
+    assert sliced.stored(PROGRAM) is None
+    sliced.run(15)
+    assert sliced.sent == 1  # the cooldown of an hour
 
 
 def test_every_plan_of_a_program_is_made_again_from_what_was_kept(sliced: Live) -> None:

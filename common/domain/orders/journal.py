@@ -162,13 +162,11 @@ class Journal:
         )
 
     def outdated(self, now: datetime) -> tuple[str, ...]:
-        """Names of entries that no count needs any more: ended, older than two days, and not the newest of all."""
+        """Names of entries no count needs: ended, over two days old, and neither the newest nor the last order."""
         newest = max((entry.planned_at for entry in self.entries.values()), default=now)
-        return tuple(
-            name
-            for name, entry in self.entries.items()
-            if not entry.state.open and now - entry.planned_at > RECENT and entry.planned_at != newest
-        )
+        ordered = max((entry.planned_at for entry in self.entries.values() if entry.counts), default=now)
+        ended = [(name, entry.planned_at) for name, entry in self.entries.items() if not entry.state.open]
+        return tuple(name for name, at in ended if now - at > RECENT and at not in (newest, ordered))
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,8 @@ REFUSED_AT_MOST = 3
 @dataclass(frozen=True, slots=True)
 class Program:
     """`destination` is the drift, in points, at which it ends; `refused` counts the slots in a row, up to
-    `refused_slot`, in which a guard refused."""
+    `refused_slot`, in which a guard refused. `settings` names those it was begun under, None in an older record.
+    """
 
     side: Side
     destination: Decimal
@@ -33,6 +34,7 @@ class Program:
     slices_left: int
     refused: int = 0
     refused_slot: datetime | None = None
+    settings: str | None = None
 
     def policy(self, usual: Policy) -> Policy:
         """The usual policy, except that it goes on to the destination from wherever the drift is."""
@@ -76,9 +78,17 @@ class PlannedSlice(NamedTuple):
 
 @exact
 def plan_slice(
-    program: Program | None, slicing: Slicing, facts: Facts, policy: Policy, limits: Limits
+    program: Program | None,
+    slicing: Slicing,
+    facts: Facts,
+    policy: Policy,
+    limits: Limits,
+    settings: str | None = None,
 ) -> PlannedSlice:
-    """Plan the next slice; without a program, plan as usual, and start one for a large order."""
+    """Plan the next slice; without a program, plan as usual, and start one for a large order.
+
+    `settings` names all that shape an order: a program ends when they change.
+    """
     largest = slicing.notional if limits.max_notional is None else min(limits.max_notional, slicing.notional)
     sliced = replace(limits, max_notional=largest)
     ended = None
@@ -87,16 +97,16 @@ def plan_slice(
         within = replace(sliced, cooldown=timedelta(0))
         made = plan(facts, program.policy(policy), within)
         going = program.after(made, slicing)
-        ended = _end(going, slicing, facts, made)
+        ended = _end(going, slicing, facts, made, settings)
         if ended is None:
             return PlannedSlice(_with_note(made, going.describe()), program.policy(policy), within, going)
     made = plan(facts, policy, sliced)
-    begun = _begun(made, slicing)
+    begun = _begun(made, slicing, settings)
     note = "; ".join(filter(None, [f"ended: {ended}" if ended else None, begun.describe() if begun else None]))
     return PlannedSlice(_with_note(made, note or None), policy, sliced, begun, ended)
 
 
-def _begun(made: Plan, slicing: Slicing) -> Program | None:
+def _begun(made: Plan, slicing: Slicing, settings: str | None) -> Program | None:
     """The program that an order larger than a slice starts: this plan's order is its first slice."""
     decision, outcome = made.decision, made.outcome
     if made.order is None or not isinstance(outcome, Rebalance) or outcome.notional <= slicing.notional:
@@ -106,13 +116,17 @@ def _begun(made: Plan, slicing: Slicing) -> Program | None:
     share, points = decision.policy.order_line(decision.level, outcome.side)
     destination = abs(decision.drift) * (ONE - share) + points
     left = _slices(decision.wanted_notional, slicing) - 1
-    return Program(outcome.side, destination, outcome.style, made.facts.now, left)
+    return Program(outcome.side, destination, outcome.style, made.facts.now, left, settings=settings)
 
 
-def _end(program: Program, slicing: Slicing, facts: Facts, made: Plan) -> str | None:
+def _end(program: Program, slicing: Slicing, facts: Facts, made: Plan, settings: str | None) -> str | None:
     """Why the program is over; None while it goes on. `program` is its state after the plan."""
     if facts.pause is not None and facts.pause.active(facts.now):
         return "trading is paused"
+    if facts.pause is not None and facts.pause.set_at >= program.begun_at:
+        return "trading was paused"
+    if program.settings not in (None, settings):
+        return "the settings have changed"
     if facts.now - program.begun_at >= slicing.within:
         return f"its {slicing.within // timedelta(hours=1)} hours are over"
     if facts.doubt is not None or made.decision.drift is None:

@@ -171,6 +171,13 @@ def test_what_is_open_or_of_two_days_is_kept_for_counting() -> None:
     assert journal.outdated(NOON) == (old.intent.client_order_id,)
 
 
+def test_the_last_order_is_kept_for_a_cooldown_of_days_beside_a_later_one_that_was_refused() -> None:
+    order, refused = entry(-5 * 24 * 60), entry(-4 * 24 * 60, IntentState.REJECTED, "0")
+    journal = Journal.of([entry(-6 * 24 * 60), order, refused])
+    assert journal.outdated(NOON) == (entry(-6 * 24 * 60).intent.client_order_id,)
+    assert Journal.of([order, refused]).activity(NOON).last_order_at == order.sent_at
+
+
 def test_a_new_word_on_an_order_replaces_the_old_one_and_leaves_the_journal_before_alone() -> None:
     before = Journal.of([SENT])
     after = before.with_entry(SENT.ended(IntentState.REJECTED, "too small", LATER))

@@ -107,12 +107,22 @@ def test_the_cooldown_is_kept_before_a_program_begins() -> None:
         (at(1, 900, 1100), "the drift has crossed the target"),
         (at(24), "its 6 hours are over"),
         (at(1, pause=Pause("a look", "ops@example.test", NOON)), "trading is paused"),
+        (at(1, pause=Pause("a look", "ops@example.test", NOON, NOON + SLOT / 2)), "trading was paused"),
     ],
 )
 def test_it_ends_and_says_why(facts: Facts, why: str) -> None:
     worked = plan_slice(going(), SLICING, facts, POLICY, LIMITS)
     assert worked.ended == why
     assert (worked.plan.facts.program or "").startswith(f"ended: {why}")
+
+
+def test_it_ends_with_the_settings_it_was_begun_under_and_an_older_record_goes_on() -> None:
+    for begun_under, ended in (("before", "the settings have changed"), ("now", None), (None, None)):
+        worked = plan_slice(going(settings=begun_under), SLICING, at(1), POLICY, LIMITS, "now")
+        assert worked.ended == ended
+    begun = plan_slice(None, SLICING, at(0), POLICY, LIMITS, "now").program
+    assert begun is not None
+    assert begun.settings == "now"
 
 
 def test_three_refusals_in_a_row_end_it_and_a_slot_counts_once() -> None:
