@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -28,7 +28,12 @@ def as_json(study: Study) -> str:
             "slots": len(market),
             "from": market.candles.start,
             "to": market.candles.end,
-            "policy": _policy(figures.replay.strategy),
+            "policy": {
+                **_policy(figures.replay.strategy, figures.replay.levels),
+                "in_force": [
+                    {"since": each.since, "levels": _levels(each.levels)} for each in figures.replay.in_force
+                ],
+            },
             **_totals(figures),
             "holdout": _holdout(study.holdout, study.search) if study.holdout else {},
             "events": [_event(event) for event in figures.replay.events],
@@ -73,9 +78,12 @@ def _event(event: Event) -> dict[str, Any]:
     }
 
 
-def _policy(strategy: Strategy) -> dict[str, Any]:
-    levels = [] if strategy.never else [_level(level) for level in strategy.policy.levels]
-    return {"name": strategy.name, "target_ratio": strategy.policy.target_weight, "levels": levels}
+def _policy(strategy: Strategy, levels: Sequence[Level]) -> dict[str, Any]:
+    return {"name": strategy.name, "target_ratio": strategy.policy.target_weight, "levels": _levels(levels)}
+
+
+def _levels(levels: Sequence[Level]) -> list[dict[str, Any]]:
+    return [_level(level) for level in levels]
 
 
 def _level(level: Level) -> dict[str, Any]:
@@ -101,8 +109,8 @@ def _holdout(holdout: Holdout, search: Search | None) -> Mapping[str, Any]:
 def _search(search: Search) -> Mapping[str, Any]:
     return {
         "tries": search.tries,
-        "best": _policy(search.best.strategy),
-        "formula": _policy(search.formula.strategy),
+        "best": _policy(search.best.strategy, search.best.strategy.policy.levels),
+        "formula": _policy(search.formula.strategy, search.formula.strategy.policy.levels),
         "within_5_percent": len(search.region),
         "best_against_formula": _interval(search.against_formula),
         "afterwards": _interval(search.afterwards),

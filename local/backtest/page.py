@@ -8,7 +8,10 @@ from common.report.words import percent
 from local.backtest import pictures, words
 from local.backtest.study import Study
 
-EXTRA = ".cell.flat{stroke:var(--ink);stroke-width:1;stroke-opacity:.45}"
+EXTRA = """
+.cell.flat{stroke:var(--ink);stroke-width:1;stroke-opacity:.45}
+.line.level{stroke-width:1;stroke-dasharray:2 3}
+"""
 
 
 def render(study: Study, name: str) -> str:

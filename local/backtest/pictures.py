@@ -1,6 +1,7 @@
 """The pictures of a back-test's page, each with its legend, its description and the table of its numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from decimal import Decimal
 from itertools import accumulate
 
@@ -8,13 +9,13 @@ from common.decimals import ONE, ZERO, quotient
 from common.domain.decision.levels import Destination
 from common.domain.instrument import Side
 from common.report import charts, svg
-from common.report.html import Markup, figure, legend, table
+from common.report.html import Markup, figure, join, legend, table
 from common.report.scales import Linear, Log, Percents, grouped
 from common.report.series import sampled
 from common.report.words import clock, money, percent, price
 from local.backtest.figures import Figures
-from local.backtest.replay import Event
-from local.backtest.strategies import way
+from local.backtest.replay import Event, Replay
+from local.backtest.strategies import named, way
 from local.backtest.study import Search, Study
 from local.backtest.sweep import Cell
 
@@ -69,16 +70,15 @@ def value(study: Study, points: Points) -> Markup:
 def weights(study: Study, points: Points) -> Markup:
     """The base asset's share over time, the target, the levels, and the orders."""
     height, figures = 200, study.figures
-    policy, quantities = figures.replay.strategy.policy, _bases(figures, points)
+    quantities = _bases(figures, points)
     values = points.values(figures)
     shares = [
         quotient(base * p, total) if total > 0 else ZERO
         for base, p, total in zip(quantities, points.prices, values, strict=True)
     ]
-    target = policy.target_weight
-    triggers = [] if figures.replay.strategy.never else [level.trigger for level in policy.levels]
-    edges = [edge for trigger in triggers for edge in (target - trigger, target + trigger) if 0 < edge < 1]
-    down = Linear.over([*shares, target, *edges], height, charts.TOP)
+    target = figures.replay.strategy.policy.target_weight
+    edges = list(_edges(figures.replay, points))
+    down = Linear.over([*shares, target, *(share for *_, share in edges)], height, charts.TOP)
     events = sampled(figures.replay.events, MARKS)
     marks = [_mark(event, points, down, target) for event in events]
     told = (
@@ -92,16 +92,37 @@ def weights(study: Study, points: Points) -> Markup:
         height + svg.BELOW,
         svg.grid(Percents(down), 4),
         svg.axis(points.across, height),
-        *(svg.rule(down(edge), "level") for edge in edges),
         svg.rule(down(target), "target", f"target {percent(target)}"),
-        svg.canvas(height, svg.line(charts.joined(points.times, shares, down), "bot")),
+        svg.canvas(
+            height,
+            *(
+                svg.line([(points.across(since), down(share)), (points.across(until), down(share))], "level")
+                for since, until, share in edges
+            ),
+            svg.line(charts.joined(points.times, shares, down), "bot"),
+        ),
         svg.heights(Percents(down), 4),
         *marks,
     )
     rows = sampled(list(zip(points.times, shares, points.prices, strict=True)), charts.ROWS)
     cells = [[clock(at), percent(share, 2), price(p)] for at, share, p in rows]
-    keys = legend(("bot", "share"), ("level", "levels"), ("buy", "bought"), ("sell", "sold"))
-    return figure(picture, table("Weight over time", ["Time", "Weight", "Price"], cells), keys)
+    keys = legend(("bot", "share"), ("level", "levels in force"), ("buy", "bought"), ("sell", "sold"))
+    told_in_full = [table("Weight over time", ["Time", "Weight", "Price"], cells)]
+    if len(figures.replay.in_force) > 1:
+        bands = [[clock(each.since), named(each.levels)] for each in figures.replay.in_force]
+        told_in_full.append(table("The band, and since when", ["Since", "Band"], bands, texts=2))
+    return figure(picture, join(told_in_full), keys)
+
+
+def _edges(replay: Replay, points: Points) -> Iterator[tuple[datetime, datetime, Decimal]]:
+    """The shares at which it trades, each with since when and until when."""
+    target = replay.strategy.policy.target_weight
+    ends = [*(each.since for each in replay.in_force[1:]), points.times[-1]]
+    for each, until in zip(replay.in_force, ends, strict=True):
+        for level in each.levels:
+            for share in (target - level.trigger, target + level.trigger):
+                if 0 < share < 1:
+                    yield each.since, until, share
 
 
 def _bases(figures: Figures, points: Points) -> list[Decimal]:

@@ -15,7 +15,7 @@ from math import inf
 from common.decimals import ONE, ZERO, exact, floor_to, quotient
 from common.domain.decision.cost_of_trading import BandInUse, band_to_use
 from common.domain.decision.facts import Facts, Reference
-from common.domain.decision.levels import Destination
+from common.domain.decision.levels import Destination, Level
 from common.domain.decision.plan import Plan, plan
 from common.domain.decision.policy import Hold, Policy, Rebalance
 from common.domain.decision.rule import cost_floor
@@ -82,6 +82,14 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
+class InForce:
+    """Levels, and the time of the first decision under them."""
+
+    since: datetime
+    levels: tuple[Level, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Replay:
     """What came of it: the orders, and the two balances at the end."""
 
@@ -94,6 +102,13 @@ class Replay:
     """How many decisions were made in full."""
     held: str | None
     """Why the last of them that was beyond a trigger came to no order; None when all did."""
+    in_force: tuple[InForce, ...]
+    """The levels it decided under, in order: a derived band moves with the value. None where it never decided."""
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """The levels in force at the end; none where nothing was decided."""
+        return self.in_force[-1].levels if self.in_force else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +146,7 @@ class _Run:
         self.policy = strategy.policy
         self.trend: Trend | None = None
         self.band: BandInUse | None = None
+        self.in_force: list[InForce] = []
         self.program: Program | None = None
         self.events: list[Event] = []
         self.decided = 0
@@ -143,12 +159,19 @@ class _Run:
             while (number := self._candidate(number, stop)) < stop:
                 number = self._decide(number)
         return Replay(
-            self.strategy, self.desk.start, tuple(self.events), self.base, self.quote, self.decided, self.held
+            self.strategy,
+            self.desk.start,
+            tuple(self.events),
+            self.base,
+            self.quote,
+            self.decided,
+            self.held,
+            tuple(self.in_force),
         )
 
     def _stretches(self) -> Sequence[tuple[int, int]]:
         """Decisions [first, stop) under one policy: days when it follows the trend or the value, else all."""
-        if self.strategy.never:
+        if self.strategy.never or not self.end:
             return []
         if self.strategy.monthly:
             return [(number, number + 1) for number in self.market.months if number < self.end]
@@ -170,6 +193,8 @@ class _Run:
             value = self.base * price + self.quote
             self.band = self._settled(self.strategy.auto, value, number)
             self.policy = self.strategy.with_band(self.band.band)
+        if self.policy.levels != (self.in_force[-1].levels if self.in_force else ()):
+            self.in_force.append(InForce(self.market.decided_at(number), self.policy.levels))
 
     def _settled(self, to: Destination, value: Decimal, number: int) -> BandInUse:
         """The band that the costs imply at this value, when it differs enough from the one in use."""

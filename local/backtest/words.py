@@ -8,6 +8,8 @@ from common.report.scales import grouped
 from common.report.statistics import Interval
 from common.report.words import clock, money, percent
 from local.backtest.figures import Figures
+from local.backtest.replay import Replay
+from local.backtest.strategies import named
 from local.backtest.study import LEAST_DAYS, Holdout, Search, Study
 
 UNTOLD = "these cannot be told apart on this data"
@@ -34,7 +36,8 @@ def _series(study: Study, name: str) -> str:
 
 def _orders(study: Study) -> str:
     figures, count = study.figures, len(study.figures.replay.events)
-    head = f"{figures.name}: {money(figures.replay.start.value)} became {money(figures.final_value)}"
+    name = f"{figures.name}{_band(figures.replay)}"
+    head = f"{name}: {money(figures.replay.start.value)} became {money(figures.final_value)}"
     if not count:
         why = f", for {figures.replay.held}" if figures.replay.held else ""
         return f"{head}, without an order{why}."
@@ -44,6 +47,14 @@ def _orders(study: Study) -> str:
     )
     fall = percent(figures.max_drawdown)
     return f"{head} with {_counted(count, 'order')}; {costs}; deepest fall {fall}."
+
+
+def _band(replay: Replay) -> str:
+    """What a derived band came to, the last where it moved."""
+    if replay.strategy.auto is None or not replay.in_force:
+        return ""
+    count = len(replay.in_force)
+    return f" ({f'the last of {count} bands: ' if count > 1 else ''}{named(replay.levels)})"
 
 
 def _holding(study: Study) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from common.domain.decision.band import best_band
 from local.__main__ import main
 from tests.local.backtest.test_replay import walk
 
@@ -58,6 +59,28 @@ def test_json_is_one_object_of_the_contracts_fields(file: Path, capsys: pytest.C
     last = Decimal(file.read_text().split("\n")[-2].split(",")[4])
     assert told["final_value"] - told["held_value"] == moved * last - paid
     assert told["holdout"]["share"] == Decimal("0.3")
+
+
+def test_a_derived_band_is_told_as_it_was_traded(
+    file: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """At c = 0.3 % the band of 1000 is 8.43 to 4.22 points, not the one that COST_FALLBACK implies."""
+    page, band = tmp_path / "page.html", best_band(Decimal("0.003"), Decimal("0.5"), Decimal("0.005"))
+    policy = json.loads(answer(capsys, file, "--json", "--policy", "auto:half")[1], parse_float=Decimal)["policy"]
+    levels = [{"trigger": band.trigger, "destination": band.destination, "style": "ioc"}]
+    assert policy["levels"] == levels
+    assert policy["in_force"] == [{"since": "2025-01-01T01:00:00+00:00", "levels": levels}]
+    out = answer(capsys, file, "--policy", "auto:half", "--report", page)[1]
+    assert out.splitlines()[1].startswith("auto, half-way (8.43 % to 4.22 %): 1\u202f000.00 became ")
+    assert page.read_text().count('class="line level"') == 2
+    small = ("--policy", "auto:half", "--base", "40")
+    moved = json.loads(answer(capsys, file, "--json", *small)[1])["policy"]
+    count = len(moved["in_force"])
+    assert count > 1
+    assert moved["levels"] == moved["in_force"][-1]["levels"]
+    assert f"(the last of {count} bands: " in answer(capsys, file, *small, "--report", page)[1]
+    assert page.read_text().count('class="line level"') == 2 * count
+    assert "The band, and since when" in page.read_text()
 
 
 def test_every_bar_prints_the_same_object(file: Path, capsys: pytest.CaptureFixture[str]) -> None:

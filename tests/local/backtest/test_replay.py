@@ -196,6 +196,19 @@ def test_the_derived_band_follows_the_value_where_the_least_order_binds() -> Non
     assert formula(rule.policy, value, costs, Destination.HALF).size < d("0.05")
 
 
+def test_what_was_in_force_is_the_band_that_was_traded_and_since_when() -> None:
+    """The least order is a tenth of the value at first, a fifteenth at a price of 2: the band moves with it."""
+    rule = replace(one_level("0.01", least="20"), auto=Destination.HALF)
+    costs = Costs(d("0.0005"), d("0.0025"), d(0), d(1))
+    found = desk(candles(["1", "1", "2", "2"], minutes=1440), costs=costs).replay(rule)
+    bands = [formula(rule.policy, d(value), costs, Destination.HALF) for value in (200, 300)]
+    levels = [(Level(band.trigger, band.destination),) for band in bands]
+    assert [(f"{each.since:%d}", each.levels) for each in found.in_force] == [("02", levels[0]), ("04", levels[1])]
+    assert found.levels == levels[1] != levels[0]
+    assert [f"{event.time:%d}" for event in found.events] == ["04"]
+    assert desk(candles(["1", "2"])).replay(replace(rule, never=True)).levels == ()
+
+
 def twenty() -> list[Strategy]:
     """One level each, several levels, the cost guard, a derived band, a month, a daily loss."""
     usual = replace(
