@@ -22,12 +22,14 @@ _HALVINGS = 100
 class Shares:
     """The account as a fund: a flow buys or redeems shares at their price, so the share price shows the return.
 
-    `variance` is the realized variance of the mid so far, Σ (ln mᵢ/mᵢ₋₁)², `mid` the last one seen.
+    `variance` is the realized variance of the mid so far, Σ (ln mᵢ/mᵢ₋₁)², `mid` the last one seen. `last_price` is
+    the share price at which the account was emptied, and is funded again: 1 before that.
     """
 
     count: Decimal
     variance: Decimal
     mid: Price
+    last_price: Price = ONE
 
     @classmethod
     def begin(cls, value: Decimal, mid: Decimal) -> "Shares":
@@ -36,10 +38,13 @@ class Shares:
 
     @exact
     def flow(self, value_before: Decimal, flow: Decimal) -> "Shares":
-        """After a flow worth `flow` into an account worth `value_before`; an empty account starts again at 1."""
+        """After a flow worth `flow` into an account worth `value_before`; an empty one keeps its last price."""
         if value_before <= 0 or self.count <= 0:
-            return replace(self, count=value_before + flow)
-        return replace(self, count=self.count + quotient(flow * self.count, value_before))
+            return replace(self, count=quotient(value_before + flow, self.last_price))
+        count = self.count + quotient(flow * self.count, value_before)
+        if count > 0:
+            return replace(self, count=count)
+        return replace(self, count=ZERO, last_price=self.price(value_before) or self.last_price)
 
     @exact
     def seen(self, mid: Decimal) -> "Shares":
@@ -48,7 +53,7 @@ class Shares:
         return replace(self, variance=self.variance + (step * step).quantize(_PLACES), mid=mid)
 
     def price(self, value: Decimal) -> Decimal:
-        return quotient(value, self.count) if self.count > 0 else ONE
+        return quotient(value, self.count) if self.count > 0 else self.last_price
 
 
 @dataclass(frozen=True, slots=True)

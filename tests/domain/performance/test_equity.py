@@ -16,6 +16,7 @@ from common.domain.performance.equity import (
     time_weighted,
     volatility,
 )
+from common.store.codec import from_document
 from tests.builders import d, ds
 from tests.fakes import NOON
 
@@ -53,6 +54,21 @@ def test_an_account_that_began_empty_begins_with_its_first_deposit() -> None:
     shares = Shares.begin(d(0), d(1)).flow(d(0), d(500))
     assert (shares.count, shares.price(d(550))) == ds(500, "1.1")
     assert Shares.begin(d(0), d(1)).price(d(0)) == 1
+
+
+def test_an_account_that_was_emptied_and_funded_again_goes_on_at_its_last_share_price() -> None:
+    """Twice the price, nothing while it is empty, then half as much again."""
+    points = series("1", "2", ("2", "-100"), "8", ("4", "50"), "6")
+    assert tuple(point.share_price for point in points) == ds(1, 2, 2, 2, 2, 3)
+    assert time_weighted(points) == 2
+    assert drawdown(points) is None
+    gone_and_back = Shares.begin(d(100), d(1)).flow(d(150), d(-150)).flow(d(0), d(300))
+    assert (gone_and_back.count, gone_and_back.price(d(330))) == ds(200, "1.65")
+
+
+def test_shares_that_an_earlier_version_stored_have_had_no_other_first_price_than_1() -> None:
+    emptied = from_document(Shares, {"count": "0", "variance": "0.5", "mid": "2"}, "bot:QRLUSDT:attribution")
+    assert emptied.flow(d(0), d(500)).price(d(550)) == d("1.1")
 
 
 def test_the_money_weighted_return_is_the_rate_that_flows_have_earned() -> None:
