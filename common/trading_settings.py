@@ -136,7 +136,9 @@ class TradingSettings(BaseModel):
         100, description="Orders placed a UTC day, at most, whether they filled or not"
     )
     order_cooldown_seconds: Annotated[int, Field(ge=0, le=604_800)] = Field(
-        3600, description="Seconds between two orders, at least"
+        3600,
+        description="Seconds between two orders, at least, from the sending of one, seconds after its slot: "
+        "exactly four slots (3600) refuse the fourth; for that one to trade set less, 3500",
     )
     max_notional_usdt: Number = Field(
         Decimal(1000),

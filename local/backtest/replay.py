@@ -35,6 +35,11 @@ from local.backtest.strategies import Strategy, cost_at_best, least_order
 
 WIDE_BAR_MS = 3_600_000
 """Bars wider than this are no reference to hold a price against: a bot that looks saw the prices between."""
+SENT_AFTER = timedelta(seconds=1)
+"""How long after its slot an order leaves: a live run reads account, price and book first, and sends no sooner.
+
+In whole seconds, as cooldowns are. A cooldown counts from the sending, so one of four slots refuses the fourth.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,7 +365,9 @@ class _Run:
         self.quote -= sign * notional + fee
         self.events.append(Event(facts.slot, intent.side, quantity, facts.mark_price, price, fee, number))
         orders = facts.activity.orders + 1
-        self.activity = replace(facts.activity, orders=orders, last_order_at=facts.now, last_slot=intent.slot)
+        self.activity = replace(
+            facts.activity, orders=orders, last_order_at=facts.now + SENT_AFTER, last_slot=intent.slot
+        )
         if self.policy.cost_guard is not None:
             self.position = self.position.apply(self._ledger_fill(self.events[-1]), self.desk.instrument)
 

@@ -73,10 +73,13 @@ def test_slots_decide_on_the_bar_that_closes_with_them() -> None:
 
 
 def test_cooldown_and_the_days_count_put_orders_off() -> None:
+    """A cooldown of three slots counts from the sending, seconds after the slot: it refuses the third, as live."""
     prices = ["1", "2", "1", "2", "1", "2", "1", "2"]
-    waiting = replace(OPEN, cooldown=timedelta(minutes=45))
-    found = desk(candles(prices)).replay(one_level(limits=waiting))
-    assert [time for time, *_ in told(found.events)] == ["00:30", "01:15"]
+    for seconds, second in ((45 * 60, "01:45"), (45 * 60 - 1, "01:15")):
+        waiting = one_level(limits=replace(OPEN, cooldown=timedelta(seconds=seconds)))
+        found, looked = (desk(candles(prices)).replay(waiting, every_bar=every) for every in (False, True))
+        assert [time for time, *_ in told(found.events)] == ["00:30", second]
+        assert looked.events == found.events
     few = replace(OPEN, max_orders_per_day=2)
     long = candles([prices[n % 2] for n in range(100)])
     days = [event.time.day for event in desk(long).replay(one_level(limits=few)).events]
