@@ -1,4 +1,4 @@
-"""The mix against holding, from the day the bot first saw the account (rebalancing.md, last part)."""
+"""The mix against holding, from the day the bot first saw the account (rebalancing.md: an honest comparison)."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
