@@ -17,5 +17,5 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     with stored() as view:
         replayed = replay(view.store, view.meter, arguments.limit)
-    print(replayed.told)
+    print(replayed.summary)
     return 1 if replayed.different else 0

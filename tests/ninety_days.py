@@ -87,7 +87,7 @@ def _played(
                     player.deliver(job, moment)
                 player.deliver("fifteen_min_job", moment)
             told = replay(bot.store, Meter(), 96)
-            console.print(f"{begins:%Y-%m-%d}  {told.told}")
+            console.print(f"{begins:%Y-%m-%d}  {told.summary}")
             yield told
         for job in ("balance", "price", "cost"):
             player.deliver(job, None)

@@ -1,4 +1,4 @@
-"""`balance` (sync-balance): the account into Redis (contract.md §2.1)."""
+"""`balance` (sync-balance): store the account in Redis (contract.md §2.1)."""
 
 import logging
 from collections.abc import Mapping

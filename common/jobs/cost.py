@@ -1,4 +1,4 @@
-"""`cost` (update-cost): the ledger brought up to date, cost and P&L from it (contract.md §2.3, §5)."""
+"""`cost` (update-cost): update the ledger, and derive cost and P&L from it (contract.md §2.3, §5)."""
 
 import logging
 from collections.abc import Mapping

@@ -43,31 +43,31 @@ def _outcome(run: Run, costs: CostLeg, plan: PlanLeg, traded: trade.Traded) -> O
         "rebalance": (document or _failed(plan.error)) | {"duration_ms": plan.duration_ms},
         "order": order,
     }
-    told = planning.logged(plan.result[1].plan, order, run) if plan.result else {}
+    log_fields = planning.log_fields(plan.result[1].plan, order, run) if plan.result else {}
     if document:
         earlier, mode = run.state.earlier_reports, run.settings.execution_mode
-        told |= attention.log_fields(document, order, earlier, mode)
-    told |= watch.log_fields(costs.result) if costs.result else {}
+        log_fields |= attention.log_fields(document, order, earlier, mode)
+    log_fields |= watch.log_fields(costs.result) if costs.result else {}
     if errors:
-        told["error_code"] = errors[0].code
+        log_fields["error_code"] = errors[0].code
     http_status = 200
     if status == "error":
         worst = errors[-1]
         body |= _failed(worst)
         http_status = max(worst.http_status, 500)
-    return Outcome(status, body, "; ".join(map(str, errors)) or None, told, http_status)
+    return Outcome(status, body, "; ".join(map(str, errors)) or None, log_fields, http_status)
 
 
 def _cost_answer(costs: CostLeg, after: Update | None) -> Document:
-    """The books before the order; where there was one with fills, those before and after it by name as well."""
+    """The books before the order; after an order with fills also `before_order` and `after_order`."""
     if costs.error:
         return _failed(costs.error)
     result = costs.result
     data = (result.data if result else None) or {}
     known = result is not None and result.statement.cost_known
-    told: Document = {"status": "success"} if known else {"status": "skipped", "reason": NO_COST}
+    status: Document = {"status": "success"} if known else {"status": "skipped", "reason": NO_COST}
     both = {"before_order": data or None, "after_order": after.data} if after else {}
-    return told | data | both
+    return status | data | both
 
 
 def _failed(error: BotError | None) -> Document:
@@ -75,7 +75,7 @@ def _failed(error: BotError | None) -> Document:
 
 
 def show(view: View) -> Mapping[str, Any] | None:
-    """The report of the last run; with `limit`, the last so many."""
+    """The report of the last run; with `limit`, that many of the last reports."""
     return view.newest(
         "data", view.keys.report_last("fifteen_min_job"), view.keys.report_history("fifteen_min_job")
     )
@@ -90,5 +90,5 @@ JOB = Job(
     reads=(*TRADING, "earlier_reports", "shadows"),
     writes=("account", "books", "equity", "orders", "plans", "reports"),
     keeps_reports=True,
-    patience=3,  # a slot that finds another run at it is a quarter of an hour lost
+    patience=3,  # a slot lost to another run's lease costs a quarter of an hour
 )

@@ -1,4 +1,4 @@
-"""`price` (update-price): the 24 h ticker into Redis; works without exchange keys (contract.md §2.2)."""
+"""`price` (update-price): store the 24 h ticker in Redis; works without exchange keys (contract.md §2.2)."""
 
 import logging
 from collections.abc import Mapping
@@ -67,7 +67,7 @@ def _sentence(ticker: Ticker) -> str:
 
 
 def show(view: View) -> Mapping[str, Any] | None:
-    """The cached price, else the permanent one. Its age counts, so that a stopped clock cannot freshen it."""
+    """The cached price, else the permanent one. The age is checked too, in case the key has not expired."""
     keys = {"cache": view.keys.price_cached, "permanent": view.keys.price_latest}
     found = view.store.read({source: ("GET", key) for source, key in keys.items()}, view.meter)
     for source, document in found.items():

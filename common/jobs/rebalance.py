@@ -1,4 +1,4 @@
-"""`rebalance`: balance snapshot, plan, stored, executed when the mode allows (contract.md §2.5, §4)."""
+"""`rebalance`: take a snapshot, plan, store, and execute if the mode allows (contract.md §2.5, §4)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from common.mexc.wave import together
 from common.run import NO_KEYS, Job, Outcome, Run, View, keep_raw, skipped
 from common.store.state import TRADING
 from common.trading import resolution
-from common.trading.planning import in_doubt, logged, plan
+from common.trading.planning import in_doubt, log_fields, plan
 from common.trading.snapshot import calls, snapshot
 from common.trading.trade import take_in, trade
 
@@ -38,11 +38,13 @@ def run(run: Run) -> Outcome:
         )
     with run.stage("execute"):
         order = trade(run, seen, planned.plan, books).report
-    return Outcome(body={"rebalance": planned.document, "order": order}, logged=logged(planned.plan, order, run))
+    return Outcome(
+        body={"rebalance": planned.document, "order": order}, logged=log_fields(planned.plan, order, run)
+    )
 
 
 def show(view: View) -> Mapping[str, Any] | None:
-    """The last plan and the policy it was made by; with `limit`, the last so many plans, newest first."""
+    """The last plan and the policy it was made with; with `limit`, that many plans, newest first."""
     keys = view.keys
     return view.newest("rebalance", keys.plan_last, keys.plan_history, policy=("GET", keys.policy))
 

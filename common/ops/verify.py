@@ -36,7 +36,7 @@ NEWEST_OBJECTS = 50
 """Objects of the journal that are looked at: about two days of them."""
 DRIFT_LIMIT = Decimal("0.01")
 """The share of the coins that may be unexplained before somebody must look."""
-TOLD_FOR = timedelta(days=1)
+OLD_DRIFT_AFTER = timedelta(days=1)
 """How long coins that came or went without a fill are a fault, until they are a matter for a person."""
 LIMITS = ("CORE_HOLDING", "ORDER_COOLDOWN_SECONDS", "USDT_RESERVE")
 """What limits orders beside MAX_* and MIN_*."""
@@ -114,7 +114,7 @@ def _position(view: View) -> Finding:
 def _replayed(view: View) -> Finding:
     """Whether today's rule makes the stored plans of what was known then, to the byte."""
     replayed = replay(view.store, view.meter)
-    return Finding("plans_reproduced", not replayed.different, replayed.told)
+    return Finding("plans_reproduced", not replayed.different, replayed.summary)
 
 
 def _chain(settings: Settings) -> Finding:
@@ -178,10 +178,12 @@ def _missed(values: Values) -> Finding:
 
 
 def _in_vain(values: Values) -> Finding:
-    count = attention.in_vain(values.reports) if values.mode == "live" else 0
+    count = attention.blocked_slots(values.reports) if values.mode == "live" else 0
     told = f"the last {count} slots wanted to trade and filled nothing: {content.why(values)}"
     return Finding(
-        "wanted_to_trade", count < attention.IN_VAIN, told if count else "no slot wanted to trade and could not"
+        "wanted_to_trade",
+        count < attention.BLOCKED_SLOTS_ALARM,
+        told if count else "no slot wanted to trade and could not",
     )
 
 
@@ -213,7 +215,7 @@ def _drift(values: Values) -> Finding:
     if share <= DRIFT_LIMIT:
         return Finding("ledger_drift", True, told)
     moved = [flow.at for flow in values.flows if flow.base]
-    old = bool(moved) and values.now - max(moved) > TOLD_FOR
+    old = bool(moved) and values.now - max(moved) > OLD_DRIFT_AFTER
     return Finding("ledger_drift", None if old else False, f"{told} \u2192 restore")
 
 

@@ -263,7 +263,7 @@ SECTIONS: Sequence[tuple[str, Callable[[Values], Sequence[Child]]]] = (
 
 def _foot(values: Values) -> Markup:
     revision = f"Revision {values.revision}. " if values.revision else ""
-    replayed = f"{values.replayed.told[:1].upper()}{values.replayed.told[1:]}. " if values.replayed else ""
+    replayed = f"{values.replayed.summary[:1].upper()}{values.replayed.summary[1:]}. " if values.replayed else ""
     return tag(
         "footer",
         f"{replayed}{revision}Settings {values.settings_hash}. "

@@ -1,1 +1,1 @@
-"""From a snapshot to an order and its end. May import ground, domain, config, mexc, store, gcp, run, books."""
+"""From a snapshot to an order and its outcome. May import ground, domain, config, mexc, store, gcp, run, books."""

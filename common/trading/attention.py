@@ -1,7 +1,6 @@
-"""What a run that ended well still wants looked at: an order in doubt, or slots that wanted to trade in vain.
+"""What needs attention after a successful run: an order in doubt, or slots that wanted to trade but were blocked.
 
-Such a run answers success, for there is nothing to retry. `attention` in its `job.finished` line is what an
-alert goes by.
+Such a run returns success, since there is nothing to retry. The alert uses `attention` in its `job.finished` line.
 """
 
 import logging
@@ -15,26 +14,26 @@ from common.gcp.logs import event
 from common.store.codec import Document
 from common.store.documents import MALFORMED_DOCUMENT, shown
 
-IN_VAIN = 3
-"""So many slots in a row that wanted to trade and filled nothing are no chance any more."""
+BLOCKED_SLOTS_ALARM = 3
+"""This many blocked slots in a row are no coincidence."""
 UNRESOLVED = "Unresolved order"
 
 
 def wanted(plan: Mapping[str, Any]) -> bool:
-    """Whether the mix asked for an order, whatever stood in the way: it is off by enough to trade."""
+    """Whether the mix was off by enough to trade, even if something prevented the order."""
     passed = {check["name"]: check["passed"] for check in plan.get("checks") or ()}
     return plan.get("action") in ("BUY", "SELL") or bool(passed.get("minimum_notional") and passed.get("threshold"))
 
 
 def traded(order: Mapping[str, Any] | None) -> bool:
-    """Whether the order filled, or still may: one that rests waits for its price by intent."""
+    """Whether the order filled, or still may: a resting order waits for its price on purpose."""
     return order is not None and (bool(order.get("filled_quantity")) or order.get("status") == "RESTING")
 
 
-def in_vain(reports: Sequence[Mapping[str, Any]]) -> int:
-    """How many of the newest reports, newest first, wanted to trade and filled nothing.
+def blocked_slots(reports: Sequence[Mapping[str, Any]]) -> int:
+    """How many of the newest reports (newest first) in a row wanted to trade and filled nothing.
 
-    One that cannot be told ends the row.
+    An unreadable report ends the row.
     """
     count = 0
     with suppress(*MALFORMED_DOCUMENT):
@@ -48,12 +47,12 @@ def in_vain(reports: Sequence[Mapping[str, Any]]) -> int:
 def log_fields(plan: Document, order: Document | None, earlier: Sequence[Mapping[str, Any]], mode: str) -> Document:
     """The fields of job.finished; `earlier` are the reports before this run as stored, newest first.
 
-    `attention` is None, `unresolved_order` or `wanted_in_vain`; where nothing is to be sent nothing is in vain.
+    `attention` is None, `unresolved_order` or `wanted_in_vain`; only live runs count blocked slots.
     """
-    count = in_vain([{"rebalance": plan, "order": order}, *earlier]) if mode == "live" else 0
+    count = blocked_slots([{"rebalance": plan, "order": order}, *earlier]) if mode == "live" else 0
     if str(plan.get("reason")).startswith(UNRESOLVED):
         return {"attention": "unresolved_order", "slots_in_vain": count}
-    return {"attention": "wanted_in_vain" if count >= IN_VAIN else None, "slots_in_vain": count}
+    return {"attention": "wanted_in_vain" if count >= BLOCKED_SLOTS_ALARM else None, "slots_in_vain": count}
 
 
 def say_missed(task: str, slot: datetime, earlier: Sequence[Mapping[str, Any]]) -> None:

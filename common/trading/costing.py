@@ -1,4 +1,4 @@
-"""The policy in force at a plan: what trading costs as measured so far, the levels of that cost, the trend."""
+"""The policy in force at a plan: the measured cost of trading, the levels derived from it, and the trend."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -37,12 +37,12 @@ from common.trading.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
 SEEDED_BOOKS = 672
-"""As many stored books are read when nothing was measured yet: those of seven days of quarters of an hour."""
+"""How many stored books are read when nothing was measured yet: one every 15 minutes for seven days."""
 
 MARKED_AFTER = timedelta(minutes=15)
-"""How long after a resting fill its mid is looked at: what it cost shows in where the price went."""
-FRESH = timedelta(days=2)
-"""How long ago the last day may have closed for its trend to count."""
+"""How long after a resting fill the mid is read: the cost of resting shows in where the price went."""
+MAX_CANDLE_AGE = timedelta(days=2)
+"""How long ago the last daily candle may have closed for the trend to count."""
 
 
 class InForce(NamedTuple):
@@ -54,7 +54,7 @@ class InForce(NamedTuple):
 
 
 def in_force(run: Run, batch: Batch, seen: Snapshot, price: Decimal, fills: Sequence[Fill]) -> InForce:
-    """Measure this plan's book, queue what is known of the cost, and derive what the settings leave open."""
+    """Measure this plan's book, queue the measurements, and derive what the settings leave open."""
     settings = run.settings
     policy, fee = settings.policy, seen.rules.taker_fee
     total = Valuation.of(seen.holdings, price).total_value
@@ -73,7 +73,7 @@ def in_force(run: Run, batch: Batch, seen: Snapshot, price: Decimal, fills: Sequ
 
 
 def _size(policy: Policy, auto: Destination | None, least: Decimal) -> Callable[[Decimal], Decimal]:
-    """The share of the value that the first level trades, from the cost where the band follows it."""
+    """The share of the value that the first level trades; with `auto` it depends on the cost."""
     if auto is None:
         size = band_of(policy.levels[0], least).size
         return lambda _: size
@@ -81,7 +81,7 @@ def _size(policy: Policy, auto: Destination | None, least: Decimal) -> Callable[
 
 
 def _stored(run: Run) -> Measured | None:
-    """What was measured so far; None where there is nothing that can be read: then it begins anew."""
+    """What was measured so far; None if there is nothing readable, and measuring starts again."""
     text, key = run.state.trading_cost, run.keys.trading_cost
     if text is None:
         return None
@@ -96,7 +96,7 @@ def _stored(run: Run) -> Measured | None:
 
 
 def _seeded(run: Run, total: Decimal, size: Callable[[Decimal], Decimal], fee: Decimal) -> Measured:
-    """From the order books of the last seven days, as the exchange sent them."""
+    """Measure the stored order books of the last seven days."""
     since, until = milliseconds(run.now - KEPT), milliseconds(run.now)
     measured = Measured()
     for text in run.store.raw_history("depth", since, until, SEEDED_BOOKS, run.meter):
@@ -111,14 +111,14 @@ def _seeded(run: Run, total: Decimal, size: Callable[[Decimal], Decimal], fee: D
 
 
 def own_costs(fills: Sequence[Fill], seen: Snapshot, instrument: Instrument, now: datetime) -> list[FillCost]:
-    """What the bot's own fills of the last hour cost.
+    """The cost of the bot's own fills of the last hour.
 
-    Taken ones against the mid they were decided on, resting ones against the first mid from 15 minutes on.
+    Fills that took are compared with the mid at the decision, resting ones with the mid 15 minutes later.
     """
     book = seen.book if seen.book is not None and seen.book.problem is None else None
     costs = []
     for fill in fills:
-        mid = fill.mid_price  # of the bot's own only
+        mid = fill.mid_price  # only the bot's own fills have one
         if mid is not None and fill.is_maker:
             age = now - fill.executed_at
             mid = book.mid_price if book is not None and MARKED_AFTER <= age < 2 * MARKED_AFTER else None
@@ -130,7 +130,7 @@ def own_costs(fills: Sequence[Fill], seen: Snapshot, instrument: Instrument, now
 
 
 def _fee(fill: Fill, instrument: Instrument, rules: TradingRules) -> Decimal:
-    """The fee as a fraction of the notional; the account's own rate where its worth is not known."""
+    """The fee as a fraction of the notional; the account's own rate where the fee's value is unknown."""
     if fill.fee_asset == instrument.quote:
         return quotient(fill.fee, fill.notional)
     if fill.fee_asset == instrument.base:
@@ -149,7 +149,7 @@ def _derived(
     least: Decimal,
     maker_fee: Decimal,
 ) -> tuple[Measured, tuple[Level, ...]]:
-    """The band of the measured cost, kept as it is while it changes little; a tier of resting orders inside it."""
+    """The band of the measured cost, kept while it changes little, and with `tiered` an inner one that rests."""
     weight, style = policy.target_weight, run.settings.order_style
     tiered = style == "tiered"
     taken = band_to_use(measured.band, cost.one_way, weight, least, to, run.now)
@@ -166,32 +166,32 @@ def _derived(
 
 
 def _with_trend(run: Run, batch: Batch, policy: Policy, price: Decimal) -> tuple[Policy, str | None]:
-    """The policy under the trend filter, and the trend in words; candles that cannot be read leave it out."""
+    """The policy under the trend filter, and the trend in words; unreadable candles leave the filter out."""
     settings = run.settings
     if settings.trend_filter == "off":
         return policy, None
-    from common.domain.decision.trend import Trend, filtered  # here only: the filter is seldom on
+    from common.domain.decision.trend import Trend, filtered  # imported here: the filter is rarely on
 
     try:
         candles = read_klines(run.exchange.cached_candles("1d", settings.trend_slow + 1, run.now, batch.raw))
     except BotError as error:
         return policy, _left_out(str(error))
     closed = [candle for candle in candles if candle.closes_at <= run.now]
-    if not closed or run.now - closed[-1].closes_at > FRESH:
+    if not closed or run.now - closed[-1].closes_at > MAX_CANDLE_AGE:
         return policy, _left_out("the newest daily candle is too old")
     trend = Trend.of([candle.close for candle in closed], settings.trend_fast, settings.trend_slow)
     if trend is None:
         return policy, _left_out(f"{len(closed)} days have closed, {settings.trend_slow} are needed")
-    told = (
+    means = (
         f"price {plain(price)}, mean of {settings.trend_fast} days {plain(trend.fast)}, "
         f"of {settings.trend_slow} days {plain(trend.slow)}"
     )
     followed = filtered(policy, trend, price, settings.trend_factor)
     if followed.sell_widening != policy.sell_widening:
-        return followed, f"rising, sales wait for {plain(settings.trend_factor)} times the trigger: {told}"
+        return followed, f"rising, sales wait for {plain(settings.trend_factor)} times the trigger: {means}"
     if followed.buy_widening != policy.buy_widening:
-        return followed, f"falling, buys wait for {plain(settings.trend_factor)} times the trigger: {told}"
-    return policy, f"none: {told}"
+        return followed, f"falling, buys wait for {plain(settings.trend_factor)} times the trigger: {means}"
+    return policy, f"none: {means}"
 
 
 def _left_out(why: str) -> str:

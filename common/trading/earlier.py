@@ -1,4 +1,4 @@
-"""What earlier runs saw, to hold this one's prices and balances against."""
+"""What earlier runs saw, to compare this run's prices and balances with."""
 
 import logging
 from collections.abc import Sequence
@@ -15,21 +15,21 @@ from common.run import Run
 from common.store.documents import LastPlan, last_plan_of
 
 log = logging.getLogger(__name__)
-FRESH = timedelta(hours=1)
-"""How old a price may be for this run's to be held against it."""
+MAX_REFERENCE_AGE = timedelta(hours=1)
+"""How old a price may be to compare this run's price with it."""
 
 
 def references(run: Run, plan: LastPlan | None) -> tuple[Reference, ...]:
-    """Prices that this run's is held against.
+    """The prices that this run's price is compared with.
 
-    The price job's while it is fresh, the last plan's while it is fresh or there is no other, and the middle of
-    the last 24 hours, which a crash moves slowly. Raises StoreCorrupt.
+    The price job's while it is recent, the last plan's while it is recent or there is no other, and the 24-hour
+    mid-range, which a crash moves slowly. Raises StoreCorrupt.
     """
     latest, ticker = run.state.last_price, _ticker(run)
     found = []
-    if latest is not None and run.now - latest.timestamp <= FRESH:
+    if latest is not None and run.now - latest.timestamp <= MAX_REFERENCE_AGE:
         found.append(Reference("the last known one", latest.price))
-    if plan is not None and (not found or run.now - plan.timestamp <= FRESH):
+    if plan is not None and (not found or run.now - plan.timestamp <= MAX_REFERENCE_AGE):
         found.append(Reference("the last plan's" if found else "the last known one", plan.price))
     if ticker is not None:
         found.append(Reference("the middle of the last 24 hours", (ticker.high_price + ticker.low_price) / 2))
@@ -43,7 +43,7 @@ def last_plan(run: Run) -> LastPlan | None:
 
 
 def _ticker(run: Run) -> Ticker | None:
-    """The 24-hour ticker that the price job has stored, while it is fresh and makes sense; None where not."""
+    """The 24-hour ticker that the price job has stored, if it is recent and plausible; else None."""
     text = run.state.last_ticker
     if text is None:
         return None
@@ -55,11 +55,11 @@ def _ticker(run: Run) -> Ticker | None:
         log.warning("the 24-hour ticker cannot be read, no price is held against it (%s)", type(error).__name__)
         return None
     sound = ticker.low_price <= ticker.last_price <= ticker.high_price
-    return ticker if sound and run.now - at <= FRESH else None
+    return ticker if sound and run.now - at <= MAX_REFERENCE_AGE else None
 
 
 def expected(run: Run, plan: LastPlan | None, fills: Sequence[Fill]) -> Expected | None:
-    """The last plan's balances with what fills have moved since; None before the first plan."""
+    """The last plan's balances plus what fills have moved since; None before the first plan."""
     if plan is None:
         return None
     instrument = run.instrument

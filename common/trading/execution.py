@@ -1,11 +1,10 @@
 """From a plan to an order, at most once: the order journal around the one request that trades (contract.md §6).
 
-    PLANNED ─ stored with the plan ─▶ SENT ─ stored, then the order leaves; the id it is acknowledged with is
-    stored at once ─▶ FILLED | PARTIALLY_FILLED | CANCELED | REJECTED; RESTING, when it is to wait in the book for
-    the next run (contract.md §12); or UNKNOWN when no answer says: then the exchange is asked, in this run or the
-    next.
+    PLANNED ─ stored with the plan ─▶ SENT ─ stored before the order leaves; the exchange's id is stored as soon as
+    it arrives ─▶ FILLED | PARTIALLY_FILLED | CANCELED | REJECTED; RESTING, when the order waits in the book for
+    the next run (contract.md §12); or UNKNOWN when no reply says: then this run or the next asks the exchange.
 
-Whatever ends a run in between, the next one finds the intent open, asks the exchange for it, and sends nothing
+However a run ends in between, the next one finds the intent open, asks the exchange for it, and sends nothing
 while it is unresolved.
 """
 
@@ -29,16 +28,16 @@ from common.trading_settings import TIME_TO_SEND_SECONDS
 
 log = logging.getLogger(__name__)
 SEND_WITHIN_SECONDS = 2.0
-"""Longest time between recording SENT and sending: a process that was stopped in between does not send."""
+"""Longest time between recording SENT and sending: a process that was suspended in between does not send."""
 TIME_TO_FINISH_SECONDS = 6.0
-"""What is kept of the run for fills, balances and the report."""
+"""Time reserved at the end of the run for fills, balances and the report."""
 
 
 def execute(run: Run, intent: OrderIntent) -> JournalEntry:
     """Take one intent from PLANNED to its end, or as far as this run can follow it.
 
-    Each state is in Redis before the act it describes. What is not final when the time is up stays open,
-    for the next run to resolve.
+    Each state is in Redis before the action it describes. An order that is not final when the time is up stays
+    open, for the next run to resolve.
     """
     entry = record(run, JournalEntry.planned(intent, run.clock.now()))
     run.save()
@@ -59,7 +58,7 @@ def execute(run: Run, intent: OrderIntent) -> JournalEntry:
 
 
 def _last_look(run: Run) -> str | None:
-    """Why the order must not leave after all, from what may have changed since the guards were asked."""
+    """Why the order must not leave after all: what may have changed since the guards passed."""
     if run.deadline.remaining < TIME_TO_SEND_SECONDS:
         return "too little of the run's time is left"
     return paused(run)
@@ -74,9 +73,9 @@ def paused(run: Run) -> str | None:
 
 
 def _of_this_slot(run: Run, intent: OrderIntent) -> JournalEntry | str | None:
-    """An order that the exchange already has for this slot, of either side: the journal had lost it.
+    """An order of either side that the exchange already has for this slot: the journal had lost it.
 
-    Of our own side it is the answer to this intent; of the other it is a reason not to send.
+    If it is of our side, it is this intent's order; if of the other, it is a reason not to send.
     """
     names = {side.value: client_order_id(run.instrument.symbol, intent.slot, side) for side in Side}
     wave = together(run.pool, {side: partial(_order_of, run, name) for side, name in names.items()})
@@ -114,7 +113,7 @@ def _sent(run: Run, entry: JournalEntry) -> JournalEntry:
         return followed(run, entry.unknown(str(error), run.clock.now()))
     except BotError as error:
         log.error("order %s was refused: %s", name, error)
-        # The pair's rules are read anew: they may be what is refused.
+        # The next run reads the pair's rules again: they may be the cause.
         run.batch.delete(run.cache.full_key(run.cache.keys.rules(run.instrument.pair)))
         return entry.ended(IntentState.REJECTED, str(error), run.clock.now())
     log.info("order %s was accepted as %s", name, order_id)
@@ -124,7 +123,7 @@ def _sent(run: Run, entry: JournalEntry) -> JournalEntry:
 
 
 def followed(run: Run, entry: JournalEntry) -> JournalEntry:
-    """Ask until the order is final or the time is up; one that is to rest longer is left in the book."""
+    """Ask until the order is final or the time is up; an order that may rest longer is left in the book."""
     rest = run.settings.order_rest_seconds if entry.intent.style is OrderStyle.MAKER else None
     rests = rest is not None and rest > run.deadline.remaining - TIME_TO_FINISH_SECONDS
     try:
@@ -138,17 +137,17 @@ def followed(run: Run, entry: JournalEntry) -> JournalEntry:
         return entry.unknown(f"the exchange did not tell: {error}", run.clock.now())
     if order is None:
         return entry.unknown(entry.reason or "not visible yet", run.clock.now())
-    return as_told(run, entry, order)
+    return as_reported(run, entry, order)
 
 
-def as_told(run: Run, entry: JournalEntry, order: Order) -> JournalEntry:
-    """The entry by what the exchange says of its order; one that is not final is not known."""
+def as_reported(run: Run, entry: JournalEntry, order: Order) -> JournalEntry:
+    """The entry after the exchange's report on its order; if that is not final, the state is UNKNOWN."""
     known = entry.with_order(order, run.clock.now())
     return known if order.status.final else known.unknown(f"it is still {order.status}", run.clock.now())
 
 
 def cancelled(run: Run, entry: JournalEntry) -> Order | None:
-    """Cancel, then ask: the cancel's own answer shows the state before it (exchange.md §4.5)."""
+    """Cancel, then ask: the cancel's own reply shows the state before it (exchange.md §4.5)."""
     name = entry.intent.client_order_id
     try:
         run.exchange.cancel_order(name, entry.order_id)
@@ -158,7 +157,7 @@ def cancelled(run: Run, entry: JournalEntry) -> Order | None:
 
 
 def poll(run: Run, entry: JournalEntry, at_most: float | None, *, seen_is_enough: bool = False) -> Order | None:
-    """The order as soon as it is final (or seen), else as it was last seen; None if it was never seen."""
+    """The order as soon as it is final (or visible), else as last seen; None if it was never visible."""
     pause, seen = 0.25, None
     end = run.clock.monotonic() + at_most if at_most is not None else None
     while True:
@@ -175,7 +174,7 @@ def poll(run: Run, entry: JournalEntry, at_most: float | None, *, seen_is_enough
 
 
 def look_up(run: Run, entry: JournalEntry) -> Order | None:
-    """The order by the id it was acknowledged with and by our own; None when the exchange knows neither."""
+    """The order by the exchange's id or by our own; None when the exchange knows neither."""
     by_id = [partial(run.exchange.order_by_id, entry.order_id)] if entry.order_id else []
     for ask in (*by_id, partial(run.exchange.order, entry.intent.client_order_id)):
         try:
@@ -188,7 +187,7 @@ def look_up(run: Run, entry: JournalEntry) -> Order | None:
 
 
 def try_out(run: Run, intent: OrderIntent) -> Document:
-    """EXECUTION_MODE=test: what the exchange's own check says of the order; nothing is placed."""
+    """EXECUTION_MODE=test: the result of the exchange's own check of the order; nothing is placed."""
     try:
         run.exchange.test_order(intent)
         status, reason = "TEST_ACCEPTED", None
@@ -198,7 +197,7 @@ def try_out(run: Run, intent: OrderIntent) -> Document:
 
 
 def fills_of(run: Run, entry: JournalEntry) -> tuple[Fill, ...]:
-    """The order's fills, waited for a little: they may lag its final state (exchange.md §5)."""
+    """The order's fills, after a short wait: they may lag its final state (exchange.md §5)."""
     if entry.order_id is None or entry.filled_quantity <= 0:
         return ()
     start = (entry.sent_at or entry.planned_at) - CLOCKS_APART

@@ -1,9 +1,9 @@
 """What Redis may have forgotten: a failover loses the writes that had not reached the replica (platform.md §4.3).
 
-What is left looks complete. A run that recorded an order, sent it and ended may be gone without a trace, while
-the order itself is not visible yet; delivered once more, its slot would be ordered twice. But Redis is another
-instance then, and says so. From there on nothing is sent until every order sent before must be visible; then
-the exchange is asked for all of them, and those that the journal does not know are taken back into it.
+The remaining state looks complete. A run that recorded an order, sent it and ended may leave no trace, while the
+order itself is not visible yet; a second delivery of its slot would order twice. But Redis is then another
+instance, and reports so. From then on nothing is sent until every earlier order must be visible; then the exchange
+is asked for all of them, and those missing from the journal are put back.
 """
 
 import logging
@@ -19,13 +19,13 @@ from common.store.codec import to_document
 
 log = logging.getLogger(__name__)
 LOOKED_BACK = timedelta(days=6)
-"""How far back orders are asked for: the exchange tells them for seven days."""
+"""How far back orders are asked for: the exchange lists them for seven days."""
 
 
 class Aftermath(NamedTuple):
-    """`doubt` is why nothing may be sent yet, None otherwise; `orders` are all of ours, once they can be told.
+    """`doubt` is why nothing may be sent yet, None otherwise; `orders` are all of ours, once all must be visible.
 
-    `searched` is to be stored with what was made of them: an order that was told and not taken back is lost.
+    Store `searched` together with the restored orders: otherwise one that was found but not restored is lost.
     """
 
     doubt: str | None = None
@@ -34,7 +34,7 @@ class Aftermath(NamedTuple):
 
 
 def changed_over(run: Run, within: timedelta) -> bool:
-    """Whether Redis is another than before, or has been so for no longer than that: its times may be old ones."""
+    """Whether Redis is another instance than before, or became one less than `within` ago: its data may be old."""
     known = run.state.continuity
     if known is None:
         return False
@@ -43,7 +43,7 @@ def changed_over(run: Run, within: timedelta) -> bool:
 
 
 def aftermath(run: Run, visible_after: timedelta) -> Aftermath:
-    """Whether Redis is the one it was, and if not, what follows; `visible_after` is when an order shows at last.
+    """Whether Redis is still the same, and if not, what follows; an order is visible `visible_after` it was sent.
 
     Raises ExchangeError when the orders cannot be read: then nothing may be sent either.
     """

@@ -1,6 +1,6 @@
 """The two legs of the 15-minute job, on one snapshot of the exchange: the cost update, and the plan with its order.
 
-A leg that fails is dropped with all it queued, and the other goes on (contract.md §2.4).
+A leg that fails is dropped with everything it queued, and the other goes on (contract.md §2.4).
 """
 
 import logging
@@ -25,7 +25,7 @@ COST_FAILED = Hold("Stale data: the cost update of this run failed", Cause.STALE
 
 
 class Leg(NamedTuple, Generic[T]):
-    """One leg: what it made, or the error that ended it; and how long it took."""
+    """One leg: its result, or the error that ended it; and how long it took."""
 
     result: T | None
     error: BotError | None
@@ -33,7 +33,7 @@ class Leg(NamedTuple, Generic[T]):
 
 
 class Inputs(NamedTuple):
-    """What both legs share: one snapshot of the exchange, and what earlier runs left."""
+    """What both legs share: one snapshot of the exchange, and the state of earlier runs."""
 
     books: Books
     fault: BotError | None
@@ -48,7 +48,7 @@ PlanLeg = Leg[tuple[snapshot.Snapshot, planning.Planned]]
 
 
 def gather(run: Run) -> Inputs:
-    """Settle what is open, then one wave for both legs: account, price, fills, order book, open orders."""
+    """Resolve open orders, then read one wave for both legs: account, price, fills, order book, open orders."""
     books, fault = Books(), None
     try:
         books = update.books_of(run)
@@ -70,7 +70,7 @@ def plan_leg(run: Run, inputs: Inputs, costs: CostLeg) -> PlanLeg:
 
 
 def _leg(run: Run, name: str, work: Callable[[Batch], T]) -> Leg[T]:
-    """Run one leg on a batch of its own: when it fails nothing of it is stored, and the other goes on."""
+    """Run one leg on its own batch: if it fails, nothing of it is stored, and the other goes on."""
     batch, start = run.batch.fork(), run.clock.monotonic()
     result, failed = None, None
     try:
@@ -83,7 +83,7 @@ def _leg(run: Run, name: str, work: Callable[[Batch], T]) -> Leg[T]:
 
 
 def _cost(run: Run, batch: Batch, inputs: Inputs) -> Update | None:
-    """The cost job's own code on the shared snapshot; without the account, on the balances last stored."""
+    """The cost job's own code on the shared snapshot; without the account, on the last stored balances."""
     if inputs.fault:
         raise inputs.fault
     price = inputs.wave.get("price")
@@ -101,7 +101,7 @@ def _cost(run: Run, batch: Batch, inputs: Inputs) -> Update | None:
 
 
 def _plan(run: Run, batch: Batch, inputs: Inputs, costs: CostLeg) -> tuple[snapshot.Snapshot, planning.Planned]:
-    """The plan; it holds when the cost leg failed, for then what the guards look at is stale."""
+    """The plan; it holds when the cost leg failed, because the guards' data is then stale."""
     seen = snapshot.snapshot(run, inputs.wave, batch)
     update = costs.result
     fills = (*update.fresh, *update.books.tail) if update else inputs.books.tail
@@ -122,7 +122,7 @@ def _plan(run: Run, batch: Batch, inputs: Inputs, costs: CostLeg) -> tuple[snaps
 
 
 def execute(run: Run, inputs: Inputs, costs: CostLeg, plan: PlanLeg) -> trade.Traded:
-    """The order of the plan, if there is one; its fills go into the books that the cost leg brought up to date."""
+    """Execute the plan's order, if there is one; its fills go into the books that the cost leg updated."""
     if plan.result is None:
         return trade.Traded()
     seen, planned = plan.result

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 def keep_shadows(run: Run, update: Update, plan: Plan) -> None:
-    """Queue every shadow one slot on; by-hand runs leave them, and what fails here fails nothing else.
+    """Advance every shadow by one slot and queue the result; manual runs do not, and an error here stops nothing.
 
     `update` is the run's reading before its own order: what the account held since the last slot.
     """

@@ -1,4 +1,4 @@
-"""A plan: decided on a snapshot, held against every guard, queued (contract.md §4)."""
+"""A plan: decided on a snapshot, checked against every guard, queued (contract.md §4)."""
 
 import logging
 from collections.abc import Sequence
@@ -23,13 +23,13 @@ from common.store.plans import plan_document, policy_document
 from common.trading.costing import in_force
 from common.trading.earlier import expected, last_plan, references
 from common.trading.recording import order_journal
-from common.trading.snapshot import Decided, Snapshot
+from common.trading.snapshot import DecisionPrice, Snapshot
 
 log = logging.getLogger(__name__)
 
 
 class Planned(NamedTuple):
-    """The plan, and the document of it that is stored and answered."""
+    """The plan, and its document as stored and returned."""
 
     plan: Plan
     document: Document
@@ -48,16 +48,16 @@ def plan(
 ) -> Planned:
     """Plan on the snapshot, and queue the plan; `doubt` is a reason not to trade whatever the mix.
 
-    `fills` are those of the last hour: what they moved since the last plan is no change without a fill.
+    `fills` are those of the last hour: they explain changes of the balances since the last plan.
 
     Where orders are possible (test, live) a refusal makes the plan a HOLD; in plan mode the plan says what the
-    mix asks for, and `refusals` what would stop it.
+    mix asks for, and `refusals` say what would stop it.
     """
     settings = run.settings
     day = (run.state.day_start or DayStart(run.now.date(), None)).on(run.now, total_pnl)
     activity = order_journal(run).activity(run.now, day.pnl_at_start)
     batch.document(run.keys.day_start, to_document(day))
-    price = seen.decided_on(settings.decides_on_mid)
+    price = seen.decision_price(settings.decides_on_mid)
     applied = in_force(run, batch, seen, price.mark_price, fills)
     before = last_plan(run)
     facts = replace(
@@ -71,12 +71,12 @@ def plan(
         expected=expected(run, before, fills),
         unconfirmed=_unconfirmed(run, batch),
     )
-    worked = _worked(run, batch, facts, applied.policy)
-    planned = worked.plan
+    sliced = _planned_slice(run, batch, facts, applied.policy)
+    planned = sliced.plan
     with_policy = settings.policy_in_plan
     document = plan_document(planned, run.slot.name, settings.execution_mode, with_policy=with_policy)
     batch.plan(document)
-    inputs = inputs_document(run.batch, run.slot.name, planned.facts, worked.policy, worked.limits)
+    inputs = inputs_document(run.batch, run.slot.name, planned.facts, sliced.policy, sliced.limits)
     more = {"mode": settings.execution_mode, "policy_told": with_policy}
     batch.push_document(run.keys.plan_inputs, inputs | more)
     batch.document(run.keys.policy, {"timestamp": run.now, **policy_document(planned)})
@@ -84,29 +84,29 @@ def plan(
     return Planned(planned, document)
 
 
-def _worked(run: Run, batch: Batch, facts: Facts, policy: Policy) -> PlannedSlice:
-    """The plan, in slices where they are asked for; what becomes of the program is queued with it."""
+def _planned_slice(run: Run, batch: Batch, facts: Facts, policy: Policy) -> PlannedSlice:
+    """The plan, in slices if the settings ask for them; the program's new state is queued with it."""
     slicing, limits, before = run.settings.slicing, run.settings.limits, run.state.program
     if slicing is None:
-        worked = PlannedSlice(plan_on(facts, policy, limits), policy, limits, None)
+        sliced = PlannedSlice(plan_on(facts, policy, limits), policy, limits, None)
     else:
-        worked = plan_slice(before, slicing, facts, policy, limits, run.settings.shape.hash)
-    if worked.ended is not None:
-        log.warning("the program of slices has ended: %s", worked.ended)
-    if worked.program is not None and worked.program != before:
-        batch.document(run.keys.program, to_document(worked.program))
-        log.info("the program of slices: %s", worked.program.describe())
-    elif worked.program is None and before is not None:
+        sliced = plan_slice(before, slicing, facts, policy, limits, run.settings.shape.hash)
+    if sliced.ended is not None:
+        log.warning("the program of slices has ended: %s", sliced.ended)
+    if sliced.program is not None and sliced.program != before:
+        batch.document(run.keys.program, to_document(sliced.program))
+        log.info("the program of slices: %s", sliced.program.describe())
+    elif sliced.program is None and before is not None:
         batch.delete(run.keys.program)
-    return worked
+    return sliced
 
 
 def _unconfirmed(run: Run, batch: Batch) -> tuple[str, ...]:
-    """What the live gate waits for; the settings of this run are stored for an operator to confirm."""
+    """What must be confirmed before the live gate opens; this run's settings are stored for that."""
     settings = run.settings
     if settings.live_gate == "off" or settings.execution_mode != "live":
         return ()
-    from common.domain.decision.live_gate import differences  # here only: with a live gate
+    from common.domain.decision.live_gate import differences  # imported only with a live gate
 
     shape, confirmed = settings.shape, run.state.confirmation
     batch.document(run.keys.shape, to_document(shape))
@@ -119,14 +119,14 @@ def in_doubt(reason: str | None) -> Hold | None:
 
 
 def _unreadable(run: Run) -> Hold | None:
-    """The hold while something stored cannot be understood: the books could not be kept after an order."""
+    """The hold while stored state cannot be parsed: the books could not be kept after an order."""
     return Hold(f"Unreadable state: {run.state.fault}", Cause.UNREADABLE) if run.state.fault else None
 
 
 def _facts(
-    run: Run, seen: Snapshot, price: Decided, activity: Activity, references: tuple[Reference, ...]
+    run: Run, seen: Snapshot, price: DecisionPrice, activity: Activity, references: tuple[Reference, ...]
 ) -> Facts:
-    """What this run has read; what the books tell is added by the caller."""
+    """What this run has read; the caller adds what the books say."""
     seen_open = seen.open_orders
     ours = None if seen_open is None else sum(1 for order in seen_open if is_ours(order.client_order_id))
     return Facts(
@@ -148,8 +148,8 @@ def _facts(
     )
 
 
-def logged(plan: Plan, order: Document | None, run: Run) -> Document:
-    """What job.finished tells of a plan and its order."""
+def log_fields(plan: Plan, order: Document | None, run: Run) -> Document:
+    """The fields of job.finished about a plan and its order."""
     rebalance = plan.outcome if isinstance(plan.outcome, Rebalance) else None
     drift = plan.decision.drift
     return {

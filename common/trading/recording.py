@@ -1,7 +1,7 @@
-"""The order journal as a run has it: what was read when it began, and what it has written since.
+"""The order journal as a run sees it: what was read at the start, and what the run has written since.
 
-orders:journal   every intent there ever was          orders:open     those whose end is to be asked for
-orders:recent    those of the last two days: what is counted, folded anew in every run
+orders:journal   every intent ever made      orders:open     those whose outcome is still to be asked for
+orders:recent    those of the last two days: every run folds them again to count orders
 """
 
 from common.decimal_json import from_redis
@@ -13,9 +13,9 @@ from common.store.entries import entry_document, entry_of
 
 
 def order_journal(run: Run) -> Journal:
-    """The journal of the last two days as this run knows it, with what the process remembers having sent.
+    """The journal of the last two days as this run knows it, plus what this process remembers having sent.
 
-    Raises StoreCorrupt when a record cannot be read: then nothing is ordered either.
+    Raises StoreCorrupt when a record cannot be read: then nothing is ordered.
     """
     if run.order_journal is None:
         run.order_journal = _remembered(run, _stored(run))
@@ -33,7 +33,7 @@ def _stored(run: Run) -> Journal:
 
 
 def _of_the_whole_journal(run: Run) -> tuple[JournalEntry, ...]:
-    """The last two days, once: an older version kept no record of them."""
+    """Fill orders:recent once from the whole journal: older versions did not keep it."""
     key = run.keys.orders_journal
     texts = run.store.read({"journal": ("HGETALL", key)}, run.meter)["journal"]
     journal = Journal.of(entry_of(from_redis(text, key), key) for text in texts.values())
@@ -45,7 +45,7 @@ def _of_the_whole_journal(run: Run) -> tuple[JournalEntry, ...]:
 
 
 def _remembered(run: Run, stored: Journal) -> Journal:
-    """With what this process sent and Redis may have forgotten, until its end is read back from Redis."""
+    """Add what this process sent and Redis may have forgotten, until its outcome is read back from Redis."""
     journal = stored
     for name, sent in list(run.in_flight.items()):
         known = stored.entries.get(name)
@@ -57,7 +57,7 @@ def _remembered(run: Run, stored: Journal) -> Journal:
 
 
 def record(run: Run, entry: JournalEntry) -> JournalEntry:
-    """Queue how far an intent has come, log it for the journal outside Redis, and answer it."""
+    """Queue an intent's new state, write it to the audit log, and return the entry."""
     run.order_journal = order_journal(run).with_entry(entry)
     queue(run.batch, entry)
     note("intent", entry_document(entry))
@@ -65,7 +65,7 @@ def record(run: Run, entry: JournalEntry) -> JournalEntry:
 
 
 def queue(batch: Batch, entry: JournalEntry, *, recent: bool = True) -> None:
-    """Queue the entry: into the journal, the record of the last two days, and into or out of the open ones."""
+    """Queue the entry for the journal and the last two days, and add it to or remove it from the open ones."""
     keys, name, document = batch.keys, entry.intent.client_order_id, entry_document(entry)
     batch.hash(keys.orders_journal, {name: document})
     if recent:

@@ -1,7 +1,7 @@
-"""Every stored plan made again from the stored raw answers, and held against its text byte for byte.
+"""Recompute every stored plan from the stored raw replies, and compare it with its text byte for byte.
 
-What the exchange answered is parsed anew; what the run knew besides was kept with the plan (store/inputs.py). Of
-each kind the newest thousand raw answers are kept: older plans cannot be made again and are counted apart.
+The exchange's replies are parsed again; what else the run knew was kept with the plan (store/inputs.py). The newest
+thousand raw replies of each kind are kept: older plans cannot be recomputed and are counted separately.
 """
 
 from collections import defaultdict
@@ -24,16 +24,16 @@ from common.store.plans import plan_document
 from common.store.store import Store
 
 ENDPOINTS = ("account_info", "ticker_price", "depth", "open_orders")
-Told = tuple[int, datetime, Any]
-"""An answer: its number among those of its run, when it came, and its payload."""
-Answers = Mapping[str, Mapping[str, Sequence[Told]]]
+KeptReply = tuple[int, datetime, Any]
+"""A raw reply: its number within its run, when it came, and its payload."""
+Replies = Mapping[str, Mapping[str, Sequence[KeptReply]]]
 """By endpoint and run, in the order of their numbers."""
 
 
 class Replayed(NamedTuple):
-    """`compared` plans were made again, `reproduced` of them to the byte; `different` are the slots of the others.
+    """`compared` plans were recomputed, `reproduced` of them to the byte; `different` are the slots of the others.
 
-    `older` plans have no inputs or raw answers any more.
+    The inputs or raw replies of `older` plans are no longer kept.
     """
 
     compared: int
@@ -42,7 +42,7 @@ class Replayed(NamedTuple):
     different: tuple[str, ...]
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         text = f"{self.reproduced} of {self.compared} plans reproduced"
         if self.different:
             more = ", \u2026" if len(self.different) > 5 else ""
@@ -51,22 +51,22 @@ class Replayed(NamedTuple):
 
 
 class Gone(LookupError):
-    """An answer that a plan rested on is not kept any more."""
+    """A reply that a plan was based on is no longer kept."""
 
 
 def replay(store: Store, meter: Meter, newest: int = HISTORY_LIMIT) -> Replayed:
-    """Make the newest plans again. Raises StoreError."""
+    """Recompute the newest plans. Raises StoreError."""
     keys = store.keys
     texts = store.texts(keys.plan_history, newest, meter)
     kept = store.texts(keys.plan_inputs, newest, meter)
     raw = {name: store.raw_history(name, 0, 10**15, HISTORY_LIMIT, meter) for name in ENDPOINTS}
     return compare(
-        texts, kept, {name: _by_run(answers, keys.raw_history(name)) for name, answers in raw.items()}, keys
+        texts, kept, {name: _by_run(replies, keys.raw_history(name)) for name, replies in raw.items()}, keys
     )
 
 
-def compare(texts: Sequence[str], kept: Sequence[str], answers: Answers, keys: Keys) -> Replayed:
-    """The stored plans against those made again, by the time of their making; both lists newest first."""
+def compare(texts: Sequence[str], kept: Sequence[str], replies: Replies, keys: Keys) -> Replayed:
+    """Compare stored plans with recomputed ones, matched by their time; both lists newest first."""
     documents = defaultdict(list)
     for text in reversed(kept):
         document = document_of(text, keys.plan_inputs, "facts")
@@ -77,7 +77,7 @@ def compare(texts: Sequence[str], kept: Sequence[str], answers: Answers, keys: K
         stored = document_of(text, keys.plan_history, "timestamp")
         found = documents[str(stored["timestamp"])]
         try:
-            again = made_again(found.pop(), answers, keys) if found else None
+            again = made_again(found.pop(), replies, keys) if found else None
         except Gone:
             again = None
         if again is None:
@@ -89,12 +89,12 @@ def compare(texts: Sequence[str], kept: Sequence[str], answers: Answers, keys: K
     return Replayed(reproduced + len(different), reproduced, older, tuple(different))
 
 
-def made_again(document: Any, answers: Answers, keys: Keys) -> str:
-    """The text of the plan that today's rule makes of what was known then. Raises Gone, StoreCorrupt."""
+def made_again(document: Any, replies: Replies, keys: Keys) -> str:
+    """The text of the plan that today's code makes from the inputs of then. Raises Gone, StoreCorrupt."""
     key = keys.plan_inputs
     inputs = inputs_of(document, key)
     try:
-        facts = facts_of(document, _answered(inputs, answers, keys), key)
+        facts = facts_of(document, _exchange_facts(inputs, replies, keys), key)
     except KeyError as error:
         raise StoreCorrupt(f"{key} lacks {error}") from None
     try:
@@ -104,13 +104,13 @@ def made_again(document: Any, answers: Answers, keys: Keys) -> str:
     return to_redis(plan_document(planned, inputs.slot, inputs.mode, with_policy=inputs.policy_told))
 
 
-def _answered(inputs: Inputs, answers: Answers, keys: Keys) -> ExchangeFacts:
+def _exchange_facts(inputs: Inputs, replies: Replies, keys: Keys) -> ExchangeFacts:
     def last(endpoint: str) -> tuple[datetime, Any]:
-        """What the plan rested on: the run's newest answer of that kind before it was made."""
-        told = [each for each in answers[endpoint].get(inputs.run_id, ()) if each[0] <= inputs.answers]
-        if not told:
+        """The reply that the plan used: the run's newest of that kind before the plan was made."""
+        before = [each for each in replies[endpoint].get(inputs.run_id, ()) if each[0] <= inputs.answers]
+        if not before:
             raise Gone(f"the answer {endpoint} of this run is not kept any more")
-        return told[-1][1:]
+        return before[-1][1:]
 
     as_of, account = last("account_info")
     price_as_of, ticker = last("ticker_price")
@@ -135,9 +135,9 @@ def _answered(inputs: Inputs, answers: Answers, keys: Keys) -> ExchangeFacts:
     )
 
 
-def _by_run(texts: Sequence[str], key: str) -> Mapping[str, Sequence[Told]]:
-    """Raw answers of one kind by the run that read them. Raises StoreCorrupt, naming `key`."""
-    found: dict[str, list[Told]] = defaultdict(list)
+def _by_run(texts: Sequence[str], key: str) -> Mapping[str, Sequence[KeptReply]]:
+    """Raw replies of one kind by the run that read them. Raises StoreCorrupt, naming `key`."""
+    found: dict[str, list[KeptReply]] = defaultdict(list)
     for text in texts:
         document = document_of(text, key, "metadata", "datetime", "response", raw=True)
         try:
@@ -147,4 +147,4 @@ def _by_run(texts: Sequence[str], key: str) -> Mapping[str, Sequence[Told]]:
             raise StoreCorrupt(f"{key} cannot be read: an answer without its time or its run") from None
         if number.isdecimal():
             found[run_id].append((int(number), at, document["response"]))
-    return {run_id: sorted(told, key=lambda each: each[0]) for run_id, told in found.items()}
+    return {run_id: sorted(replies, key=lambda each: each[0]) for run_id, replies in found.items()}

@@ -1,6 +1,6 @@
-"""Before anything new: what earlier runs left open, and orders that the journal has lost (contract.md §6).
+"""What comes before anything new: intents left open, and orders that the journal has lost (contract.md §6).
 
-The exchange is asked for every open intent, patient with an order that is not yet visible; while one stays
+The exchange is asked for every open intent, allowing time for an order to become visible; while one stays
 unresolved nothing is sent. Orders of ours that Redis forgot show in their fills or among the open orders.
 """
 
@@ -21,22 +21,22 @@ from common.mexc.client import Answer
 from common.mexc.wave import together
 from common.run import Run
 from common.store.codec import to_document
-from common.trading.execution import as_told, cancelled, look_up
+from common.trading.execution import as_reported, cancelled, look_up
 from common.trading.failover import aftermath, changed_over
 from common.trading.recording import order_journal, record
 
 log = logging.getLogger(__name__)
 NOT_OURS = ""
-"""What stands for an order of somebody else where our client order id would: it is asked for once."""
+"""Stored in place of our client order id for an order of somebody else, so that it is asked for only once."""
 NOT_PLACED_AFTER = timedelta(seconds=60)
 """An order that cannot be found this long after it was sent was never accepted: its recvWindow is 5 s, and
 a new order becomes visible within seconds (exchange.md §2, 4.3)."""
 FILLED_WITHIN = timedelta(days=1)
-"""No order of ours is filled later than that after it was sent, and no window of fills may exceed seven days."""
+"""No order of ours fills later than this after it was sent, and no window of fills may exceed seven days."""
 LOOKED_UP_FOR = timedelta(days=1)
 """How old a fill may be for its order to be asked for."""
-TOLD_FOR = timedelta(days=6)
-"""The exchange tells orders of the last seven days: of what is older, not being known says nothing."""
+ORDERS_LISTED_FOR = timedelta(days=6)
+"""The exchange lists orders of the last seven days: an older one may exist although it is not found."""
 
 
 class Resolved(NamedTuple):
@@ -49,17 +49,17 @@ class Resolved(NamedTuple):
 def resolve(run: Run) -> Resolved:
     """Ask the exchange about every open intent, of the journal and of this process's own memory.
 
-    An order that rests is cancelled: what follows is planned on what is final. An intent that stands as PLANNED
-    is asked for as well: a Redis that forgot its last writes may have forgotten that it was sent.
+    A resting order is cancelled, so that the plan is based on what is final. A PLANNED intent is asked for as well:
+    a Redis that forgot its last writes may have forgotten that it was sent.
     """
     entries = [entry for entry in order_journal(run).entries.values() if entry.state.open]
     resolved = tuple(record(run, _resolved(run, entry)) for entry in entries)
     still = [entry for entry in resolved if entry.state.open]
     if not still:
         return Resolved(resolved, None)
-    told = "; ".join(f"{entry.intent.client_order_id} ({entry.reason})" for entry in still)
-    log.error("unresolved order: nothing is sent until the exchange tells what became of %s", told)
-    return Resolved(resolved, f"Unresolved order: {told}")
+    unresolved = "; ".join(f"{entry.intent.client_order_id} ({entry.reason})" for entry in still)
+    log.error("unresolved order: nothing is sent until the exchange tells what became of %s", unresolved)
+    return Resolved(resolved, f"Unresolved order: {unresolved}")
 
 
 def _resolved(run: Run, entry: JournalEntry) -> JournalEntry:
@@ -69,7 +69,7 @@ def _resolved(run: Run, entry: JournalEntry) -> JournalEntry:
             return _not_found(run, entry)
         if not order.status.final and run.settings.execution_mode == "live":
             order = cancelled(run, entry.acknowledged(order.order_id, entry.updated_at)) or order
-        return as_told(run, entry, order)
+        return as_reported(run, entry, order)
     except ExchangeError as error:
         return entry.unknown(f"the exchange did not tell: {error}", run.clock.now())
 
@@ -93,8 +93,8 @@ def _among_open(run: Run, entry: JournalEntry) -> Order | None:
 def _not_found(run: Run, entry: JournalEntry) -> JournalEntry:
     """No order of that id: known by its fills, not yet visible or, after long enough, never accepted.
 
-    What was acknowledged was accepted, whatever is told now; and of what is older than the exchange's memory
-    only fills speak, or an operator (`ops` settle-intent).
+    An acknowledged order was accepted, even if it is not found now. Beyond the exchange's memory only fills or an
+    operator (`ops` settle-intent) can settle it.
     """
     now, sent_at = run.clock.now(), entry.sent_at or entry.planned_at
     until = min(now, sent_at + FILLED_WITHIN)
@@ -103,9 +103,9 @@ def _not_found(run: Run, entry: JournalEntry) -> JournalEntry:
     filled = _by_fills(run, entry, answer.value.fills)
     if filled is not None:
         return filled
-    if now - sent_at > TOLD_FOR:
-        told = "the exchange no longer tells orders of that time, and no fill is it: settle it by `settle-intent`"
-        return entry.unknown(told, now)
+    if now - sent_at > ORDERS_LISTED_FOR:
+        reason = "the exchange no longer tells orders of that time, and no fill is it: settle it by `settle-intent`"
+        return entry.unknown(reason, now)
     if entry.order_id is not None:
         return entry.unknown(f"acknowledged as {entry.order_id}, not visible", now)
     if now - sent_at < NOT_PLACED_AFTER:
@@ -119,19 +119,19 @@ def _not_found(run: Run, entry: JournalEntry) -> JournalEntry:
 
 
 def _by_fills(run: Run, entry: JournalEntry, fills: Sequence[Fill]) -> JournalEntry | None:
-    """The entry by the fills of its time that are its own; None when there are none.
+    """The entry closed with its own fills, from the fills of its time; None when there are none.
 
-    They name it by its order id or ours, or their order does. Of a time whose orders are no longer told, fills of
-    one order that match its side, quantity and price are taken for it.
+    Fills belong to it if they or their order name its order id or ours. If the exchange no longer lists orders of
+    that time, fills of one order that match its side, quantity and price count as its own.
     """
-    now, old = run.clock.now(), run.clock.now() - (entry.sent_at or entry.planned_at) > TOLD_FOR
+    now, old = run.clock.now(), run.clock.now() - (entry.sent_at or entry.planned_at) > ORDERS_LISTED_FOR
     for order_id in [entry.order_id] if entry.order_id else _unknown_orders(run, [f.order_id for f in fills]):
         own = [fill for fill in fills if fill.order_id == order_id]
         if not own:
             continue
-        order = None if old else _told_by_id(run, order_id)
+        order = None if old else _order_by_id(run, order_id)
         if order is not None and order.client_order_id == entry.intent.client_order_id:
-            return as_told(run, entry, order)
+            return as_reported(run, entry, order)
         quantity = sum((fill.quantity for fill in own), ZERO)
         named = order_id == entry.order_id or own[0].client_order_id == entry.intent.client_order_id
         if order is None and (named or (old and own[0].client_order_id is None and _matches(entry, own, quantity))):
@@ -145,9 +145,9 @@ def _by_fills(run: Run, entry: JournalEntry, fills: Sequence[Fill]) -> JournalEn
 
 
 def _may_be_open(run: Run, client_id: str, order_id: str, sent_at: datetime) -> bool:
-    """Whether what is left of an order that is nowhere shown may rest in the book: asked by cancelling it.
+    """Whether an order that the exchange does not show may still rest in the book: found out by cancelling it.
 
-    Raises ExchangeError when that is not answered.
+    Raises ExchangeError when the exchange does not say.
     """
     if run.settings.execution_mode != "live" or run.clock.now() - sent_at < NOT_PLACED_AFTER:
         return True
@@ -159,7 +159,7 @@ def _may_be_open(run: Run, client_id: str, order_id: str, sent_at: datetime) -> 
 
 
 def _matches(entry: JournalEntry, fills: Sequence[Fill], quantity: Decimal) -> bool:
-    """Whether the fills of one order are all that was wanted, at its limit or better."""
+    """Whether the fills of one order make up the whole intent, at its limit or better."""
     intent, limit = entry.intent, entry.intent.limit_price
     better = [
         limit is None or (fill.price <= limit if intent.side == "BUY" else fill.price >= limit) for fill in fills
@@ -167,7 +167,7 @@ def _matches(entry: JournalEntry, fills: Sequence[Fill], quantity: Decimal) -> b
     return quantity == intent.quantity and all(better) and all(fill.side is intent.side for fill in fills)
 
 
-def _told_by_id(run: Run, order_id: str) -> Order | None:
+def _order_by_id(run: Run, order_id: str) -> Order | None:
     try:
         answer = run.exchange.order_by_id(order_id)
     except UnknownOrder:
@@ -177,7 +177,7 @@ def _told_by_id(run: Run, order_id: str) -> Order | None:
 
 
 def _twin(run: Run, entry: JournalEntry) -> str | None:
-    """An open order that looks like the intent, whoever it seems to belong to: no reason to send another."""
+    """An open order that looks like the intent, whoever placed it: another one must not be sent."""
     intent = entry.intent
     for order in run.exchange.open_orders().value:
         same = (order.side, order.quantity, order.limit_price) == (intent.side, intent.quantity, intent.limit_price)
@@ -187,7 +187,7 @@ def _twin(run: Run, entry: JournalEntry) -> str | None:
 
 
 def _unknown_orders(run: Run, order_ids: Iterable[str]) -> list[str]:
-    """Those of the exchange's orders that the journal does not know."""
+    """The exchange's order ids that the journal does not know."""
     names = list(dict.fromkeys(order_ids))
     if not names:
         return []
@@ -199,10 +199,10 @@ def _unknown_orders(run: Run, order_ids: Iterable[str]) -> list[str]:
 
 
 def adopt(run: Run, resolved: Resolved, fills: Sequence[Fill], open_orders: Sequence[Order]) -> str | None:
-    """Take orders of ours that the journal has lost (Redis forgot its last writes) back into it.
+    """Put orders of ours that the journal has lost (Redis forgot its last writes) back into it.
 
-    They show in the fills they left, among the open orders, or once Redis has changed over when all are asked
-    for; orders of others are left alone. Returns why nothing may be sent, None when nothing is in doubt.
+    They show in their fills, among the open orders, or after a failover in the list of all orders; orders of others
+    are left alone. Returns why nothing may be sent, None when nothing is in doubt.
     """
     if run.settings.execution_mode != "live":
         return None
@@ -212,10 +212,10 @@ def adopt(run: Run, resolved: Resolved, fills: Sequence[Fill], open_orders: Sequ
     try:
         after = aftermath(run, NOT_PLACED_AFTER)
         still_open = {order.order_id: order for order in open_orders if is_ours(order.client_order_id)}
-        told = {order.order_id: order for order in after.orders} | still_open
-        unknown = _unknown_orders(run, [*told, *(fill.order_id for fill in recent)])
+        listed = {order.order_id: order for order in after.orders} | still_open
+        unknown = _unknown_orders(run, [*listed, *(fill.order_id for fill in recent)])
         doubtful = [name for name in dict.fromkeys([*still_open, *unknown]) if name not in just_resolved]
-        lost = _looked_up(run, doubtful, told, recent)
+        lost = _looked_up(run, doubtful, listed, recent)
     except ExchangeError as error:
         log.error("an order could not be looked up: %s", error)
         return f"Unresolved order: an order could not be looked up ({error.code})"
@@ -239,7 +239,7 @@ def adopt(run: Run, resolved: Resolved, fills: Sequence[Fill], open_orders: Sequ
 
 
 def _catch_up(run: Run, fills: Sequence[Fill]) -> None:
-    """Raise ended entries to their fills: an order may be final before all it filled shows (exchange.md §4.4)."""
+    """Correct ended entries by their fills: an order may be final before all its fills show (exchange.md §4.4)."""
     now = run.clock.now()
     for entry in order_journal(run).entries.values():
         own = [fill for fill in once(fills) if fill.order_id == entry.order_id]
@@ -251,14 +251,14 @@ def _catch_up(run: Run, fills: Sequence[Fill]) -> None:
 
 
 def _looked_up(
-    run: Run, order_ids: Sequence[str], told: Mapping[str, Order], fills: Sequence[Fill]
+    run: Run, order_ids: Sequence[str], listed: Mapping[str, Order], fills: Sequence[Fill]
 ) -> dict[str, Order | None]:
     """Each order, None for one of somebody else: by its fills' own client order id where they have one.
 
-    Raises UnknownOrder for an order that is too young to be told, or that may still be open, and may be ours.
+    Raises UnknownOrder for an order that may be ours and is too young to be listed, or may still be open.
     """
-    lost: dict[str, Order | None] = {name: told[name] for name in order_ids if name in told}
-    by_order = {name: [fill for fill in fills if fill.order_id == name] for name in order_ids if name not in told}
+    lost: dict[str, Order | None] = {name: listed[name] for name in order_ids if name in listed}
+    by_order = {name: [fill for fill in fills if fill.order_id == name] for name in order_ids if name not in listed}
     names = {name: own[0].client_order_id for name, own in by_order.items()}
     lost |= {name: None for name, ours in names.items() if ours is not None and not is_ours(ours)}
     asked = [name for name in by_order if name not in lost]
@@ -283,9 +283,9 @@ def _young(fills: Sequence[Fill], now: datetime) -> bool:
 
 
 def _of_fills(run: Run, order_id: str, fills: Sequence[Fill]) -> Order | None:
-    """An order that only its fills show, as far as they do; None for one of somebody else.
+    """An order that only its fills show, reconstructed from them; None for one of somebody else.
 
-    Raises UnknownOrder while what is left of it may be open.
+    Raises UnknownOrder while the rest of it may still be open.
     """
     first, last = fills[0], max(fill.executed_at for fill in fills)
     if first.client_order_id is None or not is_ours(first.client_order_id):

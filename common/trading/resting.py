@@ -1,9 +1,9 @@
-"""The order that rests, seen to by jobs that plan nothing (contract.md §12).
+"""The resting order, checked by jobs that plan nothing (contract.md §12).
 
-A plan asks for it first and cancels what remains (resolution.py): only on what is final is anything planned. In
-between `balance` and `cost` ask for it too, write down what has filled, and cancel it once its time is over.
+A plan first asks for it and cancels what remains (resolution.py), so that it is based on what is final. In between
+`balance` and `cost` ask for it too, record what has filled, and cancel it once its time is over.
 
-In most runs no order is open: what deals with one is imported where there is one.
+In most runs no order is open, so the modules for one are imported only when needed.
 """
 
 import logging
@@ -20,12 +20,12 @@ log = logging.getLogger(__name__)
 
 
 def tend(run: Run) -> None:
-    """Ask for the order that rests, if there is one; what cannot be told is left to the next run.
+    """Ask for the resting order, if there is one; if the exchange cannot say, the next run asks again.
 
-    Nothing else is to be read before: balances and fills must be no older than what is written of the order.
+    Call this before any other read: balances and fills must not be older than the recorded order.
     """
     if {"open_intents", "recent_intents"} & run.state.faults.keys():
-        return  # for a plan to hold on, and for `ops` to repair: balances and cost need no orders
+        return  # a plan holds on this, and `ops` repairs it; balances and cost need no orders
     for entry in run.state.open_intents:
         _see_to(run, entry)
 

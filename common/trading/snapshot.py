@@ -1,4 +1,4 @@
-"""What one plan rests on: one wave of reads, and the pair's rules."""
+"""What one plan is based on: one wave of reads, and the pair's rules."""
 
 import logging
 from collections.abc import Callable
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class Snapshot(NamedTuple):
-    """What one plan rests on, all read in one wave; `book` and `open_orders` are None when unreadable."""
+    """What one plan is based on, all read in one wave; `book` and `open_orders` are None when unreadable."""
 
     holdings: Holdings
     can_trade: bool
@@ -32,16 +32,18 @@ class Snapshot(NamedTuple):
     open_orders: tuple[Order, ...] | None
     book_as_of: datetime | None = None
 
-    def decided_on(self, mid: bool) -> "Decided":
-        """The price to decide on: the book's mid if it is asked for and can be read, else the last trade's."""
+    def decision_price(self, mid: bool) -> "DecisionPrice":
+        """The price to decide on: the book's mid if wanted and readable, else the last trade's."""
         book = self.book if mid and self.book is not None and self.book.problem is None else None
         if book is None:
-            return Decided(self.mark_price, None, self.price_as_of)
-        return Decided(book.mid_price, self.mark_price, min(self.price_as_of, self.book_as_of or self.price_as_of))
+            return DecisionPrice(self.mark_price, None, self.price_as_of)
+        return DecisionPrice(
+            book.mid_price, self.mark_price, min(self.price_as_of, self.book_as_of or self.price_as_of)
+        )
 
 
-class Decided(NamedTuple):
-    """`last_price` is None where it is the price itself; with two prices `as_of` is the older one's."""
+class DecisionPrice(NamedTuple):
+    """`last_price` is None where it is `mark_price` itself; with two prices `as_of` is that of the older one."""
 
     mark_price: Decimal
     last_price: Decimal | None
@@ -66,7 +68,7 @@ def calls(run: Run) -> dict[str, Callable[[], Any]]:
 
 
 def snapshot(run: Run, wave: Wave, batch: Batch) -> Snapshot:
-    """The snapshot out of a wave; raises the error of the first call it cannot do without."""
+    """The snapshot from a wave. Raises the error of the first call that is indispensable."""
     account, price = wave.get("account"), wave.get("price")
     rules = run.cached_rules
     if rules is None:
@@ -97,8 +99,8 @@ def snapshot(run: Run, wave: Wave, batch: Batch) -> Snapshot:
 def _fresh_rules(run: Run, wave: Wave, batch: Batch) -> TradingRules:
     """The published rules, with this account's own fees and whether this key may trade the symbol.
 
-    Fees that cannot be read leave the published ones; a list of symbols that cannot be read is asked of
-    the public one instead (exchange.md §4.7).
+    If the own fees cannot be read, the published ones apply; if the key's symbols cannot be read, the public list
+    applies (exchange.md §4.7).
     """
     published: Answer[TradingRules] = wave.get("rules")
     rules = published.value

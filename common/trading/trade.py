@@ -1,4 +1,4 @@
-"""A plan carried out, as the mode allows; then its fills into the books and the balances read again."""
+"""Execute a plan as the mode allows; then add its fills to the books and read the balances again."""
 
 import logging
 from dataclasses import replace
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 class Traded(NamedTuple):
-    """The report of the order, None when there was none; and the books after its fills, None when it had none."""
+    """The order's report, None without an order; and the books after its fills, None without fills."""
 
     report: Document | None = None
     update: Update | None = None
@@ -48,7 +48,7 @@ def trade(run: Run, seen: Snapshot, planned: Plan, books: Books) -> Traded:
         fills = execution.fills_of(run, entry)
         holdings, agree = _balances_after(run, seen, fills)
     except ExchangeError as error:
-        # What became of the order is known and must be stored; the rest is for the next run to read.
+        # The order's outcome is known and must be stored; the next run reads the rest.
         log.error("after order %s its fills or the balances could not be read: %s", intent.client_order_id, error)
         return Traded(order_report(entry, run.instrument, fills=None, balances_agree=None))
     observation = Observation.of(holdings, seen.mark_price, seen.book)._replace(lags=not agree)
@@ -57,7 +57,7 @@ def trade(run: Run, seen: Snapshot, planned: Plan, books: Books) -> Traded:
 
 
 def take_in(run: Run, seen: Snapshot, resolved: Resolved, books: Books) -> Books:
-    """The books with the fills of orders that were just resolved: a plan rests on them (contract.md §12)."""
+    """The books with the fills of orders that were just resolved: the plan needs them (contract.md §12)."""
     for entry in resolved.entries:
         try:
             fills = execution.fills_of(run, entry)
@@ -71,7 +71,7 @@ def take_in(run: Run, seen: Snapshot, resolved: Resolved, books: Books) -> Books
 
 
 def _ours(entry: JournalEntry, fills: tuple[Fill, ...]) -> tuple[Fill, ...]:
-    """The fills with what the journal knows of their order: its id, and the mid when it was decided."""
+    """The fills with what the journal knows of their order: its id, and the mid at the decision."""
     intent = entry.intent
     return tuple(
         replace(fill, client_order_id=intent.client_order_id, mid_price=intent.mid_price) for fill in fills
@@ -79,7 +79,7 @@ def _ours(entry: JournalEntry, fills: tuple[Fill, ...]) -> tuple[Fill, ...]:
 
 
 def _balances_after(run: Run, seen: Snapshot, fills: tuple[Fill, ...]) -> tuple[Holdings, bool]:
-    """The account read again, a few times if need be, until it shows the fills; and whether it does."""
+    """The account, read again a few times until it shows the fills; and whether it does."""
     moved = sum((net_quantity(fill, run.instrument) for fill in fills), ZERO)
     expected = seen.holdings.base.total + moved
     for pause in (0.5, 1.0, 0.0):

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import requests
 
-from common.trading.attention import in_vain, wanted
+from common.trading.attention import blocked_slots, wanted
 from tests.builders import d
 from tests.conftest import Live
 
@@ -29,11 +29,11 @@ def test_slots_in_vain_are_counted_back_to_the_last_that_traded_or_did_not_want_
     stored = {"rebalance": plan("SELL"), "order": {"filled_quantity": "0", "status": "CANCELED"}}
     filled = {"rebalance": plan("SELL"), "order": {"filled_quantity": d(3)}}
     content = {"rebalance": plan("HOLD", "threshold"), "order": None}
-    assert in_vain([held, none_filled, stored, filled, held]) == 3
-    assert in_vain([content, held]) == 0
-    assert in_vain([]) == 0
+    assert blocked_slots([held, none_filled, stored, filled, held]) == 3
+    assert blocked_slots([content, held]) == 0
+    assert blocked_slots([]) == 0
     for odd in ({"rebalance": "x"}, {"rebalance": {"checks": 5}}, 5):
-        assert in_vain([held, odd, held]) == 1  # type: ignore[list-item]
+        assert blocked_slots([held, odd, held]) == 1  # type: ignore[list-item]
 
 
 def finished(caplog: pytest.LogCaptureFixture) -> list[tuple[str, Any, Any]]:

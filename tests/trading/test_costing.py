@@ -13,7 +13,7 @@ from common.clock import milliseconds
 from common.mexc.parse import read_klines
 from common.trading import costing
 from common.trading.costing import own_costs
-from common.trading.snapshot import Decided, Snapshot
+from common.trading.snapshot import DecisionPrice, Snapshot
 from tests.builders import (
     QRL,
     account_payload,
@@ -188,9 +188,9 @@ def test_the_age_limit_holds_for_both_prices() -> None:
     """The older of last price and book counts where both are decided on."""
     old, deep = NOON - timedelta(seconds=61), book([("1.9", "9")], [("2.1", "9")])
     seen = Snapshot(holdings("1000", "2000"), True, d("2.05"), NOON, rules(), deep, (), old)
-    assert seen.decided_on(mid=True) == Decided(d(2), d("2.05"), old)
-    assert seen.decided_on(mid=False) == Decided(d("2.05"), None, NOON)
-    assert seen._replace(price_as_of=old, book_as_of=NOON).decided_on(mid=True).as_of == old
+    assert seen.decision_price(mid=True) == DecisionPrice(d(2), d("2.05"), old)
+    assert seen.decision_price(mid=False) == DecisionPrice(d("2.05"), None, NOON)
+    assert seen._replace(price_as_of=old, book_as_of=NOON).decision_price(mid=True).as_of == old
 
 
 def test_where_no_mid_can_be_read_the_last_price_decides(bench: Desk) -> None:

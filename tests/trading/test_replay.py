@@ -79,7 +79,7 @@ def test_a_changed_rule_is_noticed(live: Live) -> None:
     altered(live, KEYS.plan_inputs, lambda document: document["policy"]["levels"][0].update(trigger="0.04"))
     replayed = again(live)
     assert (replayed.compared, replayed.reproduced, replayed.different) == (5, 4, ("20260102T1245Z",))
-    assert replayed.told == "4 of 5 plans reproduced; another now: 20260102T1245Z"
+    assert replayed.summary == "4 of 5 plans reproduced; another now: 20260102T1245Z"
 
 
 def test_a_changed_plan_or_a_changed_answer_is_noticed(live: Live) -> None:
@@ -100,7 +100,7 @@ def test_plans_whose_answers_are_gone_are_counted_apart(live: Live) -> None:
     live.client.ltrim(KEYS.plan_inputs, 0, 2)
     replayed = again(live)
     assert replayed == Replayed(3, 3, 2, ())
-    assert replayed.told == "3 of 3 plans reproduced; 2 are older than the answers that are kept"
+    assert replayed.summary == "3 of 3 plans reproduced; 2 are older than the answers that are kept"
 
 
 def test_verify_tells_how_many_were_reproduced(
