@@ -1,11 +1,14 @@
 """Payloads and values written for the tests: each shows only the numbers that matter to the reader."""
 
+import base64
 import json
 import os
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import pytest
+import redis
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
@@ -53,6 +56,35 @@ LIMITS = Limits(
 def told(response: Any) -> Any:
     """The JSON of an answer, its numbers whole."""
     return json.loads(response.get_data(as_text=True), parse_float=Decimal)
+
+
+def finished(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
+    """The fields of every line `job.finished`."""
+    return [vars(record)["fields"] for record in caplog.records if record.getMessage() == "job.finished"]
+
+
+def stored(client: "redis.Redis", key: str) -> Any:
+    """The document under a key, its amounts as the text they are."""
+    text: Any = client.get(key)
+    return json.loads(text)
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def platform_token(email: str = "scheduler@project.iam", **claims: Any) -> str:
+    """A token as the platform hands it on: checked, its signature removed."""
+    body = {
+        "iss": "https://accounts.google.com",
+        "aud": "https://bot.run.app",
+        "email": email,
+        "email_verified": True,
+        "exp": int(NOON.timestamp()) + 3600,
+        **claims,
+    }
+    parts = [base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in ({}, body)]
+    return ".".join([*parts, "SIGNATURE_REMOVED_BY_GOOGLE"])
 
 
 def ds(*texts: str | int) -> tuple[Decimal, ...]:

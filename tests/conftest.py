@@ -4,7 +4,6 @@ import json
 import os
 import random
 import shutil
-import socket
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -31,6 +30,7 @@ from common.ops import door
 from common.ops.state import JOBS
 from common.store.entries import entry_of
 from common.store.records import ledger_of
+from local.redis_server import free_port
 from local.router import function_names
 from tests.builders import exchange_answers, told
 from tests.fakes import NOON, Desk, FakeClock, Inline, Line, Market, StubExchange
@@ -125,8 +125,14 @@ class Functions:
             sent["X-CloudScheduler-ScheduleTime"] = slot
         return self.client(name).post("/", headers=sent)
 
-    def get(self, name: str, query: str = "") -> Any:
-        return self.client(name).get(f"/{query}", headers={"X-CloudScheduler": "true"})
+    def get(self, name: str, path: str = "") -> Any:
+        """GET a path, a query, or both."""
+        return self.client(name).get(f"/{path}", headers={"X-CloudScheduler": "true"})
+
+    def command(self, name: str, **body: Any) -> Any:
+        """POST one of the operator's commands to `ops`."""
+        headers = {"X-CloudScheduler": "true"}
+        return self.client("ops").post("/", headers=headers, json={"command": name, **body})
 
 
 _FUNCTIONS = Functions()
@@ -155,9 +161,7 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         if os.environ.get("CI"):
             pytest.fail("redis-server is missing: in CI that is a failure")
         pytest.skip("no redis-server on this machine")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     folder = tmp_path_factory.mktemp("redis")
     arguments = ["--port", str(port), "--save", "", "--appendonly", "no", "--dir", str(folder)]
     process = subprocess.Popen([program, *arguments], stdout=subprocess.DEVNULL)

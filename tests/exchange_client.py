@@ -4,10 +4,11 @@ It shares nothing with the bot's client; its own signatures are checked against 
 """
 
 import json
+from decimal import Decimal
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from local.exchange import ExchangeConfig, Response, SimulatedExchange
+from local.exchange import BookShape, ExchangeConfig, Response, SimulatedExchange
 from local.exchange.access import sign
 
 
@@ -65,6 +66,11 @@ def encoded(params: dict[str, object]) -> bytes:
     return urlencode({name: str(value) for name, value in params.items()}, quote_via=quote, safe="").encode()
 
 
+NOON = 1_772_366_400_000
+DEEP = BookShape(levels=1, notional_per_side=Decimal(100_000))
+"""One level of 100 000 USDT a side: with the price at 0.02 at 0.01999 and 0.02001, so that fills have one price."""
+
+
 def standing(now_ms: int, *, seed: int = 0, **config: Any) -> tuple[DirectClient, ManualClock]:
     """Give a client of a fresh exchange whose time stands until the clock given along is moved.
 
@@ -73,3 +79,10 @@ def standing(now_ms: int, *, seed: int = 0, **config: Any) -> tuple[DirectClient
     clock = ManualClock(now_ms)
     exchange = SimulatedExchange(ExchangeConfig(**config), clock=clock.now_ms, seed=seed, sleep=clock.advance)
     return DirectClient(exchange), clock
+
+
+def market(now_ms: int = NOON, **config: Any) -> tuple[DirectClient, ManualClock]:
+    """The same with the price pinned at 0.02 in a deep book; it holds 1000 QRL and 500 USDT."""
+    client, clock = standing(now_ms, **({"book": DEEP} | config))
+    client.sim("POST", "price", price="0.02")
+    return client, clock

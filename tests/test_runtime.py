@@ -1,11 +1,8 @@
 """The HTTP contract of every function (contract.md §1): methods, envelopes, errors, duplicates, leases."""
 
-import base64
-import json
 import logging
 import re
 import shutil
-import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -18,7 +15,17 @@ import requests
 
 from common import runtime
 from common.config import Settings
-from tests.builders import account_payload, exchange_answers, fill_payload, ticker_payload, told
+from local.redis_server import free_port
+from tests.builders import (
+    account_payload,
+    bearer,
+    exchange_answers,
+    fill_payload,
+    finished,
+    platform_token,
+    ticker_payload,
+    told,
+)
 from tests.conftest import ENV, TASKS, Functions, MakeBot
 from tests.fakes import NOON, Call, FakeClock, Line, Several, StubExchange
 
@@ -53,10 +60,6 @@ def error_of(response: Any) -> tuple[int, str]:
     assert set(answer["error"]) == {"code", "message"}
     assert answer["error"]["message"]
     return response.status_code, answer["error"]["code"]
-
-
-def finished(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
-    return [record.__dict__["fields"] for record in caplog.records if record.message == "job.finished"]
 
 
 def reads_of(job: str) -> str:
@@ -137,30 +140,12 @@ def test_a_run_writes_one_line_that_metrics_are_made_from(
 # Callers
 
 
-def platform_token(email: str = "scheduler@project.iam", **claims: Any) -> str:
-    """A token as the platform hands it on: checked, its signature removed."""
-    body = {
-        "iss": "https://accounts.google.com",
-        "aud": "https://bot.run.app",
-        "email": email,
-        "email_verified": True,
-        "exp": int(NOON.timestamp()) + 3600,
-        **claims,
-    }
-    parts = [base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in ({}, body)]
-    return ".".join([*parts, "SIGNATURE_REMOVED_BY_GOOGLE"])
-
-
 PLATFORM = {
     "AUTH_MODE": "platform",
     "K_SERVICE": "balance",
     "OIDC_AUDIENCE": "https://bot.run.app",
     "SCHEDULER_SERVICE_ACCOUNT": "scheduler@project.iam",
 }
-
-
-def bearer(token: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token}"}
 
 
 @each_job
@@ -530,13 +515,6 @@ def test_no_secret_reaches_an_answer_a_log_line_or_redis(
     again = bare_functions.get(job)
     everything = [str(store_client.dump(key)) for key in store_client.scan_iter() if ":raw:" not in key]
     assert_no_secret(response.text, again.text, caplog.text, *everything)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @each_job

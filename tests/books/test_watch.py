@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.builders import d, exchange_answers, fill_payload
+from tests.builders import d, exchange_answers, fill_payload, finished
 from tests.conftest import Functions, MakeBot
 from tests.fakes import NOON, FakeClock, StubExchange
 
@@ -32,7 +32,7 @@ def test_the_line_of_a_run_tells_what_the_fills_do_not_explain(
     caplog.set_level("INFO")
     functions.post("balance")
     functions.post(job)
-    *_, line = [record.__dict__["fields"] for record in caplog.records if record.message == "job.finished"]
+    *_, line = finished(caplog)
     assert (line["ledger_drift"], line["quarantined_fills"]) == (d(drift), 0)
 
 
@@ -44,7 +44,7 @@ def test_a_fill_that_could_not_be_read_is_told(
     caplog.set_level("INFO")
     functions.post("balance")
     functions.post(job)
-    *_, line = [record.__dict__["fields"] for record in caplog.records if record.message == "job.finished"]
+    *_, line = finished(caplog)
     assert line["quarantined_fills"] == 1
 
 
@@ -63,6 +63,6 @@ def test_every_field_that_an_alert_or_a_metric_asks_for_is_in_the_lines_of_runs(
     exchange.answers["ticker/24hr"] = (503, "")
     assert bare_functions.post("price").status_code == 503
     assert bare_functions.client("price").post("/").status_code == 401
-    lines = [record.__dict__["fields"] for record in caplog.records if record.message == "job.finished"]
+    lines = finished(caplog)
     assert len(lines) == 6
     assert sorted(asked.difference(*lines)) == []

@@ -120,7 +120,7 @@ def test_the_page_that_ops_serves_says_what_its_answers_say(
     assert [str(each) for each in tab.complaints] == []
     assert tab.requests == [served]
     sentence = tab.evaluate("document.querySelector('h1').textContent")
-    told: Any = bare_functions.client("ops").get("/cost", headers={"X-CloudScheduler": "true"}).get_json()
+    told: Any = bare_functions.get("ops", "cost").get_json()
     lines = told["data"].get("attribution") or told["data"]["benchmark"]
     shown = re.match(r"([+\u2212]?)([\d.\u202f]+) USDT", sentence)
     assert shown is not None

@@ -122,7 +122,7 @@ class World:
 
     def look(self, view: str = "") -> Any:
         """An operator's look through ops."""
-        return _FUNCTIONS.client("ops").get(f"/{view}", headers={"X-CloudScheduler": "true"})
+        return _FUNCTIONS.get("ops", view)
 
     def next_slot(self) -> None:
         self.slot += QUARTER

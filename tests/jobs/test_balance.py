@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import redis
 
-from tests.builders import account_payload, d, exchange_answers, told
+from tests.builders import account_payload, d, exchange_answers, finished, stored, told
 from tests.conftest import Functions, MakeBot
 from tests.fakes import NOON, FakeClock, Line, StubExchange
 
@@ -29,11 +29,6 @@ PERMANENT = (
     "bot:QRLUSDT:position",
     "account:balance",
 )
-
-
-def document(client: "redis.Redis", key: str) -> Any:
-    text: Any = client.get(key)
-    return json.loads(text)
 
 
 def test_the_log_lines_are_the_ones_dashboards_read(
@@ -65,7 +60,7 @@ def test_the_account_document_has_every_non_zero_asset_and_keeps_nulls(
 ) -> None:
     exchange.answers["account"] = account_payload(("QRL", "1.5", "0.25"), ("BTC", "0", "0"), ("MX", "0", "3"))
     functions.post("balance")
-    assert document(store_client, "account:balance") == {
+    assert stored(store_client, "account:balance") == {
         "success": True,
         "balances": {
             "QRL": {"free": "1.5", "locked": "0.25", "total": "1.75"},
@@ -126,7 +121,7 @@ def test_commissions_that_are_absent_or_null_are_empty_and_not_zero(
     }
     functions.post("balance")
     assert store_client.hmget("bot:QRLUSDT:position", "maker_commission", "taker_commission") == ["", ""]
-    assert document(store_client, "account:balance")["makerCommission"] is None
+    assert stored(store_client, "account:balance")["makerCommission"] is None
 
 
 @pytest.mark.parametrize(
@@ -141,7 +136,7 @@ def test_amounts_are_kept_to_the_last_digit(
     assert f'"qrl_balance":{amount},' in answer
     assert f'"usdt_locked":{amount},' in answer
     assert store_client.hget("bot:QRLUSDT:position", "qrl_balance") == amount
-    assert document(store_client, "account:balance")["balances"]["QRL"]["total"] == amount
+    assert stored(store_client, "account:balance")["balances"]["QRL"]["total"] == amount
     assert f'"total":{amount}' in functions.get("balance").get_data(as_text=True)
 
 
@@ -234,7 +229,7 @@ def test_a_newer_account_takes_the_place_of_the_older(
     exchange.answers["account"] = account_payload(("QRL", "7", "0"))
     functions.post("balance")
     assert store_client.hmget("bot:QRLUSDT:position", "qrl_balance", "usdt_balance") == ["7", "0"]
-    assert document(store_client, "account:balance")["timestamp"] == (NOON + timedelta(seconds=180)).isoformat()
+    assert stored(store_client, "account:balance")["timestamp"] == (NOON + timedelta(seconds=180)).isoformat()
     assert store_client.zcard("mexc:raw:account_info:history") == 2
 
 
@@ -308,5 +303,5 @@ def test_an_account_without_either_asset_is_a_success_that_job_finished_marks(
     assert functions.post("balance").status_code == 200
     exchange.answers["account"] = exchange_answers()["account"]
     functions.post("balance")
-    fields = [record.__dict__["fields"] for record in caplog.records if record.message == "job.finished"]
+    fields = finished(caplog)
     assert [field["zero_balance"] for field in fields] == [True, False]

@@ -9,7 +9,16 @@ from typing import Any
 import pytest
 import redis
 
-from tests.builders import account_payload, d, exchange_answers, fill_payload, price_payload, told
+from tests.builders import (
+    account_payload,
+    d,
+    exchange_answers,
+    fill_payload,
+    order_payload,
+    price_payload,
+    stored,
+    told,
+)
 from tests.conftest import Functions, MakeBot
 from tests.fakes import NOON, FakeClock, Line, Market, Several, StubExchange
 
@@ -416,7 +425,7 @@ def test_a_fee_in_mx_is_valued_at_the_price_of_its_minute(functions: Functions, 
     assert data["fees"]["unvalued"] == {}
     asked = next(call for call in exchange.calls if call.path == "klines")
     assert (asked.params["symbol"], asked.params["interval"]) == ("MXUSDT", "1m")
-    kept = told(functions.client("cost").get("/?raw=klines", headers={"X-CloudScheduler": "true"}))
+    kept = told(functions.get("cost", "?raw=klines"))
     assert [item["response"] for item in kept["data"]["items"]] == [exchange.answers["klines"]]
 
 
@@ -749,18 +758,9 @@ def test_a_purchase_and_a_sale_of_one_second_leave_no_coins_that_do_not_exist(
     assert (data["unknown_cost_quantity"], data["drift_quantity"]) == (0, 0)
 
 
-def order_payload(number: int, side: str, milliseconds: int) -> dict[str, Any]:
-    return {
-        "symbol": "QRLUSDT",
-        "orderId": f"C02__{number}",
-        "side": side,
-        "price": "2",
-        "status": "FILLED",
-        "origQty": "10",
-        "executedQty": "10",
-        "cummulativeQuoteQty": "20",
-        "time": int(YESTERDAY.timestamp() * 1000) + milliseconds,
-    }
+def filled_order(number: int, side: str, milliseconds: int) -> dict[str, Any]:
+    known = {"orderId": f"C02__{number}", "side": side, "time": int(YESTERDAY.timestamp() * 1000) + milliseconds}
+    return order_payload(status="FILLED", origQty="10", executedQty="10", cummulativeQuoteQty="20", **known)
 
 
 def test_fills_of_one_second_go_by_the_time_of_their_orders_where_it_is_told(
@@ -773,7 +773,7 @@ def test_fills_of_one_second_go_by_the_time_of_their_orders_where_it_is_told(
         fill_payload("BUY", "10", "2", number=2, at=YESTERDAY),
         fill_payload("SELL", "10", "3", number=3, at=YESTERDAY),
     ]
-    exchange.answers["allOrders"] = [order_payload(2, "BUY", 700), order_payload(3, "SELL", 200)]
+    exchange.answers["allOrders"] = [filled_order(2, "BUY", 700), filled_order(3, "SELL", 200)]
     bought(exchange, *rows, qrl="10", price="2")
     assert updated(functions)["realized_pnl"] == 20
     assert exchange.paths().count("allOrders") == 1
@@ -790,7 +790,7 @@ def test_a_ledger_that_ordered_such_a_second_by_ids_is_folded_anew(
     ]
     bought(exchange, *rows, qrl="1000.5")
     right = updated(functions)
-    ledger: Any = json.loads(store_client.get("bot:QRLUSDT:ledger") or "")
+    ledger = stored(store_client, "bot:QRLUSDT:ledger")
     ledger["sealed"] |= {"quantity": "1010.5", "realized_pnl": "0"}
     del ledger["order_rule"]
     store_client.set("bot:QRLUSDT:ledger", json.dumps(ledger))
@@ -823,14 +823,14 @@ def test_a_clock_that_runs_ahead_loses_no_fill(
     """Ten hours ahead the exchange refuses the time: the run stops, the place stays, and then it goes on."""
     bought(exchange, WORKED, qrl="1000.5")
     updated(functions)
-    place = json.loads(store_client.get("bot:QRLUSDT:ledger") or "")["place"]
+    place = stored(store_client, "bot:QRLUSDT:ledger")["place"]
     clock.move(36_000)
     refused = (400, {"code": 700003, "msg": "Timestamp for this request is outside of the recvWindow."})
     exchange.answers |= {"myTrades": refused}
     response = functions.post("cost")
     assert (response.status_code, told(response)["error"]["code"]) == (503, "clock_off")
     assert "36000 s ahead of the exchange's" in told(response)["error"]["message"]
-    assert json.loads(store_client.get("bot:QRLUSDT:ledger") or "")["place"] == place
+    assert stored(store_client, "bot:QRLUSDT:ledger")["place"] == place
 
 
 def test_a_place_that_a_clock_once_left_in_the_future_is_read_up_to_again(
@@ -838,14 +838,14 @@ def test_a_place_that_a_clock_once_left_in_the_future_is_read_up_to_again(
 ) -> None:
     bought(exchange, WORKED, qrl="1000.5")
     updated(functions)
-    ledger: Any = json.loads(store_client.get("bot:QRLUSDT:ledger") or "")
+    ledger = stored(store_client, "bot:QRLUSDT:ledger")
     ahead = (NOON + timedelta(hours=10)).isoformat()
     store_client.set("bot:QRLUSDT:ledger", json.dumps(ledger | {"place": ahead, "sealed_until": ahead}))
     clock.move(300)
     bought(exchange, WORKED, fill_payload("BUY", "100", "0.03", number=2, at=NOON), qrl="1100.5")
     data = updated(functions)
     assert (data["fill_count"], data["drift_quantity"]) == (2, 0)
-    ledger = json.loads(store_client.get("bot:QRLUSDT:ledger") or "")
+    ledger = stored(store_client, "bot:QRLUSDT:ledger")
     assert ledger["place"] == (NOON + timedelta(seconds=300)).isoformat()
 
 
@@ -869,12 +869,12 @@ def test_a_ledger_of_before_addresses_were_kept_takes_the_one_it_is_read_on(
 ) -> None:
     bought(exchange, WORKED, qrl="1000.5")
     updated(functions)
-    ledger: Any = json.loads(store_client.get("bot:QRLUSDT:ledger") or "")
+    ledger = stored(store_client, "bot:QRLUSDT:ledger")
     del ledger["exchange"]
     store_client.set("bot:QRLUSDT:ledger", json.dumps(ledger))
     clock.move(300)
     updated(functions)
-    assert json.loads(store_client.get("bot:QRLUSDT:ledger") or "")["exchange"] == "https://exchange.test"
+    assert stored(store_client, "bot:QRLUSDT:ledger")["exchange"] == "https://exchange.test"
 
 
 def test_a_purchase_just_before_the_first_ledger_is_counted_once(
@@ -911,7 +911,7 @@ def test_a_record_that_lost_fills_never_takes_the_place_of_what_the_ledger_has_c
     bought(exchange, WORKED, qrl="1000.5")
     before = updated(functions)
     store_client.delete("bot:QRLUSDT:ledger:fills")
-    ledger: Any = json.loads(store_client.get("bot:QRLUSDT:ledger") or "")
+    ledger = stored(store_client, "bot:QRLUSDT:ledger")
     del ledger["order_rule"]
     store_client.set("bot:QRLUSDT:ledger", json.dumps(ledger))
     clock.move(300)

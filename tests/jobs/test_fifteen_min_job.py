@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import redis
 
-from tests.builders import account_payload, d, exchange_answers, fill_payload, price_payload, told
+from tests.builders import account_payload, d, exchange_answers, fill_payload, finished, price_payload, told
 from tests.conftest import POOL, Functions, MakeBot
 from tests.fakes import NOON, Call, FakeClock, Line, StubExchange
 
@@ -267,7 +267,7 @@ def test_the_line_of_the_run_tells_status_legs_and_plan(
     run(functions, "success")
     exchange.answers["myTrades"] = (400, REFUSED)
     run(functions, "partial")
-    lines = [record.__dict__["fields"] for record in caplog.records if record.message == "job.finished"]
+    lines = finished(caplog)
     assert [line["status"] for line in lines] == ["success", "partial"]
     assert numbers(lines[0], "task", "rebalance_action", "rebalance_notional_usdt") == ["15-min-job", "SELL", d(50)]
     assert {"gather", "cost_update", "rebalance", "commit"} <= set(lines[0]["stages"])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import redis
 
-from tests.builders import d, ticker_payload, told
+from tests.builders import d, stored, ticker_payload, told
 from tests.conftest import Functions, MakeBot
 from tests.fakes import NOON, FakeClock, Line, StubExchange
 
@@ -17,11 +17,6 @@ SENTENCE = (
     "[Cloud Task] Price updated - Price: 0.020500, Change: 2.50%, Volume: 1500000.00, "
     "24h High/Low: 0.021000/0.019500"
 )
-
-
-def document(client: "redis.Redis", key: str) -> Any:
-    text: Any = client.get(key)
-    return json.loads(text)
 
 
 def test_the_log_line_is_the_one_dashboards_read(functions: Functions, caplog: pytest.LogCaptureFixture) -> None:
@@ -80,7 +75,7 @@ def test_a_price_is_kept_to_the_last_digit(
     text = functions.post("price").get_data(as_text=True)
     assert '"price":0.000000674123456789,' in text
     assert '"low_24h":0.0000001,' in text
-    assert document(store_client, LATEST)["price"] == "0.000000674123456789"
+    assert stored(store_client, LATEST)["price"] == "0.000000674123456789"
     assert '"price":0.000000674123456789,' in functions.get("price").get_data(as_text=True)
 
 
@@ -104,7 +99,7 @@ def test_the_ticker_goes_into_the_market_data_cache_for_five_seconds(
     functions: Functions, store_client: "redis.Redis"
 ) -> None:
     functions.post("price")
-    assert document(store_client, "qrl:v1:ticker:QRL/USDT")["lastPrice"] == "0.0205"
+    assert stored(store_client, "qrl:v1:ticker:QRL/USDT")["lastPrice"] == "0.0205"
     assert 0 < int(str(store_client.ttl("qrl:v1:ticker:QRL/USDT"))) <= 5
 
 
@@ -161,7 +156,7 @@ def test_another_symbol_is_asked_for_and_stored_under_its_own_keys(
     exchange.answers["ticker/24hr"] = ticker_payload("60000", symbol="BTCUSDC")
     assert told(bare_functions.post("price"))["data"]["price"] == 60000
     assert exchange.calls[0].params == {"symbol": "BTCUSDC"}
-    assert document(store_client, "bot:BTCUSDC:price:latest")["price"] == "60000"
+    assert stored(store_client, "bot:BTCUSDC:price:latest")["price"] == "60000"
     assert store_client.exists("qrl:v1:ticker:BTC/USDC")
     assert not store_client.exists(LATEST)
 

@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from common.store.keys import CacheKeys
-from tests.builders import account_payload, d, depth_payload, exchange_answers, exchange_info_payload, told
+from tests.builders import account_payload, d, depth_payload, exchange_answers, exchange_info_payload, stored, told
 from tests.conftest import ENV, Functions, MakeBot
 from tests.fakes import NOON, FakeClock, Line, StubExchange
 
@@ -26,11 +26,6 @@ def plan_of(response: Any) -> dict[str, Any]:
     assert answer["status"] == "success", answer
     plan: dict[str, Any] = answer["rebalance"]
     return plan
-
-
-def stored(client: "redis.Redis", key: str = LAST) -> Any:
-    text: Any = client.get(key)
-    return json.loads(text)
 
 
 def decision(plan: dict[str, Any]) -> tuple[str, Any, Any]:
@@ -167,7 +162,7 @@ def test_the_plan_is_stored_for_good_as_the_last_and_into_the_history(
     clock.move(3600)
     holding(exchange, "100", "200", "2")
     bare_functions.post("rebalance")
-    assert stored(any_redis)["action"] == "HOLD"
+    assert stored(any_redis, LAST)["action"] == "HOLD"
     history: Any = any_redis.lrange(HISTORY, 0, -1)
     assert [json.loads(plan)["action"] for plan in history] == ["HOLD", "SELL"]
     amounts = {name: json.loads(history[1])[name] for name in ("price", "quantity", "notional_usdt")}

@@ -8,9 +8,8 @@ import pytest
 from local.exchange import Response
 from local.exchange.access import sign
 from tests.conftest import PAYLOADS
-from tests.exchange_client import DirectClient, standing
+from tests.exchange_client import NOON, DirectClient, standing
 
-NOON = 1_772_366_400_000
 VECTORS: list[dict[str, Any]] = json.loads((PAYLOADS / "signature_vectors.json").read_text())
 Headers = dict[str, str]
 JSON = {"X-MEXC-APIKEY": "mx0simulated", "Content-Type": "application/json"}

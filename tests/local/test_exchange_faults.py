@@ -2,28 +2,19 @@
 
 import json
 import math
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from local.exchange import BookShape, ConnectionDropped
+from local.exchange import ConnectionDropped
 from local.exchange.faults import KINDS
-from tests.exchange_client import DirectClient, ManualClock, standing
+from tests.exchange_client import NOON, DirectClient, market
 
-NOON = 1_772_366_400_000
 ORDER = {"method": "POST", "path": "/api/v3/order"}
 PRICE = {"method": "GET", "path": "/api/v3/ticker/price"}
 MARKET_SALE = {"symbol": "QRLUSDT", "side": "SELL", "type": "MARKET", "quantity": "100"}
 SALE = {"symbol": "QRLUSDT", "side": "SELL", "quantity": "100", "price": "0.0199"}
-
-
-def market(**config: Any) -> tuple[DirectClient, ManualClock]:
-    deep = BookShape(levels=1, notional_per_side=Decimal(100_000))
-    client, clock = standing(NOON, **({"book": deep} | config))
-    client.sim("POST", "price", price="0.02")
-    return client, clock
 
 
 def sell(client: DirectClient, kind: str = "IMMEDIATE_OR_CANCEL", **more: str) -> Any:

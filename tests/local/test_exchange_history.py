@@ -1,18 +1,15 @@
 """The simulated exchange's memory: myTrades windows, order look-ups, seeded fills."""
 
-from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from local.exchange import BookShape, Options
-from tests.exchange_client import DirectClient, standing
+from local.exchange import Options
+from tests.exchange_client import NOON, DirectClient, market, standing
 
-NOON = 1_772_366_400_000
 SECOND = 1_000
 HOUR = 3_600_000
 DAY = 24 * HOUR
-DEEP = BookShape(levels=1, notional_per_side=Decimal(100_000))
 
 
 def seed(client: DirectClient, *times: int, **more: object) -> list[str]:
@@ -33,8 +30,7 @@ def sell(client: DirectClient, client_id: str) -> Any:
 
 
 def test_trades_carry_whole_seconds_and_a_second_may_hold_many() -> None:
-    client, _ = standing(NOON + 789, book=DEEP)
-    client.sim("POST", "price", price="0.02")
+    client, _ = market(NOON + 789)
     for number in range(2):
         sell(client, f"slot{number}")
     rows: Any = client.signed("GET", "myTrades", symbol="QRLUSDT").json()
@@ -97,8 +93,7 @@ def test_the_order_of_trades_can_be_anything() -> None:
 
 
 def test_trades_can_be_asked_for_one_order() -> None:
-    client, _ = standing(NOON, book=DEEP)
-    client.sim("POST", "price", price="0.02")
+    client, _ = market()
     acks = [sell(client, f"slot{number}") for number in range(2)]
     rows: Any = client.signed("GET", "myTrades", symbol="QRLUSDT", orderId=acks[1]["orderId"]).json()
     assert [row["orderId"] for row in rows] == [acks[1]["orderId"]]
@@ -139,8 +134,7 @@ def test_a_trade_id_is_there_only_once() -> None:
 
 
 def test_an_order_older_than_seven_days_does_not_exist_any_more() -> None:
-    client, clock = standing(NOON, book=DEEP)
-    client.sim("POST", "price", price="0.02")
+    client, clock = market()
     sell(client, "slot1")
     query = {"symbol": "QRLUSDT", "origClientOrderId": "slot1"}
     clock.advance(7 * DAY)
@@ -152,8 +146,7 @@ def test_an_order_older_than_seven_days_does_not_exist_any_more() -> None:
 
 
 def test_all_orders_gives_a_day_unless_asked_for_up_to_seven() -> None:
-    client, clock = standing(NOON, book=DEEP)
-    client.sim("POST", "price", price="0.02")
+    client, clock = market()
     acks = []
     for number in range(3):
         acks.append(sell(client, f"slot{number}")["orderId"])

@@ -8,20 +8,10 @@ from typing import Any
 import pytest
 
 from local.exchange import BookShape, Fees, Options
-from tests.exchange_client import DirectClient, ManualClock, standing
+from tests.exchange_client import DEEP, NOON, DirectClient, market, standing
 
-NOON = 1_772_366_400_000
 MINUTE = 60_000
-# One level of 100 000 USDT a side at 0.01999 and 0.02001: fills have one known price.
-DEEP = BookShape(levels=1, notional_per_side=Decimal(100_000))
 THIN = BookShape(levels=3, notional_per_side=Decimal(300))
-
-
-def market(**config: Any) -> tuple[DirectClient, ManualClock]:
-    """An exchange with the price pinned at 0.02, 1000 QRL and 500 USDT."""
-    client, clock = standing(NOON, **({"book": DEEP} | config))
-    client.sim("POST", "price", price="0.02")
-    return client, clock
 
 
 def place(client: DirectClient, side: str, kind: str, *sizes: str, **params: str) -> Any:

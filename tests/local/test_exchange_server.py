@@ -19,9 +19,8 @@ import pytest
 from local.exchange import ExchangeConfig, ExchangeServer, RateLimit, Response, SimulatedExchange
 from local.exchange.__main__ import main
 from local.exchange.access import sign
-from tests.exchange_client import DirectClient, ManualClock, standing
+from tests.exchange_client import NOON, DirectClient, ManualClock, standing
 
-NOON = 1_772_366_400_000
 MINUTE = 60_000
 DAY = 86_400_000
 ROOT = Path(__file__).parents[2]

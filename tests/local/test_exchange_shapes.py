@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
-from local.exchange import BookShape, Options, Response
+from local.exchange import Options, Response
 from tests.conftest import PAYLOADS
-from tests.exchange_client import DirectClient, standing
+from tests.exchange_client import NOON, DirectClient, market
 
-NOON = 1_772_366_400_000
 # ccxt's captures print ints as text: these are ints on the wire (SOURCES.md).
 INTS = frozenset({"orderListId", "time", "updateTime", "transactTime", "T", "lastUpdateId", "timestamp"})
 INTS |= {"openTime", "closeTime"}
@@ -44,11 +43,8 @@ def without(shape_: dict[str, Any], *names: str) -> dict[str, Any]:
     return {key: item for key, item in shape_.items() if key not in names}
 
 
-def market(options: Options | None = None) -> DirectClient:
-    book = BookShape(levels=1, notional_per_side=Decimal(100_000))
-    client, _ = standing(NOON + 1_500, book=book, options=options or Options())
-    client.sim("POST", "price", price="0.02")
-    return client
+def client_of(**config: Any) -> DirectClient:
+    return market(NOON + 1_500, **config)[0]
 
 
 def place(client: DirectClient, kind: str, price: str) -> Response:
@@ -74,19 +70,19 @@ def place(client: DirectClient, kind: str, price: str) -> Response:
     ],
 )
 def test_public_answers_have_the_shape_of_the_recorded_ones(path: str, params: Any, fixture: str) -> None:
-    answer = market().public(path, **params).json()
+    answer = client_of().public(path, **params).json()
     assert shape(answer) == shape(recorded(fixture))
     assert typed(answer) == shape(answer)
 
 
 def test_every_column_of_a_kline_has_the_recorded_type() -> None:
-    rows: Any = market().public("klines", symbol="QRLUSDT", interval="1d", limit=3).json()
+    rows: Any = client_of().public("klines", symbol="QRLUSDT", interval="1d", limit=3).json()
     expected = [type(column) for column in recorded("klines.official-docs")[0]]
     assert all([type(column) for column in row] == expected for row in rows)
 
 
 def test_exchange_info_has_the_shape_of_the_live_entry_of_2025_and_2026() -> None:
-    answer: Any = market().public("exchangeInfo", symbol="QRLUSDT").json()
+    answer: Any = client_of().public("exchangeInfo", symbol="QRLUSDT").json()
     newest = recorded("exchangeInfo.official-docs-2026")
     wanted: Any = shape(newest)
     wanted["symbols"][0]["conceptPlateIds"] = []
@@ -97,7 +93,7 @@ def test_exchange_info_has_the_shape_of_the_live_entry_of_2025_and_2026() -> Non
 
 
 def test_offline_symbols_have_the_recorded_shape() -> None:
-    client = market()
+    client = client_of()
     client.sim("POST", "faults", kind="symbol_closed", how="offline")
     answer = client.public("symbol/offline").json()
     assert shape(answer) == shape(recorded("symbol_offline.official-docs-2026"))
@@ -115,7 +111,7 @@ def test_offline_symbols_have_the_recorded_shape() -> None:
     ],
 )
 def test_signed_answers_have_the_shape_of_the_recorded_ones(path: str, params: Any, fixture: str) -> None:
-    client = market()
+    client = client_of()
     client.sim("POST", "rules", fees={"maker": "0.001"})
     place(client, "LIMIT", "0.0205")
     place(client, "IMMEDIATE_OR_CANCEL", "0.0199")
@@ -139,33 +135,33 @@ def test_signed_answers_have_the_shape_of_the_recorded_ones(path: str, params: A
     ],
 )
 def test_commissions_of_the_account_come_in_three_styles(style: Any, fixture: str) -> None:
-    answer: Any = shape(market(Options(commission_fields=style)).signed("GET", "account").json())
+    answer: Any = shape(client_of(options=Options(commission_fields=style)).signed("GET", "account").json())
     wanted: Any = shape(recorded(fixture))
     assert without(answer, "balances") == without(wanted, "balances")
     assert wanted["balances"][0].items() <= answer["balances"][0].items()
 
 
 def test_symbol_lists_come_in_the_live_envelope_or_in_the_documented_one() -> None:
-    documented = market(Options(envelope_code=200))
+    documented = client_of(options=Options(envelope_code=200))
     for path, fixture in (("selfSymbols", "selfSymbols"), ("defaultSymbols", "defaultSymbols")):
         answer: Any = documented.signed("GET", path).json()
         assert shape(answer) == shape(recorded(f"{fixture}.official-docs"))
         assert answer["code"] == 200
-        live: Any = market().signed("GET", path).json()
+        live: Any = client_of().signed("GET", path).json()
         assert (live["code"], live["msg"]) == (0, "success")
 
 
 def test_acks_have_the_shapes_of_2025_2026_and_of_test_data_with_the_client_id() -> None:
-    ack: Any = shape(place(market(), "IMMEDIATE_OR_CANCEL", "0.0199").json())
+    ack: Any = shape(place(client_of(), "IMMEDIATE_OR_CANCEL", "0.0199").json())
     assert ack == shape(recorded("order_new.official-docs-2026"))
     assert without(ack, "stpMode") == shape(recorded("order_new_ioc.ccxt-comment"))
-    echoed: Any = place(market(Options(ack_client_id=True)), "IMMEDIATE_OR_CANCEL", "0.0199").json()
+    echoed: Any = place(client_of(options=Options(ack_client_id=True)), "IMMEDIATE_OR_CANCEL", "0.0199").json()
     assert without(shape(echoed), "clientOrderId") == ack
     assert echoed["clientOrderId"] == "11"
 
 
 def test_cancels_have_the_recorded_shapes() -> None:
-    client = market()
+    client = client_of()
     place(client, "LIMIT", "0.0205")
     one: Any = shape(client.signed("DELETE", "order", symbol="QRLUSDT", origClientOrderId="11").json())
     documented = shape(recorded("order_cancel.official-docs"))
@@ -180,13 +176,13 @@ def test_cancels_have_the_recorded_shapes() -> None:
 
 def test_order_test_answers_an_empty_object() -> None:
     params = {"side": "BUY", "type": "LIMIT", "quantity": "100", "price": "0.02"}
-    answer = market().signed("POST", "order/test", symbol="QRLUSDT", **params).json()
+    answer = client_of().signed("POST", "order/test", symbol="QRLUSDT", **params).json()
     assert answer == recorded("order_test.official-docs")
 
 
 def refusals() -> list[tuple[str, Response]]:
     """Provoke each refusal of which a body is recorded."""
-    client = market()
+    client = client_of()
     order = {"symbol": "QRLUSDT", "side": "BUY", "type": "LIMIT", "quantity": "100", "price": "0.02"}
 
     def refused(**change: str) -> Response:

@@ -36,6 +36,7 @@ from tests.builders import (
     depth_payload,
     exchange_info_payload,
     fill_payload,
+    order_payload,
     price_payload,
     ticker_payload,
 )
@@ -43,17 +44,7 @@ from tests.fakes import NOON, Call, FakeClock, StubExchange
 
 NOON_MS = milliseconds(NOON)
 TTLS = {"default": 60, "ticker": 5, "ohlcv": 86_400, "deals": 10, "orderbook": 5}
-ORDER = {
-    "symbol": "QRLUSDT",
-    "orderId": "C02__1",
-    "clientOrderId": "rb1",
-    "price": "0.02",
-    "origQty": "25",
-    "executedQty": "0",
-    "cummulativeQuoteQty": "0",
-    "status": "NEW",
-    "side": "BUY",
-}
+ORDER = order_payload()
 
 
 @dataclass

@@ -16,19 +16,14 @@ HEAD = Keys("", "QRLUSDT").audit_log_head
 
 
 @pytest.fixture
-def traded(journal: Path, live: Live) -> Live:
+def traded(journal: Path, live: Live, bare_functions: Functions) -> Live:
     """Two days' beginning: an order, a slot that holds, and a command in between."""
     live.start(JOURNAL_FOLDER=str(journal))
     live.run()
-    command(live, "pause", reason="look")
-    command(live, "resume")
+    bare_functions.command("pause", reason="look")
+    bare_functions.command("resume")
     live.run(15)
     return live
-
-
-def command(live: Live, name: str, **more: str) -> Any:
-    client = Functions().client("ops")
-    return client.post("/", headers={"X-CloudScheduler": "true"}, json={"command": name, **more}).json
 
 
 def links(journal: Path) -> list[Seen]:
@@ -38,7 +33,7 @@ def links(journal: Path) -> list[Seen]:
 
 
 def chain(bare: Functions) -> tuple[bool | None, str]:
-    told: Any = bare.client("ops").get("/verify", headers={"X-CloudScheduler": "true"}).json
+    told: Any = bare.get("ops", "verify").json
     (finding,) = (found for found in told["data"]["findings"] if found["name"] == "audit_chain")
     return finding["ok"], finding["explanation"]
 
@@ -73,7 +68,7 @@ def test_an_altered_fill_is_told_by_verify_and_by_restore(
     assert ok is False
     assert f"line {number} (journal.fill) was altered" in told
     traded.client.flushall()
-    restored = command(traded, "restore")["data"]["journal_chain"]
+    restored = bare_functions.command("restore").json["data"]["journal_chain"]
     assert restored["broken"] == f"line {number} (journal.fill) was altered"
 
 
@@ -86,7 +81,7 @@ def test_a_plan_that_is_gone_is_told_by_verify_and_by_restore(
     (journal / "lines.json").write_text("\n".join(lines[:at] + lines[at + 1 :]) + "\n")
     assert f"the line before line {number + 1} (" in chain(bare_functions)[1]
     traded.client.flushall()
-    restored = command(traded, "restore")["data"]["journal_chain"]
+    restored = bare_functions.command("restore").json["data"]["journal_chain"]
     assert restored["broken"].startswith(f"the line before line {number + 1} (")
 
 

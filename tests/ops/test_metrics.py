@@ -13,7 +13,7 @@ LINE = re.compile(r'(# (HELP|TYPE) [a-z_]+ .+|[a-z_]+(\{[a-z]+="[a-z_]+"(,[a-z]+
 
 
 def samples(functions: Functions) -> dict[str, str]:
-    answer: Any = functions.client("ops").get("/metrics", headers={"X-CloudScheduler": "true"})
+    answer: Any = functions.get("ops", "metrics")
     assert (answer.status_code, answer.content_type) == (200, "text/plain; version=0.0.4; charset=utf-8")
     lines = answer.get_data(as_text=True).splitlines()
     assert [line for line in lines if not LINE.fullmatch(line)] == []

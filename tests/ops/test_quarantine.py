@@ -16,11 +16,6 @@ HOLD = "Fill in quarantine: 77X1 (isBuyer: Input should be a valid boolean)"
 KEY = "bot:QRLUSDT:ledger:quarantine"
 
 
-def command(functions: Functions, name: str, **more: Any) -> Any:
-    headers = {"X-CloudScheduler": "true"}
-    return functions.client("ops").post("/", headers=headers, json={"command": name, **more})
-
-
 @pytest.fixture
 def odd(live: Live) -> Live:
     """The exchange tells a purchase of 1000 among its fills, and not which side it was."""
@@ -50,7 +45,7 @@ def test_trading_holds_and_everything_else_goes_on(odd: Live, bare_functions: Fu
     assert answer["cost_update"]["status"] == "success"
     assert [row["id"] for row in answer["cost_update"]["quarantine"]] == ["77X1"]
     assert odd.by_hand()["rebalance"]["reason"] == HOLD
-    state = told(bare_functions.client("ops").get("/", headers={"X-CloudScheduler": "true"}))["data"]
+    state = told(bare_functions.get("ops"))["data"]
     assert [row["odd"]["fill_id"] for row in state["quarantine"]] == ["77X1"]
     assert '"isBuyer":null' in state["quarantine"][0]["odd"]["row"]
 
@@ -60,7 +55,7 @@ def test_it_trades_again_after_one_command_that_says_what_the_fill_was(
 ) -> None:
     assert odd.run(15)["order"] is None
     before = odd.ledger_quantity()
-    response = command(bare_functions, "book-fill", id="77X1", side="BUY", reason="seen in the app")
+    response = bare_functions.command("book-fill", id="77X1", side="BUY", reason="seen in the app")
     assert (response.status_code, told(response)["data"]["fill"]["side"]) == (200, "BUY")
     answer = odd.run(30)
     assert answer["order"]["status"] == "FILLED"
@@ -72,13 +67,13 @@ def test_it_trades_again_after_one_command_that_says_what_the_fill_was(
 
 
 def state_commands(functions: Functions) -> Any:
-    return told(functions.client("ops").get("/", headers={"X-CloudScheduler": "true"}))["data"]["commands"]
+    return told(functions.get("ops"))["data"]["commands"]
 
 
 def test_it_trades_again_after_a_row_was_ignored_and_never_books_it(odd: Live, bare_functions: Functions) -> None:
     odd.run(15)
     before = odd.ledger_quantity()
-    assert command(bare_functions, "ignore-fill", id="77X1", reason="not ours").status_code == 200
+    assert bare_functions.command("ignore-fill", id="77X1", reason="not ours").status_code == 200
     answer = odd.run(30)
     assert answer["order"]["status"] == "FILLED"
     assert odd.ledger_quantity() == before - d(answer["order"]["filled_quantity"])
@@ -112,7 +107,7 @@ def test_a_command_that_leaves_something_open_changes_nothing(
 ) -> None:
     odd.run(15)
     before = odd.client.hgetall(KEY)
-    response = command(bare_functions, "book-fill", **body)
+    response = bare_functions.command("book-fill", **body)
     assert response.status_code == 400
     assert why in told(response)["error"]["message"]
     assert odd.client.hgetall(KEY) == before
@@ -120,8 +115,8 @@ def test_a_command_that_leaves_something_open_changes_nothing(
 
 def test_what_was_said_stands(odd: Live, bare_functions: Functions) -> None:
     odd.run(15)
-    assert command(bare_functions, "ignore-fill", id="77X1").status_code == 200
-    again = command(bare_functions, "book-fill", id="77X1", side="BUY")
+    assert bare_functions.command("ignore-fill", id="77X1").status_code == 200
+    again = bare_functions.command("book-fill", id="77X1", side="BUY")
     assert "spoken of by X-CloudScheduler before" in told(again)["error"]["message"]
 
 
@@ -130,7 +125,7 @@ def test_what_an_operator_says_of_a_fill_takes_the_place_of_what_the_row_told(
 ) -> None:
     odd.run(15)
     said = {"side": "SELL", "price": "0.03", "quantity": 500, "fee": "0.5", "fee_asset": "QRL"}
-    fill = told(command(bare_functions, "book-fill", id="77X1", **said))["data"]["fill"]
+    fill = told(bare_functions.command("book-fill", id="77X1", **said))["data"]["fill"]
     assert [Decimal(fill[name]) for name in ("price", "quantity", "notional", "fee")] == [
         d("0.03"),
         d(500),
@@ -151,14 +146,13 @@ def test_a_row_whose_text_is_none_lies_aside_and_its_bytes_are_kept_read_and_sho
     (waiting,) = answer["cost_update"]["quarantine"]
     assert (waiting["reason"].split(":")[0], answer["cost_update"]["status"], odd.sent) == (field, "success", 0)
     assert waiting["id"].startswith("row-") if field == "id" else waiting["id"] == "77X1"
-    client, headers = bare_functions.client("ops"), {"X-CloudScheduler": "true"}
-    state = told(client.get("/", headers=headers))["data"]
+    state = told(bare_functions.get("ops"))["data"]
     assert '"x\\ud800"' in state["quarantine"][0]["odd"]["row"]
-    shown = bare_functions.client("cost").get("/?raw=my_trades", headers=headers)
+    shown = bare_functions.get("cost", "?raw=my_trades")
     assert "x\\ud800" in shown.get_data(as_text=True)
     said = {"side": "BUY", "fee": 0, "fee_asset": "USDT", "order_id": "1", "reason": "seen in the app"}
     before = odd.ledger_quantity()
-    booked = command(bare_functions, "book-fill", id=waiting["id"], **said)
+    booked = bare_functions.command("book-fill", id=waiting["id"], **said)
     assert booked.status_code == 200, told(booked)
     answer = odd.run(30)
     assert answer["order"]["status"] == "FILLED"
@@ -181,9 +175,8 @@ def test_a_balance_or_an_order_whose_text_is_none_is_left_out_and_plans_are_made
     answer = live.run(15)
     assert answer["status"] == "success", answer
     assert answer["order"]["status"] == "FILLED"
-    headers = {"X-CloudScheduler": "true"}
-    findings = told(bare_functions.client("ops").get("/verify", headers=headers))["data"]["findings"]
+    findings = told(bare_functions.get("ops", "verify"))["data"]["findings"]
     (replayed,) = [finding for finding in findings if finding["name"] == "plans_reproduced"]
     assert (replayed["ok"], replayed["explanation"]) == (True, "1 of 1 plans reproduced")
-    sound = command(bare_functions, "repair", key="mexc:raw:account_info:latest")
+    sound = bare_functions.command("repair", key="mexc:raw:account_info:latest")
     assert (sound.status_code, told(sound)["error"]["message"]) == (400, SOUND)

@@ -14,8 +14,7 @@ KEYS = Keys("", "QRLUSDT")
 
 
 def repair(functions: Functions, key: object, **more: Any) -> Any:
-    body = {"command": "repair", "key": key, **more}
-    return functions.client("ops").post("/", headers={"X-CloudScheduler": "true"}, json=body)
+    return functions.command("repair", key=key, **more)
 
 
 def mended(functions: Functions, key: str) -> str:

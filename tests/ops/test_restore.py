@@ -30,8 +30,7 @@ FIRST = fill_payload("BUY", "900", "0.02", number=1, at=NOON - timedelta(days=2)
 
 
 def restore(functions: Functions, **body: str) -> Any:
-    headers = {"X-CloudScheduler": "true"}
-    return functions.client("ops").post("/", headers=headers, json={"command": "restore", **body}).json
+    return functions.command("restore", **body).json
 
 
 def snapshot(client: "redis.Redis") -> dict[str, Any]:

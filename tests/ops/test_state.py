@@ -9,24 +9,15 @@ from flask import Flask
 
 from common.runtime import serve_ops
 from common.store.keys import Keys
-from tests.builders import fill_payload
+from tests.builders import bearer, fill_payload, finished, platform_token
 from tests.conftest import SLOT, Functions, Live, MakeBot
 from tests.fakes import NOON, FakeClock, Line, StubExchange
 
 KEYS = Keys("", "QRLUSDT")
 
 
-def command(functions: Functions, **body: Any) -> Any:
-    headers = {"X-CloudScheduler": "true"}
-    return functions.client("ops").post("/", headers=headers, json=body)
-
-
-def look(functions: Functions, path: str = "") -> Any:
-    return functions.client("ops").get(f"/{path}", headers={"X-CloudScheduler": "true"})
-
-
 def test_the_state_of_an_empty_store_is_told_as_nothing_yet(functions: Functions) -> None:
-    data = look(functions).json["data"]
+    data = functions.get("ops").json["data"]
     assert set(data["runs"].values()) == {None}
     assert (data["balances"], data["price"], data["cost"], data["plan"], data["pause"]) == (None,) * 5
     assert data["open_intents"] == []
@@ -39,7 +30,7 @@ def test_the_state_tells_each_jobs_last_run_and_its_age(
     for job in ("balance", "price", "cost", "fifteen_min_job"):
         functions.post(job, slot=SLOT)
     clock.move(42)
-    data = look(functions).json["data"]
+    data = functions.get("ops").json["data"]
     assert {name: run and (run["status"], run["age_seconds"]) for name, run in data["runs"].items()} == {
         "balance": ("success", 42),
         "price": ("success", 42),
@@ -56,7 +47,7 @@ def test_the_state_tells_each_jobs_last_run_and_its_age(
 def test_a_failed_run_shows_with_its_error(functions: Functions, exchange: StubExchange) -> None:
     exchange.answers["account"] = (400, {"code": 700002, "msg": "Signature for this request is not valid."})
     functions.post("balance", slot=SLOT)
-    run = look(functions).json["data"]["runs"]["balance"]
+    run = functions.get("ops").json["data"]["runs"]["balance"]
     assert run["status"] == "error"
     assert run["error"]["code"] == "exchange_access_refused"
 
@@ -65,15 +56,15 @@ def test_a_failed_run_shows_with_its_error(functions: Functions, exchange: StubE
 def test_a_jobs_page_is_what_the_job_itself_shows(functions: Functions, job: str) -> None:
     for name in ("balance", "price", "cost", "fifteen_min_job", "rebalance"):
         functions.post(name, slot=SLOT)
-    own, shown = functions.get(job).json, look(functions, job).json
+    own, shown = functions.get(job).json, functions.get("ops", job).json
     assert {**own, "duration_ms": 0} == {**shown, "duration_ms": 0}
 
 
 def test_looking_asks_neither_the_exchange_nor_for_a_lease(
     functions: Functions, exchange: StubExchange, store_client: "redis.Redis"
 ) -> None:
-    look(functions)
-    look(functions, "balance")
+    functions.get("ops")
+    functions.get("ops", "balance")
     assert exchange.calls == []
     assert store_client.keys("*") == []
 
@@ -88,16 +79,16 @@ def test_a_jobs_page_takes_the_same_query_as_the_job(functions: Functions) -> No
         ("fifteen_min_job", "?limit=2"),
         ("balance", "?raw=account_info&limit=1"),
     ):
-        own, shown = functions.get(job, query).json, look(functions, job + query).json
+        own, shown = functions.get(job, query).json, functions.get("ops", job + query).json
         assert {**own, "duration_ms": 0} == {**shown, "duration_ms": 0}
-    assert len(look(functions, "rebalance?limit=2").json["history"]) == 2
-    assert look(functions, "balance?raw=account_info&limit=1").json["data"]["count"] == 1
-    assert look(functions, "rebalance?limit=none").status_code == 400
+    assert len(functions.get("ops", "rebalance?limit=2").json["history"]) == 2
+    assert functions.get("ops", "balance?raw=account_info&limit=1").json["data"]["count"] == 1
+    assert functions.get("ops", "rebalance?limit=none").status_code == 400
 
 
 @pytest.mark.parametrize("job", ["balance", "price", "cost", "fifteen_min_job", "rebalance"])
 def test_a_jobs_page_says_when_nothing_is_stored_yet(functions: Functions, job: str) -> None:
-    answer = look(functions, job)
+    answer = functions.get("ops", job)
     assert answer.status_code == 200
     assert (answer.json["status"], answer.json["reason"]) == ("skipped", "Nothing stored yet")
 
@@ -108,8 +99,8 @@ def test_the_state_shows_orders_open_intents_and_what_was_commanded(live: Live, 
     live.call("price")
     live.desk.on["POST order"] = lambda call: (500, "")
     live.run(15)
-    command(bare_functions, command="pause", reason="look into it")
-    data = look(bare_functions).json["data"]
+    bare_functions.command("pause", reason="look into it")
+    data = bare_functions.get("ops").json["data"]
     (intent,) = data["open_intents"]
     assert (intent["client_order_id"], intent["state"]) == (live.name(15), "UNKNOWN")
     assert (data["orders"]["day"], data["orders"]["orders"]) == ("2026-01-02", 2)
@@ -120,7 +111,7 @@ def test_the_state_shows_orders_open_intents_and_what_was_commanded(live: Live, 
 
 
 def test_a_pause_is_kept_with_who_why_and_until_when(functions: Functions, store_client: "redis.Redis") -> None:
-    answer = command(functions, command="pause", reason=" holiday ", until="2026-01-03T00:00:00+02:00")
+    answer = functions.command("pause", reason=" holiday ", until="2026-01-03T00:00:00+02:00")
     assert answer.status_code == 200
     assert answer.json["data"]["pause"] == {
         "reason": "holiday",
@@ -130,24 +121,24 @@ def test_a_pause_is_kept_with_who_why_and_until_when(functions: Functions, store
         "active": True,
     }
     assert store_client.ttl(KEYS.pause) == -1
-    assert look(functions).json["data"]["pause"]["active"] is True
+    assert functions.get("ops").json["data"]["pause"]["active"] is True
 
 
 def test_a_pause_whose_time_has_come_is_shown_as_over(functions: Functions, clock: FakeClock) -> None:
-    command(functions, command="pause", reason="lunch", until="2026-01-02T13:00:00+00:00")
+    functions.command("pause", reason="lunch", until="2026-01-02T13:00:00+00:00")
     clock.move(3600)
-    assert look(functions).json["data"]["pause"]["active"] is False
+    assert functions.get("ops").json["data"]["pause"]["active"] is False
 
 
 def test_resuming_lifts_the_pause(functions: Functions, store_client: "redis.Redis") -> None:
-    command(functions, command="pause", reason="holiday")
-    assert command(functions, command="resume").json["data"] == {"pause": None}
+    functions.command("pause", reason="holiday")
+    assert functions.command("resume").json["data"] == {"pause": None}
     assert store_client.exists(KEYS.pause) == 0
 
 
 def test_the_trading_jobs_refuse_an_order_while_paused(make_bot: MakeBot, bare_functions: Functions) -> None:
     make_bot(EXECUTION_MODE="test")
-    command(bare_functions, command="pause", reason="holiday")
+    bare_functions.command("pause", reason="holiday")
     for job in ("balance", "price", "cost"):
         bare_functions.post(job, slot=SLOT)
     plan = bare_functions.post("fifteen_min_job", slot=SLOT).json["rebalance"]
@@ -159,7 +150,7 @@ def test_the_trading_jobs_refuse_an_order_while_paused(make_bot: MakeBot, bare_f
 def test_while_paused_nothing_is_sent_and_after_it_trading_goes_on(
     live: Live, bare_functions: Functions, job: str
 ) -> None:
-    command(bare_functions, command="pause", reason="holiday", until="2026-01-02T12:20:00+00:00")
+    bare_functions.command("pause", reason="holiday", until="2026-01-02T12:20:00+00:00")
     held = live.run(0, job)["rebalance"]
     reason = "paused by X-CloudScheduler until 2026-01-02 12:20 UTC: holiday"
     assert (held["action"], held["reason"]) == ("HOLD", f"Order refused: {reason}")
@@ -169,22 +160,22 @@ def test_while_paused_nothing_is_sent_and_after_it_trading_goes_on(
 
 
 def test_resuming_lets_the_next_slot_trade(live: Live, bare_functions: Functions) -> None:
-    command(bare_functions, command="pause", reason="holiday")
+    bare_functions.command("pause", reason="holiday")
     assert live.run()["order"] is None
-    command(bare_functions, command="resume")
+    bare_functions.command("resume")
     assert live.run(15)["order"]["status"] == "FILLED"
 
 
 def test_a_second_pause_takes_the_place_of_the_first(functions: Functions) -> None:
-    command(functions, command="pause", reason="lunch", until="2026-01-02T13:00:00+00:00")
-    command(functions, command="pause", reason="for good")
-    pause = look(functions).json["data"]["pause"]
+    functions.command("pause", reason="lunch", until="2026-01-02T13:00:00+00:00")
+    functions.command("pause", reason="for good")
+    pause = functions.get("ops").json["data"]["pause"]
     assert (pause["reason"], pause["until"]) == ("for good", None)
 
 
 def test_a_long_reason_is_cut(functions: Functions) -> None:
-    command(functions, command="pause", reason="x" * 2000)
-    assert look(functions).json["data"]["pause"]["reason"] == "x" * 500
+    functions.command("pause", reason="x" * 2000)
+    assert functions.get("ops").json["data"]["pause"]["reason"] == "x" * 500
 
 
 def test_a_pause_can_be_set_while_a_run_holds_the_lease_and_leaves_it_alone(
@@ -192,28 +183,28 @@ def test_a_pause_can_be_set_while_a_run_holds_the_lease_and_leaves_it_alone(
 ) -> None:
     for scope in ("account", "price"):
         store_client.set(KEYS.lease(scope), "a run", px=55_000)
-    assert command(functions, command="pause", reason="now").status_code == 200
-    assert command(functions, command="resume").status_code == 200
-    assert look(functions).status_code == 200
+    assert functions.command("pause", reason="now").status_code == 200
+    assert functions.command("resume").status_code == 200
+    assert functions.get("ops").status_code == 200
     assert [store_client.get(KEYS.lease(scope)) for scope in ("account", "price")] == ["a run", "a run"]
 
 
 def test_a_command_goes_to_redis_whole_or_not_at_all(functions: Functions, line: Line) -> None:
-    command(functions, command="pause", reason="holiday")
+    functions.command("pause", reason="holiday")
     assert line.trips[-1][0] == "MULTI"
     assert {"SET", "LPUSH"} <= set(line.trips[-1])
 
 
 def test_a_command_that_redis_did_not_take_is_told_as_failed(functions: Functions, line: Line) -> None:
     line.cut_after(0)
-    for answer in (command(functions, command="pause", reason="now"), look(functions)):
+    for answer in (functions.command("pause", reason="now"), functions.get("ops")):
         assert (answer.status_code, answer.json["error"]["code"]) == (503, "redis_unreachable")
 
 
 def test_the_line_of_a_command_tells_who_gave_it(functions: Functions, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
-    command(functions, command="pause", reason="holiday")
-    (line,) = [vars(record)["fields"] for record in caplog.records if record.getMessage() == "job.finished"]
+    functions.command("pause", reason="holiday")
+    (line,) = finished(caplog)
     assert (line["task"], line["command"], line["by"], line["status"]) == (
         "ops",
         "pause",
@@ -231,7 +222,7 @@ def test_other_methods_are_not_served(functions: Functions, method: str) -> None
 
 @pytest.mark.parametrize("path", ["secrets", "balance/more", "state", "restore"])
 def test_a_path_nobody_knows_is_refused_with_those_there_are(functions: Functions, path: str) -> None:
-    answer = look(functions, path)
+    answer = functions.get("ops", path)
     assert answer.status_code == 400
     assert "/verify" in answer.json["error"]["message"]
 
@@ -256,7 +247,7 @@ def test_a_path_nobody_knows_is_refused_with_those_there_are(functions: Function
 def test_a_command_that_cannot_be_read_changes_nothing_and_says_what_is_wrong(
     functions: Functions, store_client: "redis.Redis", body: dict[str, Any], word: str
 ) -> None:
-    answer = command(functions, **body)
+    answer: Any = functions.client("ops").post("/", headers={"X-CloudScheduler": "true"}, json=body)
     assert answer.status_code == 400
     assert word in answer.json["error"]["message"]
     assert store_client.keys("*") == []
@@ -300,7 +291,7 @@ def test_the_state_opens_whatever_is_corrupt_and_names_each_key(
     corrupt = (KEYS.pause, KEYS.orders_open, KEYS.account_balance, KEYS.report_last("cost"), KEYS.commands)
     for key in corrupt:
         store_client.set(key, "{")
-    data = look(functions).json["data"]
+    data = functions.get("ops").json["data"]
     assert data["price"]["price"] == 0.0205
     assert [key for key in corrupt if not any(key in told for told in data["unreadable"])] == []
 
@@ -309,24 +300,24 @@ def test_the_kill_switch_works_with_a_list_of_commands_that_cannot_be_read(
     functions: Functions, store_client: "redis.Redis"
 ) -> None:
     store_client.set(KEYS.commands, "{")
-    answer = command(functions, command="pause", reason="now")
+    answer = functions.command("pause", reason="now")
     assert answer.json["data"]["pause"]["active"] is True
     assert KEYS.commands in answer.json["warnings"][0]
-    assert look(functions).json["data"]["pause"]["reason"] == "now"
+    assert functions.get("ops").json["data"]["pause"]["reason"] == "now"
 
 
 def test_a_body_that_is_no_object_and_a_path_that_is_none_are_refused(functions: Functions) -> None:
     sent = functions.client("ops").post("/", headers={"X-CloudScheduler": "true"}, data="pause")
     assert sent.status_code == 400
-    assert look(functions, "secrets").status_code == 400
+    assert functions.get("ops", "secrets").status_code == 400
 
 
 def test_every_command_is_journalled_with_who_gave_it_and_when(
     functions: Functions, store_client: "redis.Redis", clock: FakeClock
 ) -> None:
-    command(functions, command="pause", reason="holiday")
+    functions.command("pause", reason="holiday")
     clock.move(60)
-    command(functions, command="resume")
+    functions.command("resume")
     records = [json.loads(text) for text in store_client.lrange(KEYS.commands, 0, -1)]
     assert records == [
         {"command": "resume", "by": "X-CloudScheduler", "timestamp": "2026-01-02T12:01:00+00:00"},
@@ -341,31 +332,14 @@ def test_every_command_is_journalled_with_who_gave_it_and_when(
 
 def test_the_exchange_key_is_not_needed_to_look_or_to_pause(make_bot: MakeBot, bare_functions: Functions) -> None:
     make_bot(MEXC_API_KEY="", MEXC_SECRET_KEY="")
-    assert look(bare_functions).status_code == 200
-    assert command(bare_functions, command="pause", reason="holiday").status_code == 200
-
-
-def token(email: str) -> str:
-    """A token as the platform hands it on: checked by IAM, its signature removed."""
-    from base64 import urlsafe_b64encode
-
-    def part(value: dict[str, Any]) -> str:
-        return urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
-
-    claims = {
-        "iss": "https://accounts.google.com",
-        "aud": "https://ops.test",
-        "email": email,
-        "email_verified": True,
-        "exp": NOON.timestamp() + 600,
-    }
-    return f"Bearer {part({'alg': 'RS256'})}.{part(claims)}.SIGNATURE_REMOVED_BY_GOOGLE"
+    assert bare_functions.get("ops").status_code == 200
+    assert bare_functions.command("pause", reason="holiday").status_code == 200
 
 
 PLATFORM = {
     "AUTH_MODE": "platform",
     "K_SERVICE": "ops",
-    "OIDC_AUDIENCE": "https://ops.test",
+    "OIDC_AUDIENCE": "https://bot.run.app",
     "SCHEDULER_SERVICE_ACCOUNT": "scheduler@project.iam.gserviceaccount.com",
     "OPERATOR_ACCOUNTS": "ann@example.org, bob@example.org",
 }
@@ -382,7 +356,7 @@ PLATFORM = {
 )
 def test_only_operators_come_in(make_bot: MakeBot, email: str, status: int) -> None:
     make_bot(**PLATFORM)
-    headers = {"Authorization": token(email)}
+    headers = bearer(platform_token(email))
     with Flask("ops").test_request_context("/", headers=headers) as context:
         assert serve_ops(context.request).status_code == status
 
@@ -391,7 +365,7 @@ def test_an_operator_is_journalled_by_name_and_may_not_run_a_job(
     make_bot: MakeBot, store_client: "redis.Redis", bare_functions: Functions
 ) -> None:
     make_bot(**PLATFORM)
-    headers = {"Authorization": token("ann@example.org")}
+    headers = bearer(platform_token("ann@example.org"))
     body = {"command": "pause", "reason": "holiday"}
     with Flask("ops").test_request_context("/", method="POST", headers=headers, json=body) as context:
         assert serve_ops(context.request).status_code == 200
@@ -409,13 +383,13 @@ def test_without_a_token_nobody_comes_in(make_bot: MakeBot) -> None:
 def test_the_report_is_a_page_and_a_browser_that_asks_for_the_state_gets_it(functions: Functions) -> None:
     functions.post("fifteen_min_job", slot=SLOT)
     asked = {"X-CloudScheduler": "true", "Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
-    page, browsed = look(functions, "report"), functions.client("ops").get("/", headers=asked)
+    page, browsed = functions.get("ops", "report"), functions.client("ops").get("/", headers=asked)
     assert page.mimetype == browsed.mimetype == "text/html"
     assert page.get_data() == browsed.get_data()
     assert page.headers["Content-Security-Policy"].startswith("default-src 'none'")
     assert page.headers["Cache-Control"] == "no-store"
     assert '<meta http-equiv="refresh" content="60">' in page.get_data(as_text=True)
-    assert look(functions).mimetype == "application/json"
+    assert functions.get("ops").mimetype == "application/json"
 
 
 ACCEPTED = {
@@ -449,7 +423,7 @@ def test_the_state_is_a_page_for_whoever_would_rather_have_html_and_json_for_eve
 
 def test_the_status_is_ten_lines_of_text(functions: Functions) -> None:
     functions.post("fifteen_min_job", slot=SLOT)
-    told = look(functions, "status")
+    told = functions.get("ops", "status")
     assert told.mimetype == "text/plain"
     lines = told.get_data(as_text=True).splitlines()
     assert 8 <= len(lines) <= 11
@@ -463,12 +437,12 @@ def test_the_mode_is_that_of_the_trading_jobs_which_ops_is_not_told(
     make_bot(EXECUTION_MODE="test")
     bare_functions.post("fifteen_min_job", slot=SLOT)
     make_bot(EXECUTION_MODE="plan")
-    assert "off: EXECUTION_MODE=plan" not in look(bare_functions, "status").get_data(as_text=True)
+    assert "off: EXECUTION_MODE=plan" not in bare_functions.get("ops", "status").get_data(as_text=True)
 
 
 def test_the_state_counts_missed_slots(functions: Functions, clock: FakeClock) -> None:
-    assert look(functions).json["data"]["missed_slots"] == {"expected": 0, "missed": []}
+    assert functions.get("ops").json["data"]["missed_slots"] == {"expected": 0, "missed": []}
     functions.post("fifteen_min_job", slot=SLOT)
     clock.move(31 * 60)
-    told = look(functions).json["data"]["missed_slots"]
+    told = functions.get("ops").json["data"]["missed_slots"]
     assert told == {"expected": 2, "missed": ["2026-01-02T12:15:00+00:00"]}

@@ -30,7 +30,7 @@ def deployed(functions: Functions, exchange: StubExchange) -> Functions:
 
 
 def report(functions: Functions) -> Any:
-    answer = functions.client("ops").get("/verify", headers={"X-CloudScheduler": "true"})
+    answer = functions.get("ops", "verify")
     assert answer.status_code == 200
     body: Any = answer.json
     return body["data"]
@@ -103,7 +103,7 @@ def test_verify_and_metrics_agree_on_what_ended_well(
     text: Any = store_client.get(KEYS.report_last("fifteen_min_job"))
     store_client.set(KEYS.report_last("fifteen_min_job"), json.dumps(json.loads(text) | {"status": status}))
     assert ("last_run_fifteen_min_job" not in bad(deployed)) is well
-    metrics = deployed.client("ops").get("/metrics", headers={"X-CloudScheduler": "true"}).text
+    metrics = deployed.get("ops", "metrics").text
     assert f'rebalancer_run_ended_well{{job="fifteen_min_job"}} {int(well)}\n' in metrics
 
 
@@ -154,15 +154,13 @@ def test_a_job_whose_last_run_failed_is_named(deployed: Functions, exchange: Stu
 
 
 def test_a_pause_and_an_open_intent_are_named(deployed: Functions, store_client: "redis.Redis") -> None:
-    body = {"command": "pause", "reason": "holiday"}
-    deployed.client("ops").post("/", headers={"X-CloudScheduler": "true"}, json=body)
+    deployed.command("pause", reason="holiday")
     store_client.hset(KEYS.orders_open, "rb", "{}")
     assert set(bad(deployed)) == {"kill_switch", "open_intents", "readable"}
 
 
 def test_a_pause_that_is_over_is_no_finding(deployed: Functions, clock: FakeClock) -> None:
-    body = {"command": "pause", "reason": "lunch", "until": "2026-01-02T12:00:30+00:00"}
-    deployed.client("ops").post("/", headers={"X-CloudScheduler": "true"}, json=body)
+    deployed.command("pause", reason="lunch", until="2026-01-02T12:00:30+00:00")
     assert set(bad(deployed)) == {"kill_switch"}
     clock.move(30)
     assert "kill_switch" not in bad(deployed)
@@ -333,7 +331,7 @@ def test_a_key_that_cannot_be_read_is_a_finding_that_names_it_and_the_rest_is_st
         else:
             store_client.lpush(key, "[]")
         assert key in bad(deployed)["plans_reproduced"]
-        page = deployed.client("ops").get("/report", headers={"X-CloudScheduler": "true"})
+        page = deployed.get("ops", "report")
         assert page.status_code == 200
         assert key in page.text
         store_client.zrem(key, "[]") if key.startswith("mexc") else store_client.lpop(key)
@@ -349,5 +347,4 @@ def test_a_document_of_another_version_is_a_finding_and_the_rest_is_still_told(
     assert bad(deployed) == {"ledger_drift": CANNOT_BE_TOLD}
     assert [each["name"] for each in report(deployed)["findings"]] == names
     for view in ("", "status", "report", "metrics"):
-        answer = deployed.client("ops").get(f"/{view}", headers={"X-CloudScheduler": "true"})
-        assert answer.status_code == 200, view
+        assert deployed.get("ops", view).status_code == 200, view

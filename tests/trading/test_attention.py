@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from common.trading.attention import blocked_slots, wanted
-from tests.builders import d
+from tests.builders import d, finished
 from tests.conftest import Live
 
 
@@ -36,9 +36,9 @@ def test_slots_in_vain_are_counted_back_to_the_last_that_traded_or_did_not_want_
         assert blocked_slots([held, odd, held]) == 1  # type: ignore[list-item]
 
 
-def finished(caplog: pytest.LogCaptureFixture) -> list[tuple[str, Any, Any]]:
-    lines = [record.__dict__["fields"] for record in caplog.records if record.getMessage() == "job.finished"]
-    return [(f["status"], f["attention"], f["slots_in_vain"]) for f in lines if f["task"] == "15-min-job"]
+def attention_of(caplog: pytest.LogCaptureFixture) -> list[tuple[str, Any, Any]]:
+    lines = [line for line in finished(caplog) if line["task"] == "15-min-job"]
+    return [(line["status"], line["attention"], line["slots_in_vain"]) for line in lines]
 
 
 def test_the_third_slot_in_vain_is_no_plain_success(live: Live, caplog: pytest.LogCaptureFixture) -> None:
@@ -47,7 +47,7 @@ def test_the_third_slot_in_vain_is_no_plain_success(live: Live, caplog: pytest.L
     caplog.clear()
     for minutes in (0, 15, 30):
         live.run(minutes)
-    assert finished(caplog) == [("success", None, 1), ("success", None, 2), ("success", "wanted_in_vain", 3)]
+    assert attention_of(caplog) == [("success", None, 1), ("success", None, 2), ("success", "wanted_in_vain", 3)]
 
 
 def test_a_run_that_holds_for_an_order_in_doubt_is_no_plain_success(
@@ -59,4 +59,4 @@ def test_a_run_that_holds_for_an_order_in_doubt_is_no_plain_success(
     caplog.set_level(logging.INFO)
     caplog.clear()
     live.run(15)
-    assert [(status, why) for status, why, _ in finished(caplog)] == [("success", "unresolved_order")]
+    assert [(status, why) for status, why, _ in attention_of(caplog)] == [("success", "unresolved_order")]

@@ -18,7 +18,7 @@ from common.domain.orders.order import client_order_id
 from common.gcp.logs import JsonFormatter
 from common.store.keys import CacheKeys, Keys
 from common.store.state import PARTS, TRADING
-from tests.builders import d, exchange_answers, fill_payload, told
+from tests.builders import d, exchange_answers, fill_payload, finished, told
 from tests.conftest import Functions, Live, MakeBot
 from tests.fakes import NOON, Call, Desk, FakeClock, Line, StubExchange
 
@@ -188,7 +188,7 @@ def test_the_line_of_the_run_tells_of_the_order(live: Live, caplog: pytest.LogCa
     caplog.set_level("INFO")
     live.run()
     live.run(15)
-    runs = [vars(record)["fields"] for record in caplog.records if record.getMessage() == "job.finished"]
+    runs = finished(caplog)
     told = [
         (run["rebalance_action"], run["order_status"], run["orders_today"]) for run in runs if "order_status" in run
     ]

@@ -18,9 +18,7 @@ def gated(live: Live) -> Live:
 
 
 def confirm(functions: Functions, **body: str) -> Any:
-    client = functions.client("ops")
-    answer = client.post("/", json={"command": "confirm", **body}, headers={"X-CloudScheduler": "true"})
-    return told(answer)
+    return told(functions.command("confirm", **body))
 
 
 def waits_for(answer: Any) -> str:

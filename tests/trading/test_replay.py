@@ -107,7 +107,7 @@ def test_verify_tells_how_many_were_reproduced(
     live: Live, bare_functions: Functions, make_bot: MakeBot, clock: FakeClock
 ) -> None:
     traded(live)
-    answer: Any = bare_functions.client("ops").get("/verify", headers={"X-CloudScheduler": "true"}).json
+    answer: Any = bare_functions.get("ops", "verify").json
     (finding,) = (found for found in answer["data"]["findings"] if found["name"] == "plans_reproduced")
     assert (finding["ok"], finding["explanation"]) == (True, "5 of 5 plans reproduced")
 

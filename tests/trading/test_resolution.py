@@ -77,8 +77,7 @@ def nobody_knows(outlived: Live) -> Live:
 
 
 def settle(functions: Functions, **body: Any) -> Any:
-    headers = {"X-CloudScheduler": "true"}
-    return functions.client("ops").post("/", headers=headers, json={"command": "settle-intent", **body})
+    return functions.command("settle-intent", **body)
 
 
 def test_one_that_nobody_knows_holds_until_an_operator_says_what_became_of_it(
