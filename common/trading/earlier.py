@@ -7,12 +7,14 @@ from datetime import timedelta
 from common.clock import from_milliseconds
 from common.decimal_json import from_redis
 from common.domain.decision.facts import Expected, Reference
-from common.domain.ledger.ledger import net_notional, net_quantity
+from common.domain.ledger.ledger import net_notional, net_quantity, was_before
+from common.domain.orders.journal import JournalEntry
 from common.domain.orders.order import Fill
 from common.errors import BotError
 from common.mexc.parse import Ticker, read_ticker
 from common.run import Run
 from common.store.documents import LastPlan, last_plan_of
+from common.trading.recording import order_journal
 
 log = logging.getLogger(__name__)
 MAX_REFERENCE_AGE = timedelta(hours=1)
@@ -62,9 +64,21 @@ def expected(run: Run, plan: LastPlan | None, fills: Sequence[Fill]) -> Expected
     """The last plan's balances plus what fills have moved since; None before the first plan."""
     if plan is None:
         return None
-    instrument = run.instrument
-    begun = plan.timestamp.replace(microsecond=0)  # fills carry whole seconds
-    since = {fill.fill_id: fill for fill in fills if fill.executed_at >= begun}.values()
+    instrument, orders = run.instrument, order_journal(run).entries
+    after = [fill for fill in fills if _came_after(plan, fill, orders.get(fill.client_order_id or ""))]
+    since = {fill.fill_id: fill for fill in after}.values()
     base = sum((net_quantity(fill, instrument) for fill in since), plan.base)
     quote = sum((net_notional(fill, instrument) for fill in since), plan.quote)
     return Expected(base, quote)
+
+
+def _came_after(plan: LastPlan, fill: Fill, order: JournalEntry | None) -> bool:
+    """Whether the plan's balances were without the fill: by our own clock where the order was ours.
+
+    Fills carry whole seconds of the exchange's clock, and two plans may be made within one.
+    """
+    if order is not None and not order.state.open and order.updated_at <= plan.timestamp:
+        return False
+    if order is not None and order.sent_at is not None and order.sent_at >= plan.timestamp:
+        return True
+    return not was_before(fill, plan.timestamp)

@@ -60,3 +60,28 @@ def test_the_bots_own_fills_are_no_jump(live: Live) -> None:
     live.desk.market.hold(QRL="60000", USDT="0")
     assert live.run()["order"]["status"] == "FILLED"
     assert "Balances changed" not in refusal(live, 15)
+
+
+def test_a_second_plan_in_the_second_of_a_fill_has_seen_that_fill(live: Live) -> None:
+    """`rebalance` by hand while the order's second still runs: its balances have the fill, the next slot's too."""
+    live.desk.latency = 0.0
+    live.desk.market.hold(QRL="60000", USDT="0")
+    order = live.run()["order"]
+    assert order["status"] == "FILLED"
+    second = live.by_hand()["rebalance"]
+    assert second["timestamp"][:19] == order["sent_at"][:19]
+    assert second["usdt_balance"] > 0
+    assert "Balances changed" not in refusal(live, 15)
+
+
+@pytest.mark.parametrize(("ahead_ms", "plans"), [(-800, 1), (5000, 2)])
+def test_own_fills_are_placed_by_our_clock_whatever_the_exchanges_says(
+    ahead_ms: int, plans: int, live: Live
+) -> None:
+    """Stamped before the plan that ordered them, and stamped after the next one, whose balances have them."""
+    live.desk.market.sim("clock", advance_ms=ahead_ms)
+    live.desk.market.hold(QRL="60000", USDT="0")
+    assert live.run(30)["order"]["status"] == "FILLED"
+    for _ in range(plans - 1):
+        assert live.by_hand()["rebalance"]["usdt_balance"] > 0
+    assert "Balances changed" not in refusal(live, 45)
