@@ -69,6 +69,11 @@ def stored(client: "redis.Redis", key: str) -> Any:
     return json.loads(text)
 
 
+def everything(client: "redis.Redis") -> dict[str, Any]:
+    """Every key with its content: to see what has changed, or to bring it back."""
+    return {key: client.dump(key) for key in client.scan_iter()}
+
+
 def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 

@@ -19,6 +19,7 @@ from local.redis_server import free_port
 from tests.builders import (
     account_payload,
     bearer,
+    everything,
     exchange_answers,
     fill_payload,
     finished,
@@ -332,13 +333,13 @@ def test_get_neither_asks_the_exchange_nor_writes_nor_waits_for_a_lease(
     succeed(functions, job)
     store_client.set("bot:QRLUSDT:lease:account", "somebody else")
     store_client.set("bot:QRLUSDT:lease:price", "somebody else")
-    before: Any = {key: store_client.dump(key) for key in store_client.scan_iter()}
+    before = everything(store_client)
     del exchange.calls[:], line.trips[:]
     for query in ("", "?limit=3", "?raw=account_info"):
         assert told(functions.get(job, query))["status"] == "success"
     assert exchange.calls == []
     assert not {"SET", "WATCH", "DEL", "HSET", "ZADD"} & {name for trip in line.trips for name in trip}
-    assert {key: store_client.dump(key) for key in store_client.scan_iter()} == before
+    assert everything(store_client) == before
     assert clock.slept == []
 
 
@@ -513,8 +514,8 @@ def test_no_secret_reaches_an_answer_a_log_line_or_redis(
     response = bare_functions.post(job)
     assert response.status_code >= 500
     again = bare_functions.get(job)
-    everything = [str(store_client.dump(key)) for key in store_client.scan_iter() if ":raw:" not in key]
-    assert_no_secret(response.text, again.text, caplog.text, *everything)
+    kept = [str(dump) for key, dump in everything(store_client).items() if ":raw:" not in key]
+    assert_no_secret(response.text, again.text, caplog.text, *kept)
 
 
 @each_job
@@ -560,12 +561,12 @@ def test_a_slot_delivered_twice_is_one_run_and_one_answer(
     functions.post("balance")
     first = functions.post(job, slot=SLOT)
     clock.move(7)
-    before: Any = {key: store_client.dump(key) for key in store_client.scan_iter()}
+    before = everything(store_client)
     del exchange.calls[:]
     again = functions.post(job, slot=SLOT)
     assert (again.status_code, again.data) == (200, first.data)
     assert exchange.calls == []
-    assert {key: store_client.dump(key) for key in store_client.scan_iter()} == before
+    assert everything(store_client) == before
 
 
 @each_job
@@ -882,12 +883,12 @@ def test_a_line_cut_between_any_two_round_trips_is_503_and_stores_nothing(
     job: str, trips: int, functions: Functions, line: Line, store_client: "redis.Redis"
 ) -> None:
     functions.post("balance")
-    before: Any = {key: store_client.dump(key) for key in store_client.scan_iter()}
+    before = everything(store_client)
     line.cut_after(trips)
     assert error_of(functions.post(job, slot=SLOT)) == (503, "redis_unreachable")
     line.mend()
     store_client.delete("bot:QRLUSDT:lease:account", "bot:QRLUSDT:lease:price")
-    assert {key: store_client.dump(key) for key in store_client.scan_iter()} == before
+    assert everything(store_client) == before
     assert told(functions.post(job, slot=SLOT))["status"] == "success"
 
 
@@ -937,14 +938,13 @@ WRONG_TYPE = [(job, key) for table in (CONTAINERS, READS) for job, keys in table
 BROKEN = [(job, key) for job, keys in READS.items() for key in keys if not key.endswith("position")]
 
 
-def everything(client: "redis.Redis") -> dict[str, Any]:
-    keys: Any = client.scan_iter()
-    return {key: client.dump(key) for key in keys if ":report:" not in key and ":raw:" not in key}
+def state(client: "redis.Redis") -> dict[str, Any]:
+    return {key: dump for key, dump in everything(client).items() if ":report:" not in key and ":raw:" not in key}
 
 
 def assert_refused(job: str, key: str, functions: Functions, client: "redis.Redis") -> None:
     """The run says which key is at fault, and leaves everything as it is."""
-    before = everything(client)
+    before = state(client)
     response = functions.post(job, slot=SLOT)
     answer = told(response)
     if answer["status"] == "partial":
@@ -952,7 +952,7 @@ def assert_refused(job: str, key: str, functions: Functions, client: "redis.Redi
     else:
         assert error_of(response) == (500, "redis_value_corrupt")
         error = answer["error"]
-        assert everything(client) == before
+        assert state(client) == before
     assert error["code"] == "redis_value_corrupt"
     assert key in error["message"]
     assert client.dump(key) == before.get(key, client.dump(key))

@@ -1,6 +1,5 @@
 """`cost` (update-cost): update the ledger, and derive cost and P&L from it (contract.md §2.3, §5)."""
 
-import logging
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -15,8 +14,6 @@ from common.run import NO_KEYS, Job, Outcome, Run, View, age_seconds, keep_raw, 
 from common.store.documents import shown_hash
 from common.store.state import BOOKS, ORDERS
 from common.trading.resting import tend
-
-log = logging.getLogger(__name__)
 
 
 def run(run: Run) -> Outcome:

@@ -26,10 +26,8 @@ from common.domain.portfolio import Account, Balance
 from common.errors import UnreadablePayload
 from common.mexc.payloads import (
     MOST_MILLIS,
-    Amount,
-    Millis,
+    Kline,
     Pair,
-    Wire,
     WireAccount,
     WireAck,
     WireBalance,
@@ -52,23 +50,9 @@ log = logging.getLogger(__name__)
 
 
 @cache
-def _list_of(model: type[Wire]) -> TypeAdapter[Any]:
-    return TypeAdapter(list[model])  # type: ignore[valid-type]
-
-
-@cache
-def _pairs() -> TypeAdapter[Any]:
-    return TypeAdapter(list[Pair])
-
-
-@cache
-def _rows_alone() -> TypeAdapter[Any]:
-    return TypeAdapter(list[Any])
-
-
-@cache
-def _kline_rows() -> TypeAdapter[Any]:
-    return TypeAdapter(list[tuple[Millis, Amount, Amount, Amount, Amount, Amount, Millis, Amount]])
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    """Built when it is first needed: no run reads every kind of answer."""
+    return TypeAdapter(kind)
 
 
 def _read(endpoint: str, validate: Callable[[object], T], payload: object) -> T:
@@ -178,7 +162,7 @@ def read_account(payload: object, instrument: Instrument) -> Account:
             return f"balance {index}" if both_listed else None
         return None if asset_code(name) in traded else f"the balance of {name:.20}"
 
-    balances = _rows("account", ("balances",), _list_of(WireBalance), wire.balances, another)
+    balances = _rows("account", ("balances",), _adapter(list[WireBalance]), wire.balances, another)
     codes = [asset_code(balance.asset) for balance in balances]
     listed = Counter(codes)
     if twice := [asset for asset, rows in listed.items() if rows > 1]:
@@ -238,19 +222,19 @@ def read_depth(payload: object) -> OrderBook:
         def behind(_: Any, index: int) -> str | None:
             return f"level {index} of the {side}" if index else None
 
-        return [Level(*level) for level in _rows("depth", (side,), _pairs(), rows, behind)]
+        return [Level(*level) for level in _rows("depth", (side,), _adapter(list[Pair]), rows, behind)]
 
     return OrderBook.of(levels("bids", wire.bids), levels("asks", wire.asks))
 
 
 def read_deals(payload: object) -> list[Deal]:
-    deals = _read("trades", _list_of(WireDeal).validate_python, payload)
+    deals = _read("trades", _adapter(list[WireDeal]).validate_python, payload)
     return [Deal(d.price, d.qty, from_milliseconds(d.time), d.isBuyerMaker) for d in deals]
 
 
 def read_klines(payload: object) -> list[Candle]:
     """Oldest first. Raises for a candle that contradicts itself, or two that open at the same time."""
-    rows = _read("klines", _kline_rows().validate_python, payload)
+    rows = _read("klines", _adapter(list[Kline]).validate_python, payload)
     opened_at: set[int] = set()
     for index, (start, opened, high, low, close, _, end, _) in enumerate(rows):
         if high < low or ZERO in (opened, low, close):
@@ -272,7 +256,7 @@ def read_rules(payload: object, instrument: Instrument) -> TradingRules:
         name = _name_in(row, "symbol")
         return None if name is None or name == instrument.symbol else f"the symbol {spelt_out(name):.20}"
 
-    symbols = _rows("exchangeInfo", ("symbols",), _list_of(WireSymbol), wire.symbols, another)
+    symbols = _rows("exchangeInfo", ("symbols",), _adapter(list[WireSymbol]), wire.symbols, another)
     symbol = next((s for s in symbols if s.symbol == instrument.symbol), None)
     if symbol is None:
         raise UnreadablePayload(f"exchangeInfo: {instrument.symbol} is not in the answer")
@@ -341,8 +325,8 @@ def read_orders(payload: object, symbol: str) -> list[Order]:
         name = _name_in(row, "clientOrderId")
         return None if name is None or is_ours(name) else f"the order {spelt_out(name):.40} of somebody else"
 
-    rows = _read("openOrders", _rows_alone().validate_python, payload)
-    wires = _rows("openOrders", (), _list_of(WireOrder), rows, somebody_elses)
+    rows = _read("openOrders", _adapter(list[Any]).validate_python, payload)
+    wires = _rows("openOrders", (), _adapter(list[WireOrder]), rows, somebody_elses)
     return [_order(wire, symbol) for wire in wires]
 
 

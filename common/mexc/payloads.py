@@ -68,6 +68,7 @@ MOST_MILLIS = 32_503_680_000_000
 """The year 3000."""
 Millis = Annotated[int, Field(ge=0, le=MOST_MILLIS)]
 Pair = tuple[Amount, Amount]
+Kline = tuple[Millis, Amount, Amount, Amount, Amount, Amount, Millis, Amount]
 
 
 class Wire(BaseModel):

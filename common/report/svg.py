@@ -6,7 +6,6 @@ A picture is as wide as the page lets it be and keeps its height: lines lie on a
 
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
-from itertools import pairwise
 
 from common.report.html import Child, Markup, tag
 from common.report.scales import Scale
@@ -94,12 +93,6 @@ def line(points: Sequence[Point], kind: str) -> Markup:
     return tag("path", class_=f"line {kind}", d=path(thinned(points)))
 
 
-def steps(points: Sequence[Point], kind: str) -> Markup:
-    """A line that keeps its value until the next point, for the canvas."""
-    corners = [corner for (x, y), (x2, _) in pairwise(points) for corner in ((x, y), (x2, y))]
-    return tag("path", class_=f"line {kind}", d=path([*corners, *points[-1:]]))
-
-
 def area(upper: Sequence[Point], lower: Sequence[Point], kind: str) -> Markup:
     """The band between two lines, for the canvas."""
     return tag("path", class_=f"area {kind}", d=f"{path([*thinned(upper), *reversed(thinned(lower))])}Z")
@@ -147,7 +140,6 @@ SHAPES = {
     "up": "M-4.5 4L0-5L4.5 4Z",
     "down": "M-4.5-4L0 5L4.5-4Z",
     "dot": "M-3 0a3 3 0 1 0 6 0a3 3 0 1 0-6 0Z",
-    "flow": "M0-5L5 0L0 5L-5 0Z",
 }
 
 

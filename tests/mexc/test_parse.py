@@ -26,7 +26,6 @@ from tests.builders import (
     d,
     depth_payload,
     exchange_info_payload,
-    fill_payload,
     order_payload,
     price_payload,
     ticker_payload,
@@ -497,10 +496,6 @@ def kline(**columns: Any) -> list[list[Any]]:
     """One row; `columns` are given by their number."""
     row: list[Any] = [milliseconds(NOON), "1", "3", "1", "2", "10", milliseconds(NOON) + 60_000, "20"]
     return [[columns.get(str(column), value) for column, value in enumerate(row)]]
-
-
-def fills_payload(**more: Any) -> list[dict[str, Any]]:
-    return [fill_payload("BUY", "1", "2") | more]
 
 
 BOOK_TICKER = {"symbol": "QRLUSDT", "bidPrice": "1", "bidQty": "2", "askPrice": "3", "askQty": "4"}

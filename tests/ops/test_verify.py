@@ -13,7 +13,7 @@ from common.domain.orders.journal import Continuity
 from common.report.content import CANNOT_BE_TOLD
 from common.store.codec import to_document
 from common.store.keys import Keys
-from tests.builders import account_payload, exchange_info_payload, fill_payload
+from tests.builders import account_payload, everything, exchange_info_payload, fill_payload
 from tests.conftest import SLOT, Functions, Live, MakeBot
 from tests.fakes import NOON, FakeClock, StubExchange
 
@@ -105,11 +105,6 @@ def test_verify_and_metrics_agree_on_what_ended_well(
     assert ("last_run_fifteen_min_job" not in bad(deployed)) is well
     metrics = deployed.get("ops", "metrics").text
     assert f'rebalancer_run_ended_well{{job="fifteen_min_job"}} {int(well)}\n' in metrics
-
-
-def everything(client: "redis.Redis") -> dict[str, Any]:
-    keys: Any = client.keys()
-    return {key: client.dump(key) for key in keys}
 
 
 def test_verifying_leaves_redis_as_it_was_and_trades_nothing(

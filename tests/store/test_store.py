@@ -22,7 +22,7 @@ from common.runtime import redis_client
 from common.store.batch import Batch
 from common.store.keys import HISTORY_LIMIT, Keys
 from common.store.store import Begun, Read, Store
-from tests.builders import d
+from tests.builders import d, everything
 from tests.fakes import NOON, FakeClock
 
 KEYS = Keys("", "QRLUSDT")
@@ -69,11 +69,6 @@ def reply(text: str, at: datetime = NOON, endpoint: str = "account_info") -> Rep
 def keys_in(client: "redis.Redis") -> list[str]:
     keys: Any = client.keys()
     return sorted(keys)
-
-
-def everything(client: "redis.Redis") -> dict[str, Any]:
-    """Every key with its content: to see that nothing at all has changed."""
-    return {key: client.dump(key) for key in keys_in(client)}
 
 
 # Keys

@@ -18,7 +18,7 @@ from common.domain.orders.order import client_order_id
 from common.gcp.logs import JsonFormatter
 from common.store.keys import CacheKeys, Keys
 from common.store.state import PARTS, TRADING
-from tests.builders import d, exchange_answers, fill_payload, finished, told
+from tests.builders import d, everything, exchange_answers, fill_payload, finished, told
 from tests.conftest import Functions, Live, MakeBot
 from tests.fakes import NOON, Call, Desk, FakeClock, Line, StubExchange
 
@@ -73,11 +73,6 @@ def not_there(call: Call) -> Any:
 def nowhere(call: Call) -> Any:
     """Asked by either id, the exchange does not know the order."""
     return 400, {"msg": "Order does not exist.", "code": -2013, "_extend": None}
-
-
-def copy_of(client: "redis.Redis") -> dict[str, Any]:
-    keys: Any = client.keys()
-    return {key: client.dump(key) for key in keys}
 
 
 def forget(client: "redis.Redis", before: dict[str, Any]) -> None:
@@ -670,7 +665,7 @@ def test_an_order_whose_outcome_could_not_be_stored_is_found_by_its_client_order
 def test_an_order_that_redis_forgot_altogether_is_found_again_and_counted(
     live: Live, process: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    line, before = Line(live.client), copy_of(live.client)
+    line, before = Line(live.client), everything(live.client)
     redis_away_after_sending(live, line)
     assert live.call("fifteen_min_job", NOON).status_code == 503
     line.mend()
@@ -691,7 +686,7 @@ def test_an_order_that_redis_forgot_altogether_is_found_again_and_counted(
 
 
 def test_the_process_remembers_an_order_that_redis_forgot_and_nobody_can_see_yet(live: Live) -> None:
-    line, before = Line(live.client), copy_of(live.client)
+    line, before = Line(live.client), everything(live.client)
     live.desk.market.sim("faults", kind="hide_order", seconds=50)
     redis_away_after_sending(live, line)
     assert live.call("fifteen_min_job", NOON).status_code == 503
@@ -710,7 +705,7 @@ def test_an_order_that_redis_knows_only_as_planned_is_not_taken_for_never_sent(l
 
     def look(call: Call) -> None:
         if not live.sent:
-            planned.update(copy_of(live.client))
+            planned.update(everything(live.client))
             live.clock.move(1)
 
     live.desk.on["GET order"] = look
@@ -732,7 +727,7 @@ def test_an_order_that_redis_knows_only_as_planned_is_not_taken_for_never_sent(l
 
 
 def test_fills_of_a_forgotten_order_that_the_cost_job_took_in_still_lead_to_it(live: Live) -> None:
-    line, before = Line(live.client), copy_of(live.client)
+    line, before = Line(live.client), everything(live.client)
     redis_away_after_sending(live, line)
     live.call("fifteen_min_job", NOON)
     line.mend()

@@ -22,7 +22,6 @@ from common.domain.portfolio import Balance, Holdings
 from tests.builders import FACTS, LIMITS, POLICY, PROPERTY, amounts, book, d, ds, holdings, rules
 from tests.fakes import NOON
 
-UNREAD = "the order book could not be read"
 EARLIER = NOON - timedelta(minutes=15)
 
 

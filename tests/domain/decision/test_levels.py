@@ -108,7 +108,6 @@ def test_the_cost_guard_lets_pass_what_it_is_not_meant_for() -> None:
 
 FRACTIONS = amounts(4, 1, 3000)
 STEPS = st.sampled_from(["0.00000001", "0.0001", "0.01", "0.5", "1", "30"])
-STYLES = st.sampled_from([OrderStyle.IOC, OrderStyle.MAKER])
 
 
 @st.composite

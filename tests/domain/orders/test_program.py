@@ -34,8 +34,6 @@ LIMITS = Limits(
     max_daily_loss=None,
 )
 SLOT = timedelta(minutes=15)
-LARGE = holdings(1500, 1000)
-"""250 above the target at a price of 1: three slices of 100."""
 
 
 def at(slots: int, qrl: str | int | Decimal = 1500, usdt: str | int | Decimal = 1000, **more: Any) -> Facts:
