@@ -23,6 +23,7 @@ COMMANDS = {
     "report": "say how a bot stands and whether it was worth it, or write the page",
     "replay": "make every stored plan again, and say which is another now",
     "advise": "say which band to choose for a portfolio, and what it costs",
+    "export": "write the ledger's fills as CSV for a tax tool",
     "candles": "fetch candles from the exchange into a file",
     "costs": "tell what the cloud costs a month, as the table in docs/operations.md",
     "backtest": "replay the rule over candles, and say what that tells",

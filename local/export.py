@@ -1,4 +1,4 @@
-"""The ledger's fills as CSV, for tax tools: `python -m local.export --format koinly > fills.csv`.
+"""The ledger's fills as CSV, for tax tools: `python -m local export --format koinly > fills.csv`.
 
 `koinly` is Koinly's universal import, `cointracker` and `cointracking` are the imports of those names, `generic`
 has everything the ledger knows. The fills come from the Redis of REDIS_URL, oldest first.
@@ -11,7 +11,7 @@ import argparse
 import csv
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC
 from decimal import Decimal, localcontext
@@ -26,6 +26,7 @@ from common.domain.ledger.ledger import once
 from common.domain.orders.order import Fill
 from common.store.keys import Keys
 from common.store.records import fill_of
+from local.refused import Refused
 
 Row = dict[str, str]
 KOINLY = (
@@ -213,27 +214,30 @@ def stored_fills(client: "redis.Redis", keys: Keys) -> list[Fill]:
     return list(once(fill_of(from_redis(text, keys.ledger_fills)) for text in texts))
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m local.export", description=__doc__)
-    parser.add_argument("--format", choices=sorted(FORMATS), default="generic")
-    parser.add_argument("--symbol", default=os.environ.get("SYMBOL", "QRLUSDT"))
-    parser.add_argument("--prefix", default=os.environ.get("REDIS_KEY_PREFIX", ""))
-    options = parser.parse_args(arguments)
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--format", choices=sorted(FORMATS), default="generic", help="which tool's import")
+    parser.add_argument("--symbol", default=os.environ.get("SYMBOL", "QRLUSDT"), help="the pair, as SYMBOL")
+    parser.add_argument("--prefix", default=os.environ.get("REDIS_KEY_PREFIX", ""), help="as REDIS_KEY_PREFIX")
+
+
+def main(arguments: argparse.Namespace) -> int:
     url = os.environ.get("REDIS_URL")
     if not url:
-        told = "REDIS_URL is not set; give the Redis that holds the ledger: REDIS_URL=redis://127.0.0.1:6379/0"
-        print(told, file=sys.stderr)
-        return 2
+        raise Refused(
+            "REDIS_URL is not set; give the Redis that holds the ledger: REDIS_URL=redis://127.0.0.1:6379/0"
+        )
     client = redis.Redis.from_url(url, decode_responses=True, protocol=2)
     try:
-        fills = stored_fills(client, Keys(options.prefix, options.symbol))
+        fills = stored_fills(client, Keys(arguments.prefix, arguments.symbol))
     except redis.RedisError as error:
         print(f"Redis cannot be read ({type(error).__name__})", file=sys.stderr)
         return 1
-    count = write(fills, Instrument.from_symbol(options.symbol), options.format, sys.stdout)
+    count = write(fills, Instrument.from_symbol(arguments.symbol), arguments.format, sys.stdout)
     print(f"{count} fills", file=sys.stderr)
     return 0
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+if __name__ == "__main__":  # `python -m local.export`: what the command was called first
+    from local.__main__ import main as command
+
+    sys.exit(command(["export", *sys.argv[1:]]))

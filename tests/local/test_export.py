@@ -13,7 +13,8 @@ from common.decimal_json import to_redis
 from common.domain.orders.order import Fill
 from common.store.codec import to_document
 from common.store.keys import Keys
-from local.export import COINTRACKER, COINTRACKING, GENERIC, KOINLY, main, stored_fills, write
+from local.__main__ import main
+from local.export import COINTRACKER, COINTRACKING, GENERIC, KOINLY, stored_fills, write
 from tests.builders import QRL, d, fill
 from tests.fakes import NOON
 
@@ -136,7 +137,7 @@ def test_fills_come_out_of_the_store_in_the_ledgers_order() -> None:
 
 def test_without_a_redis_it_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.delenv("REDIS_URL", raising=False)
-    assert main(["--format", "koinly"]) == 2
+    assert main(["export", "--format", "koinly"]) == 2
     assert "REDIS_URL" in capsys.readouterr().err
 
 
@@ -150,7 +151,7 @@ def test_it_writes_the_fills_of_a_real_redis(
         keys.ledger_fills, {to_redis(to_document(BUY)): milliseconds(BUY.executed_at)}
     )
     monkeypatch.setenv("REDIS_URL", redis_server)
-    assert main(["--format", "koinly", "--prefix", "export:"]) == 0
+    assert main(["export", "--format", "koinly", "--prefix", "export:"]) == 0
     printed = capsys.readouterr()
     assert "1 fills" in printed.err
     assert printed.out.splitlines()[1].startswith("2026-01-02 12:00:00 UTC,20.010,USDT,1000.5,QRL")
