@@ -9,7 +9,7 @@ from common.decimals import ONE, ZERO, exact, quotient
 from common.domain.orders.journal import JournalEntry
 from common.report.missed import missed_slots
 from common.report.values import ENDED_WELL, INTERVALS, Document, Values, late
-from common.report.words import age, clock, money, one_line, percent, price, quantity, span
+from common.report.words import AHEAD, age, ahead, clock, money, one_line, percent, price, quantity, span
 from common.store.codec import moment, moment_or_none
 from common.store.documents import MALFORMED_DOCUMENT
 
@@ -32,10 +32,9 @@ def sentence(values: Values) -> str:
     if not told:
         return NOTHING_YET
     difference = told["difference"]
-    lasted = span(values.now - moment(told["since"]))
-    text = (
-        f"{money(difference, signed=True)} {values.quote} against holding in {lasted}, costs {money(costs(told))}"
-    )
+    since = moment(told["since"])
+    lasted = f"since {AHEAD}" if ahead(values.since(since)) else f"in {span(values.now - since)}"
+    text = f"{money(difference, signed=True)} {values.quote} against holding {lasted}, costs {money(costs(told))}"
     standing = _standing(values, difference)
     return f"{text}; {standing}" if standing else text
 
@@ -172,7 +171,7 @@ def runs(values: Values) -> Iterator[tuple[str, str, bool]]:
         overdue = late(seconds, interval)
         reason = f" ({one_line(run['reason'], 120)})" if run.get("reason") else ""
         told = f"{run['status']}{reason}, {age(seconds)}{', LATE' if overdue else ''}"
-        yield name, told, not overdue and run["status"] in ENDED_WELL
+        yield name, told, not overdue and not ahead(seconds) and run["status"] in ENDED_WELL
 
 
 def lines(values: Values) -> list[str]:
@@ -202,9 +201,8 @@ def _money_runs(values: Values) -> str:
 
 
 def _today(values: Values) -> str:
-    orders = (values.activity or {}).get("orders", 0)
     most = f" of {values.most_orders}" if values.most_orders is not None else ""
-    return f"{orders}{most} orders; {missed_sentence(values)}; {ledger_sentence(values)}"
+    return f"{values.orders_today}{most} orders; {missed_sentence(values)}; {ledger_sentence(values)}"
 
 
 LINES: Sequence[tuple[str, Callable[[Values], str]]] = (

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from common.config import Settings
 from common.decimals import ZERO, quotient
 from common.domain.instrument import Instrument
-from common.domain.orders.journal import JournalEntry
+from common.domain.orders.journal import Journal, JournalEntry
 from common.domain.orders.program import Program
 from common.domain.performance.attribution import Attribution
 from common.domain.performance.attribution_state import AttributionState
@@ -65,7 +65,6 @@ class Values:
     policy: Document | None = None
     balances: Document | None = None
     price: Document | None = None
-    activity: Document | None = None
     most_orders: int | None = None
     pause: Document | None = None
     open_intents: Sequence[JournalEntry] = ()
@@ -101,8 +100,13 @@ class Values:
         return self.since(moment_or_none((document or {}).get(name)))
 
     def since(self, at: datetime | None) -> int | None:
-        """Whole seconds since a moment; None when there is none."""
-        return None if at is None else max(int((self.now - at).total_seconds()), 0)
+        """Whole seconds since a moment, negative before it; None when there is none."""
+        return None if at is None else int((self.now - at).total_seconds())
+
+    @property
+    def orders_today(self) -> int:
+        """Orders of this UTC day, counted as every run counts them: a fold over the order journal."""
+        return Journal.of(self.orders).activity(self.now).orders
 
     @property
     def attribution(self) -> Attribution | None:
@@ -142,7 +146,6 @@ def reads(keys: Keys, reports: int) -> Mapping[str, Read]:
         "policy": ("GET", keys.policy),
         "balances": ("GET", keys.account_balance),
         "price": ("GET", keys.price_latest),
-        "activity": ("GET", keys.day_start),
         "pause": ("GET", keys.pause),
         "open_intents": ("HGETALL", keys.orders_open),
         "orders": ("HGETALL", keys.orders_journal),
@@ -173,7 +176,6 @@ def gather(view: View, *, curves: bool = False) -> Values:
         policy=found["policy"],
         balances=found["balances"],
         price=found["price"],
-        activity=found["activity"],
         pause=found["pause"],
         open_intents=_entries(found["open_intents"], view.keys.orders_open, unreadable),
         orders=_entries(found["orders"], view.keys.orders_journal, unreadable),

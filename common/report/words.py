@@ -4,8 +4,11 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from common.clock import CLOCKS_APART
 from common.decimals import plain, tidy
 from common.report.scales import MONTHS, grouped
+
+AHEAD = "a time in the future (a clock was set back)"
 
 
 def money(value: Decimal, *, signed: bool = False) -> str:
@@ -41,7 +44,12 @@ def age(seconds: int | None) -> str:
     """How long ago, in the one unit that says enough."""
     if seconds is None:
         return "never"
-    return f"{span(timedelta(seconds=seconds))} ago"
+    return AHEAD if ahead(seconds) else f"{span(timedelta(seconds=max(seconds, 0)))} ago"
+
+
+def ahead(seconds: int | None) -> bool:
+    """Whether a moment so long ago lies in the future, by more than two clocks may be apart."""
+    return seconds is not None and timedelta(seconds=seconds) < -CLOCKS_APART
 
 
 def span(length: timedelta) -> str:

@@ -184,7 +184,6 @@ def values(days: int = 365, slots: int = 1000, seed: int = 11, **more: Any) -> V
             "policy": plan(last)["policy"],
             "balances": {"timestamp": last.at.isoformat()},
             "price": {"timestamp": last.at.isoformat()},
-            "activity": {"orders": 1},
             "most_orders": 5,
             "orders": [*old, *orders],
             "runs": {
