@@ -137,8 +137,8 @@ class TradingSettings(BaseModel):
     )
     order_cooldown_seconds: Annotated[int, Field(ge=0, le=604_800)] = Field(
         3600,
-        description="Seconds between two orders, at least, from the sending of one, seconds after its slot: "
-        "exactly four slots (3600) refuse the fourth; for that one to trade set less, 3500",
+        description="Least time between two orders, seconds, from when one is sent (seconds after its slot): "
+        "3600 allows every fifth slot, 3500 every fourth",
     )
     max_notional_usdt: Number = Field(
         Decimal(1000),
