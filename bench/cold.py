@@ -4,9 +4,10 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from statistics import median
 
 from bench import machine
-from bench.figures import Figure, Section, in_turns, median, ratio
+from bench.figures import Figure, Section, in_turns, ratio
 from bench.imports import listing
 from bench.stand import FUNCTIONS, Function, compiled, exchange, real_redis, scratch, settings, staged
 

@@ -3,15 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import ceil
-
-
-def median(values: Sequence[float]) -> float:
-    """The middle value; of an even number, the mean of the two in the middle. Raises ValueError for none."""
-    if not values:
-        raise ValueError("no values have no median")
-    ordered = sorted(values)
-    half = len(ordered) // 2
-    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
+from statistics import median
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -1,6 +1,7 @@
 """4. Growth: what a run costs when all there is has grown to its limit, and what Redis holds then."""
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -8,12 +9,13 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import redis
 
 from bench import fill, machine
-from bench.figures import Figure, Listing, Section, in_turns, median, ratio
+from bench.figures import Figure, Listing, Section, in_turns, ratio
 from bench.stand import (
     EXCHANGE_MS,
     JOBS,
@@ -70,8 +72,7 @@ def stage(bundles: dict[str, Path], market: Simulation) -> Iterator[Stage]:
     with ExitStack() as stack:
         address = stack.enter_context(real_redis())
         link = stack.enter_context(delay(address, REDIS_MS))
-        host, _, port = address.rpartition(":")
-        client = redis.Redis(host=host, port=int(port), decode_responses=True)
+        client = redis.Redis.from_url(f"redis://{address}/0", decode_responses=True)
         env = settings(f"redis://{link.address}/0", market.url)
         functions = {name: stack.enter_context(Function(name, path, env)) for name, path in bundles.items()}
         yield Stage(functions, client, market, link.address)
@@ -265,11 +266,10 @@ def _lengths(client: "redis.Redis") -> dict[str, int]:
 
 def _largest(client: "redis.Redis", shown: int = 8) -> Listing:
     names: Any = client.keys("*")
-    sizes: dict[str, int] = {}
+    sizes = Counter[str]()
     for key in names:
         kind = "…:run:{job}:{slot}" if ":run:" in key else key
         size: Any = client.memory_usage(key)  # None: its life ended meanwhile
-        sizes[kind] = sizes.get(kind, 0) + int(size or 0)
-    largest = sorted(sizes.items(), key=lambda item: -item[1])[:shown]
-    rows = [(key, f"{size / machine.MIB:.1f}") for key, size in largest]
+        sizes[kind] += int(size or 0)
+    rows = [(key, f"{size / machine.MIB:.1f}") for key, size in sizes.most_common(shown)]
     return Listing(f"The largest of {len(names):,} keys in a full store", ("key", "MiB"), rows)

@@ -6,8 +6,9 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
-from bench.figures import Listing, median
+from bench.figures import Listing
 
 LINE = re.compile(r"import time:\s+(\d+) \|\s+(\d+) \| ( *)(\S+)")
 REPEATS = 5

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from queue import Empty, SimpleQueue
 from typing import Any
 
 import redis
@@ -68,27 +67,19 @@ class Load:
 
 def played(server: Function, names: Sequence[str], rounds: int) -> Load:
     """Every bot runs its jobs one after the other, `rounds` times; some bots at once."""
-    load, waiting = Load(), SimpleQueue[str]()
-    for name in list(names) * rounds:
-        waiting.put(name)
+    load = Load()
 
-    def client() -> None:
-        while True:
+    def run_all(name: str) -> None:
+        for job in JOBS:
             try:
-                name = waiting.get_nowait()
-            except Empty:
-                return
-            for job in JOBS:
-                try:
-                    load.elapsed.append(server.run(f"/{name}/{job}"))
-                except (RuntimeError, OSError) as error:
-                    load.errors.append(f"{name} {job}: {error}")
+                load.elapsed.append(server.run(f"/{name}/{job}"))
+            except (RuntimeError, OSError) as error:
+                load.errors.append(f"{name} {job}: {error}")
 
     start = time.perf_counter()
-    at_once = min(len(names), CLIENTS)
-    with ThreadPoolExecutor(at_once) as pool:
-        for done in [pool.submit(client) for _ in range(at_once)]:
-            done.result()
+    with ThreadPoolExecutor(min(len(names), CLIENTS)) as pool:
+        for _ in pool.map(run_all, list(names) * rounds):
+            pass
     load.seconds = time.perf_counter() - start
     return load
 
@@ -152,8 +143,7 @@ def measure(rounds: Mapping[int, int] = ROUNDS) -> Section:
 
 def _level(names: Sequence[str], rounds: int) -> list[Figure]:
     with real_redis() as address, venue(names) as market:
-        host, _, port = address.rpartition(":")
-        client = redis.Redis(host=host, port=int(port), decode_responses=True)
+        client = redis.Redis.from_url(f"redis://{address}/0", decode_responses=True)
         with fleet(names, settings(f"redis://{address}/0", market.url)) as server:
             warm = played(server, names, 1)
             load = played(server, names, rounds)

@@ -7,10 +7,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from statistics import median
 
 from bench import machine
 from bench.environments import interpreter
-from bench.figures import Figure, Section, in_turns, median, ratio
+from bench.figures import Figure, Section, in_turns, ratio
 from bench.stand import (
     EXCHANGE_MS,
     REDIS_MS,

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from statistics import median
 
 from bench import machine
-from bench.figures import Figure, Section, in_turns, median, ratio
+from bench.figures import Figure, Section, in_turns, ratio
 from bench.stand import (
     EXCHANGE_MS,
     JOBS,

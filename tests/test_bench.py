@@ -14,18 +14,10 @@ from rich.console import Console
 
 from bench import __main__ as bench
 from bench import imports, machine, report, warm
-from bench.figures import Figure, Listing, Section, in_turns, median, percentile, ratio, with_unit
+from bench.figures import Figure, Listing, Section, in_turns, percentile, ratio, with_unit
 from bench.many import contents, strangers, unlike
 from bench.proxy import Turns, serve
 from bench.stand import NotMeasurable
-
-
-def test_the_median_is_the_middle_whatever_the_order() -> None:
-    assert median([3, 1, 2]) == 2
-    assert median([4, 1, 2, 3]) == 2.5
-    assert median([7]) == 7
-    with pytest.raises(ValueError, match="no values"):
-        median([])
 
 
 def test_a_percentile_is_the_nearest_rank() -> None:

@@ -99,14 +99,9 @@ UNSET = (
 )
 
 
-@pytest.mark.parametrize(("name", "value"), DEFAULTS.items(), ids=DEFAULTS)
-def test_the_defaults_are_the_specifications(name: str, value: object) -> None:
-    assert getattr(settings(), name) == value
-
-
-@pytest.mark.parametrize("name", UNSET)
-def test_what_nobody_set_is_nothing(name: str) -> None:
-    assert getattr(settings(), name) is None
+def test_the_defaults_are_the_specifications_and_what_nobody_set_is_nothing() -> None:
+    expected = DEFAULTS | dict.fromkeys(UNSET)
+    assert {name: getattr(settings(), name) for name in expected} == expected
 
 
 def test_every_setting_is_described() -> None:

@@ -126,14 +126,9 @@ def compared(ours: Sequence[float], theirs: Sequence[float]) -> Interval | None:
 def study(setup: Setup, grid: Grid | None, seen: Callable[[], None] = lambda: None) -> Study:
     """Run all of it; `seen` is called after each of `replays(setup, grid)`."""
     desk = setup.desk
-
-    def run(strategy: Strategy) -> Figures:
-        figures = Figures(desk.market, desk.replay(strategy, every_bar=setup.every_bar))
-        seen()
-        return figures
-
-    found = [run(each) for each in setup.strategies]
-    benchmarks = [run(each) for each in (setup.default_rule, setup.monthly, setup.hold)]
+    found = [_figures(setup, desk, each, seen) for each in setup.strategies]
+    plain = (setup.default_rule, setup.monthly, setup.hold)
+    benchmarks = [_figures(setup, desk, each, seen) for each in plain]
     rule = benchmarks[0]
     named = {each.name for each in found}
     others = (*found[1:], *(each for each in benchmarks if each.name not in named))
@@ -155,6 +150,12 @@ def replays(setup: Setup, grid: Grid | None) -> int:
     return alone + len(strategies_of(grid, setup.strategies[0])) + len(grid.costs or COSTS)
 
 
+def _figures(setup: Setup, desk: Desk, strategy: Strategy, seen: Callable[[], None]) -> Figures:
+    figures = Figures(desk.market, desk.replay(strategy, every_bar=setup.every_bar))
+    seen()
+    return figures
+
+
 def _later(setup: Setup, split: int) -> Desk | None:
     """The desk of the holdout: begun with half and half of what there was at first, at its own first price."""
     count = len(setup.desk.market.candles)
@@ -168,12 +169,9 @@ def _later(setup: Setup, split: int) -> Desk | None:
 
 
 def _holdout(setup: Setup, desk: Desk, seen: Callable[[], None]) -> Holdout:
-    runs = []
-    for each in (setup.strategies[0], setup.default_rule):
-        runs.append(Figures(desk.market, desk.replay(each, every_bar=setup.every_bar)))
-        seen()
-    interval = compared(runs[0].neutral_days, runs[1].neutral_days)
-    return Holdout(setup.holdout, desk.market.candles.start, runs[0], runs[1], interval)
+    ours, rule = (_figures(setup, desk, each, seen) for each in (setup.strategies[0], setup.default_rule))
+    interval = compared(ours.neutral_days, rule.neutral_days)
+    return Holdout(setup.holdout, desk.market.candles.start, ours, rule, interval)
 
 
 def _search(setup: Setup, grid: Grid, split: int, later: Desk, seen: Callable[[], None]) -> Search:
