@@ -142,20 +142,22 @@ class FillReader(NamedTuple):
     def _crowded(self, second: datetime, page: FillPage, found: _Found) -> None:
         """A second with more fills than a page: ask for them order by order, and for the orders around that time.
 
-        Orders that the exchange no longer lists leave a gap of that second, with the fills that were shown.
+        Orders that the exchange no longer lists, or that cannot be read, leave a gap of that second, with the fills
+        that were shown.
         """
         if second in found.crowded:
             return
         found.crowded.add(second)
         found.add(page._replace(fills=()))
         start, end = max(second - WINDOW + timedelta(days=1), self.now - WINDOW), second + _SECOND
-        orders: dict[str, Order] = {}
+        orders, unreadable = dict[str, Order](), False
         if start < end:
             answer = self.exchange.orders_between(start, end)
             found.replies.append(answer.reply)
-            orders = {order.order_id: order for order in answer.value if order.filled_quantity > 0}
+            orders = {order.order_id: order for order in answer.value.orders if order.filled_quantity > 0}
+            unreadable = bool(answer.value.odd)
         shown = {fill.order_id for fill in page.fills}
-        if not shown <= set(orders):
+        if unreadable or not shown <= set(orders):
             found.gaps.append(Gap(second, end))
         for order_id in dict.fromkeys([*orders, *sorted(shown)]):
             window = second, end - _MILLISECOND

@@ -139,7 +139,7 @@ def _with_order_times(run: Run, fills: tuple[Fill, ...]) -> tuple[Fill, ...]:
         return fills
     run.batch.raw(answer.reply)
     return with_order_times(
-        fills, {order.order_id: order.created_at for order in answer.value if order.created_at is not None}
+        fills, {order.order_id: order.created_at for order in answer.value.orders if order.created_at is not None}
     )
 
 

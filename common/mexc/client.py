@@ -22,6 +22,7 @@ from common.meter import Meter, Reply
 from common.mexc import parse
 from common.mexc.http import MexcHttp, Params
 from common.mexc.market_data import Cache, cached
+from common.mexc.order_history import OrderPage, read_order_history
 
 if TYPE_CHECKING:
     from common.mexc.fills import FillPage
@@ -162,11 +163,11 @@ class Mexc:
         reply = self._get("open_orders", "openOrders", self._symbol(), signed=True)
         return Answer(parse.read_orders(reply.payload, self._instrument.symbol), reply)
 
-    def orders_between(self, start: datetime, end: datetime) -> Answer[list[Order]]:
+    def orders_between(self, start: datetime, end: datetime) -> Answer[OrderPage]:
         """The newest thousand orders in any state; the window is at most seven days."""
         params = [*self._symbol(), ("startTime", milliseconds(start)), ("endTime", milliseconds(end))]
         reply = self._get("all_orders", "allOrders", [*params, ("limit", 1000)], signed=True)
-        return Answer(parse.read_orders(reply.payload, self._instrument.symbol), reply)
+        return Answer(read_order_history(reply.payload, self._instrument.symbol), reply)
 
     def new_order(self, intent: OrderIntent) -> str:
         """Place an order and return the exchange's id. Ask `order` for its outcome.

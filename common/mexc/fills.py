@@ -4,22 +4,24 @@ Missing data that a fill can do without is left open or derived, and the fill's 
 depends on is guessed: such a row is returned as odd, unaltered.
 """
 
-import hashlib
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
 from common.clock import from_milliseconds
-from common.decimal_json import spelt_out, to_answer
 from common.decimals import ONE, ZERO, exact, plain
 from common.domain.instrument import Instrument, Side
 from common.domain.ledger.position import UNKNOWN_FEE
 from common.domain.ledger.quarantine import OddFill
 from common.domain.orders.order import FEE_UNKNOWN, NOTIONAL_DERIVED, Fill
 from common.errors import UnreadablePayload
+from common.mexc.odd_rows import name_of, text_of
 from common.mexc.payloads import WireFill, asset_code
+
+AHEAD = timedelta(minutes=1)
+"""No fill is that much later than the answer that lists it: a run stops when the clocks are further apart."""
 
 
 class FillPage(NamedTuple):
@@ -47,6 +49,8 @@ def read_fills(payload: object, symbol: str, seen_at: datetime) -> FillPage:
             odd.append(_odd(row, f"symbol: asked for {symbol}, answered for {wire.symbol:.20}", seen_at))
         elif wire.qty == ZERO:
             left_out.append((from_milliseconds(wire.time), f"myTrades: {wire.id:.40} has quantity 0"))
+        elif from_milliseconds(wire.time) > seen_at + AHEAD:
+            odd.append(_odd(row, f"time: {from_milliseconds(wire.time).isoformat()} is still to come", seen_at))
         elif wire.price == ZERO:
             odd.append(_odd(row, "price: is 0", seen_at))
         elif _contradicts_itself(wire):
@@ -108,15 +112,7 @@ def _fill(wire: WireFill) -> Fill:
 
 
 def _odd(row: Any, reason: str, seen_at: datetime) -> OddFill:
-    try:
-        text = to_answer(row)
-    except (TypeError, ValueError):  # not JSON, but it gets a name all the same
-        text = repr(row)
-    fill_id = row.get("id") if isinstance(row, dict) else None
-    name = str(fill_id) if isinstance(fill_id, (str, int)) else ""
-    name = name if name == spelt_out(name) else ""
-    name = name or f"row-{hashlib.sha256(text.encode(errors='replace')).hexdigest()[:16]}"
-    return OddFill(name[:80], reason, text[:4000], seen_at)
+    return OddFill(name_of(row, "id"), reason, text_of(row)[:4000], seen_at)
 
 
 def _fault(error: ValidationError) -> str:

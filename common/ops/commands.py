@@ -108,7 +108,8 @@ COMMANDS: Mapping[str, Command] = {
     "confirm": Command(confirmed, ("hash",)),
     "restore": Command(restored, ("source",)),
     "repair": Command(repaired, ("key", "confirm")),
-    "settle-intent": Command(settled, ("client_order_id", "filled_quantity", "filled_notional", "reason")),
+    "settle-intent": Command(settled, settle.TOLD),
+    "ignore-order": Command(settle.ignore_order, ("id", "reason")),
     "book-fill": Command(quarantine.book, quarantine.TOLD),
     "ignore-fill": Command(quarantine.ignore, quarantine.TOLD),
 }

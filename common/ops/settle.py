@@ -1,4 +1,11 @@
-"""`settle-intent`: an operator says what became of an order that the exchange no longer tells."""
+"""`settle-intent` and `ignore-order`: an operator says what became of an order where the exchange does not.
+
+    {"command": "settle-intent", "client_order_id": "rb…", "filled_quantity": "0", "reason": "…"}
+    {"command": "ignore-order", "id": "C02__1", "reason": "…"}
+
+`settle-intent` ends an open intent, or an order that Redis has lost and whose row in the exchange's list cannot be
+read; then it needs the `order_id`. `ignore-order` is for such a row that is none of the bot's.
+"""
 
 import logging
 from collections.abc import Mapping
@@ -7,21 +14,27 @@ from functools import partial
 from typing import Any
 
 from common.decimals import ZERO, exact, parse, plain
-from common.domain.orders.journal import JournalEntry
-from common.domain.orders.order import Order, OrderStatus
+from common.domain.instrument import Side
+from common.domain.orders.journal import IntentState, JournalEntry
+from common.domain.orders.order import Order, OrderIntent, OrderStatus, client_order_id, slot_in
 from common.errors import BadRequest, BotError, InvalidAmount
+from common.ops.given import Given
 from common.run import Job, Outcome, Run
 from common.store.entries import entry_document
 from common.store.state import ORDERS
 from common.trading.recording import order_journal, record
-from common.trading.resolution import found
+from common.trading.resolution import NOT_OURS, found
 
 log = logging.getLogger(__name__)
+TOLD = ("client_order_id", "order_id", "filled_quantity", "filled_notional", "reason")
+"""What an operator may say of an order, and what the audit log keeps of it."""
 
 
-def run(run: Run, name: str, filled: Decimal, notional: Decimal | None, reason: str) -> Outcome:
+def run(
+    run: Run, name: str, order_id: str | None, filled: Decimal, notional: Decimal | None, reason: str
+) -> Outcome:
     """End the open intent of that client order id. Raises BadRequest when there is none, or it cannot be so."""
-    entry = order_journal(run).entries.get(name)
+    entry = order_journal(run).entries.get(name) or _lost(run, name, order_id, filled, notional)
     if entry is None or not entry.state.open:
         raise BadRequest("client_order_id: no open intent has it")
     order = _shown(run, entry)
@@ -44,6 +57,25 @@ def _shown(run: Run, entry: JournalEntry) -> Order | None:
     return order if order is not None and order.status is not OrderStatus.UNKNOWN else None
 
 
+def _lost(
+    run: Run, name: str, order_id: str | None, filled: Decimal, notional: Decimal | None
+) -> JournalEntry | None:
+    """The order of an id that this bot makes and no record knows; None for any other id. Raises BadRequest."""
+    symbol, slot = run.instrument.symbol, slot_in(name)
+    side = next((side for side in Side if slot and client_order_id(symbol, slot, side) == name), None)
+    recorded = run.store.read({"entry": ("HMGET", run.keys.orders_journal, name)}, run.meter)["entry"]
+    if slot is None or side is None or recorded != [None]:
+        return None
+    if order_id is None:
+        raise BadRequest(
+            "order_id: no record has this order; the exchange's own id of it, as the plan's reason has it"
+        )
+    if filled and notional is None:
+        raise BadRequest("filled_notional: no record has this order's limit")
+    intent = OrderIntent(name, slot, side, run.settings.usual_style, filled, None, notional or ZERO)
+    return JournalEntry(intent, IntentState.SENT, slot, run.now, slot, order_id)
+
+
 @exact
 def _settled(entry: JournalEntry, filled: Decimal, notional: Decimal | None, reason: str, run: Run) -> JournalEntry:
     worth = notional if notional is not None else filled * (entry.intent.limit_price or ZERO)
@@ -57,6 +89,9 @@ def job(body: Mapping[str, object], by: str) -> Job:
         raise BadRequest("client_order_id: the intent's own, as `open_intents` tells it")
     if not isinstance(reason, str) or not reason.strip():
         raise BadRequest("reason: where this is known from")
+    order_id = body.get("order_id")
+    if order_id is not None and (not isinstance(order_id, str) or not order_id):
+        raise BadRequest("order_id: the exchange's own, or nothing")
     filled = _amount(body, "filled_quantity")
     if filled is None:
         raise BadRequest("filled_quantity: base asset that executed, 0 when nothing did")
@@ -66,7 +101,7 @@ def job(body: Mapping[str, object], by: str) -> Job:
         name="settle-intent",
         task="ops",
         scope="account",
-        run=partial(run, name=name, filled=filled, notional=notional, reason=told),
+        run=partial(run, name=name, order_id=order_id, filled=filled, notional=notional, reason=told),
         show=lambda _: None,
         reads=ORDERS,
         writes=("orders", "commands"),
@@ -84,3 +119,18 @@ def _amount(body: Mapping[str, object], field: str) -> Decimal | None:
     if isinstance(value, bool) or amount < 0:
         raise BadRequest(f"{field}: an amount, as text or as a number")
     return amount
+
+
+def ignore_order(given: Given) -> Mapping[str, Any]:
+    """Leave a row of the exchange's order list out for good: the order is none of the bot's. Raises BadRequest."""
+    name, reason, key = given.body.get("id"), given.body.get("reason"), given.batch.keys.orders_known
+    if not isinstance(name, str) or not name.strip():
+        raise BadRequest("id: the order's, as the plan's reason has it")
+    if not isinstance(reason, str) or not reason.strip():
+        raise BadRequest("reason: where this is known from")
+    (ours,) = given.store.read({"known": ("HMGET", key, name)}, given.meter)["known"]
+    if ours:
+        raise BadRequest(f"id: it is the bot's own {ours}")
+    given.batch.hash(key, {name: NOT_OURS})
+    log.warning("order %s is left out as %s said", name, given.by)
+    return {"id": name}

@@ -7,6 +7,7 @@ is asked for all of them, and those missing from the journal are put back.
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import NamedTuple
@@ -14,6 +15,8 @@ from typing import NamedTuple
 from common.clock import CLOCKS_APART
 from common.domain.orders.journal import Continuity
 from common.domain.orders.order import Order, is_ours
+from common.errors import ExchangeRefused, UnreadablePayload
+from common.mexc.order_history import OddOrder
 from common.run import Run
 from common.store.codec import to_document
 
@@ -64,6 +67,36 @@ def aftermath(run: Run, visible_after: timedelta) -> Aftermath:
         return Aftermath(
             doubt=f"this Redis was first seen at {since}: orders it does not know need not be visible until {until}"
         )
-    orders = run.exchange.orders_between(now - LOOKED_BACK, now + CLOCKS_APART).value
+    page = run.exchange.orders_between(now - LOOKED_BACK, now + CLOCKS_APART).value
+    unrecorded = _not_recorded(run, page.odd)
+    alone = [(odd, _asked_alone(run, odd)) for odd in unrecorded]
+    orders = (*page.orders, *(order for _, order in alone if order is not None))
     ours = tuple(order for order in orders if is_ours(order.client_order_id))
+    if in_doubt := [str(odd) for odd, order in alone if order is None]:
+        told = "; ".join(in_doubt)
+        return Aftermath(f"Unresolved order: {told} cannot be read: `settle-intent`, or `ignore-order`", ours)
     return Aftermath(orders=ours, searched=replace(known, searched=True))
+
+
+def _asked_alone(run: Run, odd: OddOrder) -> Order | None:
+    """The order asked for by itself, whose row in the list cannot be read; None where that tells no more."""
+    exchange, ours = run.exchange, odd.client_order_id
+    try:
+        answer = exchange.order(ours) if ours else exchange.order_by_id(odd.name)
+    except (UnreadablePayload, ExchangeRefused):
+        return None
+    run.batch.raw(answer.reply)
+    return answer.value
+
+
+def _not_recorded(run: Run, odd: Sequence[OddOrder]) -> list[OddOrder]:
+    """The unreadable orders that no record knows: a known one has ended, or is asked for by its own id."""
+    if not odd:
+        return []
+    ids, ours = [each.name for each in odd], [each.client_order_id or "" for each in odd]
+    found = run.store.read(
+        {"ids": ("HMGET", run.keys.orders_known, *ids), "ours": ("HMGET", run.keys.orders_journal, *ours)},
+        run.meter,
+    )
+    records = zip(odd, found["ids"], found["ours"], strict=True)
+    return [each for each, by_id, by_name in records if by_id is None and by_name is None]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from common.clock import milliseconds
 from common.decimal_json import to_redis
 from common.domain.instrument import Side
 from common.domain.orders.order import FEE_UNKNOWN, NOTIONAL_DERIVED, Fill
@@ -134,6 +135,13 @@ def test_an_odd_row_is_kept_as_it_came() -> None:
     assert '"isBuyer":null' in odd.row
     assert '"price":"0.020"' in odd.row
     assert odd.seen_at == NOON
+
+
+@pytest.mark.parametrize(("seconds", "odd"), [(60, 0), (61, 1), (10 * 365 * 86_400, 1)])
+def test_a_fill_that_is_still_to_come_is_odd(seconds: int, odd: int) -> None:
+    """One in the future would never be sealed."""
+    found = page(GOOD | {"time": milliseconds(NOON) + seconds * 1000}).odd
+    assert (len(found), [each.reason[-16:] for each in found]) == (odd, [" is still to come"[1:]] * odd)
 
 
 def test_unknown_fields_are_ignored() -> None:

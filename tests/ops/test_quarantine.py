@@ -1,6 +1,7 @@
 """A row that cannot be booked holds trading until one command of an operator, and costs nothing else."""
 
 import json
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -111,6 +112,21 @@ def test_a_command_that_leaves_something_open_changes_nothing(
     assert response.status_code == 400
     assert why in told(response)["error"]["message"]
     assert odd.client.hgetall(KEY) == before
+
+
+def test_a_fill_of_the_years_to_come_is_booked_at_the_time_an_operator_gives(
+    live: Live, bare_functions: Functions
+) -> None:
+    """As it came it would never be sealed, and hold every order for good."""
+    ahead = fill_payload("BUY", "1000", "0.02", number=78, at=NOON + timedelta(days=3650))
+    live.desk.on["GET myTrades"] = lambda call: [*told_rows(live.desk.carry_out(call)[1]), ahead]
+    live.desk.market.hold(QRL="31000", USDT="380")
+    assert "78X1 (time: 2035-12-31T12:00:00+00:00 is still to come)" in live.run(15)["rebalance"]["reason"]
+    said = bare_functions.command("book-fill", id="78X1", time=(NOON + timedelta(minutes=1)).isoformat())
+    assert said.status_code == 200
+    answer = live.run(30)
+    assert (answer["order"]["status"], answer["cost_update"]["drift_quantity"]) == ("FILLED", 0)
+    assert live.ledger_quantity() == live.desk.market.total("QRL")
 
 
 def test_what_was_said_stands(odd: Live, bare_functions: Functions) -> None:

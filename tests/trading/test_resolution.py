@@ -1,13 +1,20 @@
 """What becomes of orders that the exchange tells late, no longer, or under another name."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from tests.builders import told
+from common.clock import milliseconds
+from common.decimal_json import to_redis
+from common.domain.instrument import Side
+from common.domain.orders.journal import IntentState, JournalEntry
+from common.domain.orders.order import OrderIntent, OrderStyle, client_order_id
+from common.store.entries import entry_document
+from tests.builders import d, order_payload, told
 from tests.conftest import Functions, Live
-from tests.fakes import Call
+from tests.fakes import NOON, Call
 from tests.trading.test_execution import agrees, lost_answer, nowhere, order_of, reason
 
 DAY = 24 * 60
@@ -219,6 +226,118 @@ def test_intents_of_two_days_ago_are_counted_no_more_and_leave_the_record(live: 
     names: Any = live.client.hkeys("bot:QRLUSDT:orders:recent")
     assert (len(names), live.name() in names) == (1, False)
     assert live.intent()["state"] == "FILLED"
+
+
+# A row of the exchange's list of orders that cannot be read, once Redis is another
+
+
+def unreadable_row(live: Live, monkeypatch: pytest.MonkeyPatch, **changed: Any) -> None:
+    """Redis is another than before, and allOrders has a row of three hours ago that is no order."""
+    row = order_payload(orderId="C02__777", origQty="25", executedQty="25", time=milliseconds(NINE)) | changed
+    live.desk.on["GET allOrders"] = lambda call: [*json.loads(live.desk.carry_out(call)[1]), row]
+    monkeypatch.setattr(live.client, "info", lambda *section: {"run_id": "another"})
+    assert "this Redis was first seen at" in reason(live.run(15))
+
+
+NINE = NOON - timedelta(hours=3)
+OWN = client_order_id("QRLUSDT", NINE, Side.SELL)
+INTENT = OrderIntent(OWN, NINE, Side.SELL, OrderStyle.IOC, d("25"), d("0.02"), d("0.5"))
+ENDED = JournalEntry.planned(INTENT, NINE).ended(IntentState.CANCELED, "never accepted", NINE)
+
+
+@pytest.mark.parametrize(
+    ("changed", "told", "name", "said"),
+    [
+        (
+            {"clientOrderId": OWN, "status": None},
+            f"C02__777, {OWN} (status: Input should be a valid string)",
+            "settle-intent",
+            {"client_order_id": OWN, "order_id": "C02__777", "filled_quantity": "0"},
+        ),
+        (
+            {"clientOrderId": None, "side": None},
+            "C02__777 (side: Input should be 'BUY' or 'SELL')",
+            "ignore-order",
+            {"id": "C02__777"},
+        ),
+    ],
+)
+def test_it_is_named_and_holds_until_an_operator_says_what_it_was(
+    live: Live,
+    bare_functions: Functions,
+    monkeypatch: pytest.MonkeyPatch,
+    changed: Any,
+    told: str,
+    name: str,
+    said: dict[str, Any],
+) -> None:
+    unreadable_row(live, monkeypatch, **changed)
+    for minutes in (30, 2 * DAY):
+        held = reason(live.run(minutes))
+        assert held == f"Unresolved order: {told} cannot be read: `settle-intent`, or `ignore-order`"
+    answer = bare_functions.command(name, **said, reason="seen on the site")
+    assert answer.status_code == 200
+    assert live.client.hexists("bot:QRLUSDT:orders:known", "C02__777")
+    live.call("price")
+    order_of(live.run(2 * DAY + 15))
+
+
+def test_one_that_is_readable_by_itself_is_taken_back(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    live.desk.market.order("SELL", "100", newClientOrderId=OWN)
+    row = {"orderId": live.orders[0]["orderId"], "clientOrderId": OWN}
+    live.desk.on["GET allOrders"] = lambda call: [row]
+    live.desk.on["GET myTrades"] = lambda call: (200, [])
+    monkeypatch.setattr(live.client, "info", lambda *section: {"run_id": "another"})
+    for minutes in (15, 30):
+        live.run(minutes)
+    intent = live.intent(-180)
+    assert (intent["state"], intent["order_id"]) == ("FILLED", row["orderId"])
+    assert live.stored("orders:continuity")["searched"] is True
+
+
+@pytest.mark.parametrize("recorded", ["orders:known", "orders:journal"])
+def test_one_that_is_recorded_holds_nothing(live: Live, monkeypatch: pytest.MonkeyPatch, recorded: str) -> None:
+    unreadable_row(live, monkeypatch, clientOrderId=OWN, price="market")
+    name, text = ("C02__777", OWN) if recorded == "orders:known" else (OWN, to_redis(entry_document(ENDED)))
+    live.client.hset(f"bot:QRLUSDT:{recorded}", name, text)
+    order_of(live.run(30))
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "wrong"),
+    [
+        ("ignore-order", {"id": " "}, "id: the order's"),
+        ("ignore-order", {"id": "C02__1", "reason": ""}, "reason"),
+        ("ignore-order", {"id": "C02__5"}, "the bot's own rb1"),
+        ("settle-intent", {"client_order_id": OWN, "filled_quantity": "0"}, "order_id: no record has"),
+        (
+            "settle-intent",
+            {"client_order_id": OWN, "filled_quantity": "5", "order_id": "C02__7"},
+            "filled_notional: no record",
+        ),
+        (
+            "settle-intent",
+            {
+                "client_order_id": OWN[:-1] + "x",
+                "filled_quantity": "0",
+                "order_id": "C02__7",
+            },
+            "no open intent",
+        ),
+        (
+            "settle-intent",
+            {"client_order_id": OWN, "filled_quantity": "0", "order_id": 7},
+            "order_id: the",
+        ),
+    ],
+)
+def test_what_says_too_little_of_it_is_refused(
+    live: Live, bare_functions: Functions, name: str, said: dict[str, Any], wrong: str
+) -> None:
+    live.client.hset("bot:QRLUSDT:orders:known", "C02__5", "rb1")
+    answer = bare_functions.command(name, **{"reason": "seen on the site"} | said)
+    assert (answer.status_code, wrong in told(answer)["error"]["message"]) == (400, True), told(answer)
+    assert live.client.hgetall("bot:QRLUSDT:orders:journal") == {}
 
 
 # How far back, and for how long: each line is one that a run may stand on either side of

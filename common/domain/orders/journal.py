@@ -11,6 +11,8 @@ from common.domain.orders.order import Order, OrderIntent, OrderStatus, OrderSty
 
 RECENT = timedelta(days=2)
 """How far back orders are counted: the UTC day, and the one before for runs that come late."""
+CLOCKS_APART = timedelta(seconds=15)
+"""How far the exchange's times may lie outside ours."""
 
 
 class IntentState(StrEnum):
@@ -63,7 +65,11 @@ class JournalEntry:
         """An order of ours that the exchange knows and the journal had lost; sent when the exchange accepted it."""
         notional = order.quantity * order.limit_price
         intent = OrderIntent(client_id, slot, order.side, style, order.quantity, order.limit_price, notional)
-        taken_at = order.created_at or slot
+        # A time before its slot or still to come is none: it would hold the cooldown for ever, or never.
+        told = order.created_at
+        taken_at = (
+            told if told is not None and slot - CLOCKS_APART <= told <= now + CLOCKS_APART else min(slot, now)
+        )
         return cls(intent, IntentState.SENT, taken_at, now, taken_at).with_order(order, now)
 
     @property

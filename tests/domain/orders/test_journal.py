@@ -1,7 +1,7 @@
 """An intent's way through the journal: what it keeps, what closes it, and what is counted."""
 
 from dataclasses import FrozenInstanceError, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import reduce
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from common.decimals import ZERO
 from common.domain.instrument import Side
-from common.domain.orders.journal import Activity, DayStart, IntentState, Journal, JournalEntry
+from common.domain.orders.journal import CLOCKS_APART, Activity, DayStart, IntentState, Journal, JournalEntry
 from common.domain.orders.order import Order, OrderIntent, OrderStatus, OrderStyle, client_order_id
 from tests.builders import PROPERTY, d
 from tests.fakes import NOON
@@ -94,6 +94,25 @@ def test_a_lost_order_comes_back_with_the_slot_as_its_time_and_its_fate_as_the_e
         found = JournalEntry.lost(report, NAME, NOON, OrderStyle.IOC, LATER)
         assert (found.state, found.planned_at, found.sent_at, found.updated_at) == (state, NOON, NOON, LATER)
         assert replace(found.intent, notional=INTENT.notional) == INTENT
+
+
+@pytest.mark.parametrize(
+    ("told", "sent_at"),
+    [
+        (NOON + SECOND, NOON + SECOND),
+        (LATER + CLOCKS_APART, LATER + CLOCKS_APART),
+        (LATER + CLOCKS_APART + SECOND, NOON),
+        (NOON + timedelta(days=27_000), NOON),
+        (NOON - CLOCKS_APART - SECOND, NOON),
+        (None, NOON),
+    ],
+)
+def test_a_lost_order_whose_time_cannot_be_true_is_dated_by_its_slot(
+    told: datetime | None, sent_at: datetime
+) -> None:
+    """The cooldown is counted from it: a time of the year 2100 would hold it for ever."""
+    found = JournalEntry.lost(replace(order("FILLED", d(100)), created_at=told), NAME, NOON, OrderStyle.IOC, LATER)
+    assert (found.planned_at, found.sent_at) == (sent_at, sent_at)
 
 
 REPORTS = st.lists(
