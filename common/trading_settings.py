@@ -165,7 +165,7 @@ class TradingSettings(BaseModel):
     shadow_policies: Annotated[str, AfterValidator(stated_shadows)] = Field(
         DEFAULT_SHADOWS,
         description="Policies that decide on paper beside the real one, for the report: `name=levels`, `auto`, "
-        "`monthly`, `hold`, apart by semicolons; `off`: none",
+        "`monthly`, `hold`, separated by semicolons; `off`: none",
     )
 
     @property
