@@ -75,23 +75,23 @@ class Bot:
 
     def handle_ops(self, request: Request) -> Response:
         """Answer one request to the operator's door (contract.md §2.6): a view, a job's own GET, or a command."""
-        from common.ops import door, state  # here only: no other function needs it
+        from common.ops import state, views  # here only: no other function needs it
 
         def work(call: Call) -> Response:
             if request.method == "POST":
                 return self._command(call, request)
             name = request.path.strip("/")
-            if (job := door.job(name)) is not None:
+            if (job := views.job(name)) is not None:
                 return self._show(replace(call, job=job), request.args)
-            shown = door.view(name, request.accept_mimetypes)
+            shown = views.view(name, request.accept_mimetypes)
             if shown is None:
-                raise BadRequest(f"path: one of {', '.join(f'/{path}' for path in (*door.VIEWS, *state.JOBS))}")
+                raise BadRequest(f"path: one of {', '.join(f'/{path}' for path in (*views.VIEWS, *state.JOBS))}")
             content = shown(self._view(call, None), self.runner.exchange(call, self.runner.deadline()))
-            if isinstance(content, door.Page):
+            if isinstance(content, views.Page):
                 return Response(content.text, 200, headers=content.headers, mimetype=content.media_type)
             return answer(call, 200, {"status": "success", "data": content})
 
-        return self._answered(door.JOB, request, self.settings.operator_accounts, work)
+        return self._answered(views.JOB, request, self.settings.operator_accounts, work)
 
     def _answered(
         self, job: Job, request: Request, allowed: Collection[str], work: Callable[[Call], Response]
@@ -153,7 +153,7 @@ class Bot:
         if command is None:
             raise BadRequest(f"command: one of {', '.join(commands.COMMANDS)}")
         done = command.act(given)
-        warnings = commands.journal(given, command)
+        warnings = commands.write_audit_log(given, command)
         self.store.write(given.batch, call.meter)
         if isinstance(done, Job):
             return self.runner.run(replace(call, job=done), slot_of(None, call.now))

@@ -22,7 +22,7 @@ def main(arguments: argparse.Namespace) -> int:
             print(to_answer(state(view)))
             return 0
         values = gather(view, curves=arguments.html is not None)
-    print(content.careful(content.sentence, values))
+    print(content.or_unreadable(content.sentence, values))
     print()
     print("\n".join(content.lines(values)))
     if arguments.html:

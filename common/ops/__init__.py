@@ -1,4 +1,4 @@
-"""The operator's door.
+"""The operator endpoint: views and commands.
 
 May import ground, domain, config, mexc, store, gcp, run, books, trading, jobs, report.
 """

@@ -1,7 +1,7 @@
-"""What an operator may order: each command in one table, journalled with who gave it (contract.md §2.6).
+"""The operator's commands, in one table; the audit log records who gave each of them (contract.md §2.6).
 
-A command either queues its writes and answers what it did, or answers a job that is then run under the
-account's lease (`restore`).
+A command either queues its writes and returns what it did, or returns a job that then runs under the account's
+lease (`restore`).
 """
 
 import logging
@@ -20,18 +20,18 @@ from common.store.codec import from_document, to_document
 
 log = logging.getLogger(__name__)
 TEXT_LIMIT = 500
-"""Characters of a reason that are kept."""
+"""Most characters of a reason that are kept."""
 
 
 class Command(NamedTuple):
-    """`act` raises BadRequest before it queues anything; `told` are the fields that the journal keeps."""
+    """`act` raises BadRequest before it queues anything; `recorded` are the fields that the audit log keeps."""
 
     act: Callable[[Given], Mapping[str, Any] | Job]
-    told: tuple[str, ...] = ()
+    recorded: tuple[str, ...] = ()
 
 
 def pause(given: Given) -> Mapping[str, Any]:
-    """Set the kill switch: honoured before every order, until it is lifted or `until` has come."""
+    """Set the kill switch: checked before every order, until it is lifted or `until` has passed."""
     reason = given.body.get("reason")
     if not isinstance(reason, str) or not reason.strip():
         raise BadRequest("pause: a reason must be given")
@@ -66,24 +66,24 @@ def resume(given: Given) -> Mapping[str, Any]:
 
 
 def restored(given: Given) -> Job:
-    """Build the ledger anew after a loss of Redis, as a run of its own."""
+    """Rebuild the ledger after a loss of Redis, as a run of its own."""
     return restore.job(given.settings, restore.source_of(given.settings, given.body.get("source")))
 
 
 def repaired(given: Given) -> Mapping[str, Any] | Job:
-    """Show what a key holds that cannot be read; once confirmed, move it aside as a run of its own."""
+    """Show the unreadable content of a key; once confirmed, move it to another key, as a run of its own."""
     return repair.asked(given.body, given.store, given.meter)
 
 
-def settled(given: Given) -> Job:
-    """Say what became of an open intent that the exchange no longer tells, as a run of its own."""
+def settle_intent(given: Given) -> Job:
+    """Record the outcome of an open intent that the exchange no longer lists, as a run of its own."""
     return settle.job(given.body, given.by)
 
 
 def confirmed(given: Given) -> Mapping[str, Any]:
-    """Confirm the settings that the last live run had: with `hash`, only if they are those.
+    """Confirm the settings that the last live run had; with `hash`, only if they match it.
 
-    What that run stored is confirmed, not what this function is configured with: the two may differ.
+    This confirms what that run stored, not this function's own settings: the two may differ.
     """
     keys, wanted = given.batch.keys, given.body.get("hash")
     found = given.store.read({"shape": ("GET", keys.shape), "before": ("GET", keys.confirmation)}, given.meter)
@@ -108,20 +108,20 @@ COMMANDS: Mapping[str, Command] = {
     "confirm": Command(confirmed, ("hash",)),
     "restore": Command(restored, ("source",)),
     "repair": Command(repaired, ("key", "confirm")),
-    "settle-intent": Command(settled, settle.TOLD),
+    "settle-intent": Command(settle_intent, settle.INTENT_FIELDS),
     "ignore-order": Command(settle.ignore_order, ("id", "reason")),
-    "book-fill": Command(quarantine.book, quarantine.TOLD),
-    "ignore-fill": Command(quarantine.ignore, quarantine.TOLD),
+    "book-fill": Command(quarantine.book, quarantine.FILL_FIELDS),
+    "ignore-fill": Command(quarantine.ignore, quarantine.FILL_FIELDS),
 }
 
 
-def journal(given: Given, command: Command) -> Mapping[str, Any]:
-    """Queue the record of a command, and log it; a list that cannot be read must not stop the kill switch.
+def write_audit_log(given: Given, command: Command) -> Mapping[str, Any]:
+    """Queue the record of a command, and log it; an unreadable list must not stop the kill switch.
 
-    Returns `warnings` for the answer: empty, or that the command is recorded in the log alone.
+    Returns `warnings` for the response: empty, or that the command is recorded only in the log.
     """
     record: dict[str, Any] = {"command": given.body["command"], "by": given.by, "timestamp": given.now}
-    for name in command.told:
+    for name in command.recorded:
         if name in given.body:
             value = given.body[name]
             record[name] = value[:TEXT_LIMIT] if isinstance(value, str) else value

@@ -13,7 +13,7 @@ from common.store.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A command as it was given: its JSON object, by whom and when; `batch` takes what it writes."""
+    """A command as given: its JSON object, by whom and when; `batch` takes its writes."""
 
     body: Mapping[str, object]
     by: str
@@ -23,4 +23,4 @@ class Given:
     meter: Meter
     batch: Batch
     found: dict[str, Any] = field(default_factory=dict)
-    """What the command came upon, for the journal beside what was given."""
+    """What the command found, for the audit log beside what was given."""

@@ -1,4 +1,4 @@
-"""`/metrics`: the last run of each job, the market-data cache and Redis itself, as Prometheus reads it."""
+"""`/metrics`: the last run of each job, the market-data cache and Redis itself, in Prometheus's format."""
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
@@ -16,7 +16,7 @@ Sample = tuple[Mapping[str, str], int | Decimal]
 
 
 def metrics(view: View) -> str:
-    """Text in the exposition format 0.0.4; what cannot be read is left out and counted."""
+    """Text in the exposition format 0.0.4; unreadable keys are left out and counted."""
     reads: dict[str, Read] = {name: ("GET", view.keys.report_last(name)) for name in JOBS}
     found, unreadable = view.store.survey(reads, view.meter)
     runs = {name: report for name, report in found.items() if report is not None}
@@ -26,16 +26,16 @@ def metrics(view: View) -> str:
         *_family("run_ended_well", "1 when the last run was a success or skipped.", _ends(runs)),
     ]
     for name in NAMES:
-        told = f"Of the market-data cache in the last run of the job: {name}."
-        lines += _family(f"cache_{name}", told, _cache(runs, name))
+        help_text = f"Of the market-data cache in the last run of the job: {name}."
+        lines += _family(f"cache_{name}", help_text, _cache(runs, name))
     for name, value in view.store.memory(view.meter).items():
         lines += _family(f"redis_{name}", f"INFO of Redis: {name}.", [({}, value)])
     lines += _family("unreadable_keys", "Keys that hold what cannot be read.", [({}, len(unreadable))])
     return "\n".join(lines) + "\n"
 
 
-def _family(name: str, told: str, samples: Any) -> Iterator[str]:
-    yield f"# HELP rebalancer_{name} {told}"
+def _family(name: str, help_text: str, samples: Any) -> Iterator[str]:
+    yield f"# HELP rebalancer_{name} {help_text}"
     yield f"# TYPE rebalancer_{name} gauge"
     for labels, value in samples:
         inner = ",".join(f'{label}="{text}"' for label, text in labels.items())

@@ -1,6 +1,6 @@
-"""`book-fill` and `ignore-fill`: an operator says what a row was that the bot could not book (contract.md §2.6).
+"""`book-fill` and `ignore-fill`: an operator rules on a row that the bot could not book (contract.md §2.6).
 
-What is said is kept beside the row; the next run that reads fills books it, and trading goes on at once.
+The ruling is kept beside the row; trading may go on at once, and the next run that reads fills books it.
 """
 
 import logging
@@ -20,8 +20,8 @@ from common.ops.given import Given
 from common.store.codec import from_document, to_document
 
 log = logging.getLogger(__name__)
-TOLD = ("id", "side", "price", "quantity", "notional", "fee", "fee_asset", "order_id", "time", "reason")
-"""What an operator may say of a fill, and what the journal keeps of it."""
+FILL_FIELDS = ("id", "side", "price", "quantity", "notional", "fee", "fee_asset", "order_id", "time", "reason")
+"""What an operator may enter about a fill, and what the audit log keeps of it."""
 _WIRE = {
     "price": "price",
     "quantity": "qty",
@@ -32,11 +32,11 @@ _WIRE = {
 }
 
 _SPARED: Mapping[str, type] = {"isMaker": bool, "clientOrderId": str}
-"""What a fill can do without: nobody need say it where it cannot be read."""
+"""What a fill can do without: if it is unreadable, the operator need not enter it."""
 
 
 def book(given: Given) -> Mapping[str, Any]:
-    """Book a fill in a row's place: what the row tells stands unless said otherwise, the rest must be said."""
+    """Book a fill in place of a row: the command overrides the row, and must supply what the row lacks."""
     entry = _open(given)
     fill = _said(given, entry)
     log.warning("fill %s is booked as %s said it was", fill.fill_id, given.by)
@@ -44,7 +44,7 @@ def book(given: Given) -> Mapping[str, Any]:
 
 
 def ignore(given: Given) -> Mapping[str, Any]:
-    """Leave a row out for good: it was no fill of this account's."""
+    """Leave a row out for good: it was not a fill of this account."""
     entry = _open(given)
     log.warning("fill %s is left out as %s said", entry.odd.fill_id, given.by)
     return _ruled(given, entry, None)
@@ -63,28 +63,28 @@ def _open(given: Given) -> Quarantined:
 
 
 def _said(given: Given, entry: Quarantined) -> Fill:
-    """The row with what was said in place of what could not be read. Raises BadRequest, naming what is missing."""
+    """The row, completed by the command. Raises BadRequest, naming what is missing."""
     try:
         row = loads(entry.odd.row, raw=True)
     except ValueError:
         row = {}
     instrument = given.settings.instrument
-    told: dict[str, Any] = {"quoteQty": None, "commission": None, "commissionAsset": None}
-    told |= row if isinstance(row, dict) else {}
-    told |= {name: None for name, kind in _SPARED.items() if not _is(kind, told.get(name))}
-    told |= {"symbol": instrument.symbol, "id": entry.odd.fill_id}
+    merged: dict[str, Any] = {"quoteQty": None, "commission": None, "commissionAsset": None}
+    merged |= row if isinstance(row, dict) else {}
+    merged |= {name: None for name, kind in _SPARED.items() if not _is(kind, merged.get(name))}
+    merged |= {"symbol": instrument.symbol, "id": entry.odd.fill_id}
     for name, field in _WIRE.items():
         if name in given.body:
-            told[field] = _text(given.body[name])
+            merged[field] = _text(given.body[name])
     if "side" in given.body:
         if given.body["side"] not in ("BUY", "SELL"):
             raise BadRequest("side: BUY or SELL")
-        told["isBuyer"] = given.body["side"] == "BUY"
+        merged["isBuyer"] = given.body["side"] == "BUY"
     if "time" in given.body:
-        told["time"] = _milliseconds(given.body["time"])
+        merged["time"] = _milliseconds(given.body["time"])
     if {"price", "quantity"} & given.body.keys() and "notional" not in given.body:
-        told["quoteQty"] = None
-    page = read_fills([told], instrument.symbol, given.now)
+        merged["quoteQty"] = None
+    page = read_fills([merged], instrument.symbol, given.now)
     if not page.fills:
         why = page.odd[0].reason if page.odd else "quantity: is 0"
         raise BadRequest(f"book-fill: say what the row does not tell ({why})")

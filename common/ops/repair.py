@@ -1,9 +1,9 @@
-"""`repair`: shows what a key holds that cannot be read, and moves that aside once it is confirmed.
+"""`repair`: shows the unreadable content of a key, and moves it to another key once confirmed.
 
     {"command": "repair", "key": "bot:QRLUSDT:pause"}                     -> what it holds, and `confirm`
     {"command": "repair", "key": "bot:QRLUSDT:pause", "confirm": "1f0c"}  -> moved to bot:QRLUSDT:pause:aside:<time>
 
-Only what is unreadable moves, and only if it is still what was shown; the next run goes on without it.
+Only unreadable content moves, and only if it has not changed since it was shown; the next run goes on without it.
 """
 
 import logging
@@ -23,7 +23,7 @@ SOUND = "the key is not there, or everything in it can be read: nothing is moved
 
 
 def asked(body: Mapping[str, object], store: Store, meter: Meter) -> Mapping[str, Any] | Job:
-    """What the key holds; with `confirm` the move, as a run under the lease of who writes the key."""
+    """Show the key's content; with `confirm` return the move, a run under the lease that guards the key."""
     key, confirm, keys = body.get("key"), body.get("confirm"), store.keys
     if not isinstance(key, str) or not _ours(key, keys):
         raise BadRequest(f"key: one of this bot's own, such as {keys.ledger}")
@@ -38,7 +38,7 @@ def asked(body: Mapping[str, object], store: Store, meter: Meter) -> Mapping[str
 
 
 def _ours(key: str, keys: Keys) -> bool:
-    """Leases go by themselves, and what was moved aside stays there."""
+    """Whether the key may be repaired: leases expire by themselves, and moved content stays where it is."""
     own = (keys.account_balance, keys.raw_latest(""), keys.ledger)
     stems = tuple(name.rpartition(":")[0].rstrip(":") + ":" for name in own)
     return key.startswith(stems) and not key.startswith(keys.lease("")) and ":aside:" not in key

@@ -1,10 +1,10 @@
-"""`settle-intent` and `ignore-order`: an operator says what became of an order where the exchange does not.
+"""`settle-intent` and `ignore-order`: an operator records an order's outcome where the exchange does not report it.
 
     {"command": "settle-intent", "client_order_id": "rb…", "filled_quantity": "0", "reason": "…"}
     {"command": "ignore-order", "id": "C02__1", "reason": "…"}
 
-`settle-intent` ends an open intent, or an order that Redis has lost and whose row in the exchange's list cannot be
-read; then it needs the `order_id`. `ignore-order` is for such a row that is none of the bot's.
+`settle-intent` closes an open intent, or an order that Redis has lost and whose row in the exchange's list is
+unreadable; then it needs the `order_id`. `ignore-order` is for such a row that is not one of the bot's orders.
 """
 
 import logging
@@ -26,14 +26,14 @@ from common.trading.recording import order_journal, record
 from common.trading.resolution import NOT_OURS, found
 
 log = logging.getLogger(__name__)
-TOLD = ("client_order_id", "order_id", "filled_quantity", "filled_notional", "reason")
-"""What an operator may say of an order, and what the audit log keeps of it."""
+INTENT_FIELDS = ("client_order_id", "order_id", "filled_quantity", "filled_notional", "reason")
+"""What an operator may enter about an order, and what the audit log keeps of it."""
 
 
 def run(
     run: Run, name: str, order_id: str | None, filled: Decimal, notional: Decimal | None, reason: str
 ) -> Outcome:
-    """End the open intent of that client order id. Raises BadRequest when there is none, or it cannot be so."""
+    """Close the open intent of that client order id. Raises BadRequest when there is none, or it contradicts."""
     entry = order_journal(run).entries.get(name) or _lost(run, name, order_id, filled, notional)
     if entry is None or not entry.state.open:
         raise BadRequest("client_order_id: no open intent has it")
@@ -42,13 +42,13 @@ def run(
         raise BadRequest(f"client_order_id: the exchange shows it as {order.status}: the next run goes by that")
     if filled > entry.intent.quantity:
         raise BadRequest(f"filled_quantity: at most {plain(entry.intent.quantity)}, what was ordered")
-    settled = record(run, _settled(entry, filled, notional, reason, run))
-    log.warning("intent %s is settled by hand as %s: %s", name, settled.state, reason)
-    return Outcome(body={"data": entry_document(settled)})
+    closed = record(run, _closed(entry, filled, notional, reason, run))
+    log.warning("intent %s is settled by hand as %s: %s", name, closed.state, reason)
+    return Outcome(body={"data": entry_document(closed)})
 
 
 def _shown(run: Run, entry: JournalEntry) -> Order | None:
-    """The order, if the exchange shows it in a known state; where it does not answer, the operator is believed."""
+    """The order, if the exchange shows it in a known state; if the exchange does not reply, trust the operator."""
     try:
         order = found(run, entry)
     except BotError as error:
@@ -60,7 +60,7 @@ def _shown(run: Run, entry: JournalEntry) -> Order | None:
 def _lost(
     run: Run, name: str, order_id: str | None, filled: Decimal, notional: Decimal | None
 ) -> JournalEntry | None:
-    """The order of an id that this bot makes and no record knows; None for any other id. Raises BadRequest."""
+    """An entry for an id of this bot's own that no record knows; None for any other id. Raises BadRequest."""
     symbol, slot = run.instrument.symbol, slot_in(name)
     side = next((side for side in Side if slot and client_order_id(symbol, slot, side) == name), None)
     recorded = run.store.read({"entry": ("HMGET", run.keys.orders_journal, name)}, run.meter)["entry"]
@@ -77,13 +77,13 @@ def _lost(
 
 
 @exact
-def _settled(entry: JournalEntry, filled: Decimal, notional: Decimal | None, reason: str, run: Run) -> JournalEntry:
+def _closed(entry: JournalEntry, filled: Decimal, notional: Decimal | None, reason: str, run: Run) -> JournalEntry:
     worth = notional if notional is not None else filled * (entry.intent.limit_price or ZERO)
     return entry.closed_with(filled, worth, reason, run.clock.now())
 
 
 def job(body: Mapping[str, object], by: str) -> Job:
-    """The command as a run under the account's lease. Raises BadRequest for what cannot be read."""
+    """The command as a run under the account's lease. Raises BadRequest for unreadable input."""
     name, reason = body.get("client_order_id"), body.get("reason")
     if not isinstance(name, str) or not name:
         raise BadRequest("client_order_id: the intent's own, as `open_intents` tells it")
@@ -95,13 +95,13 @@ def job(body: Mapping[str, object], by: str) -> Job:
     filled = _amount(body, "filled_quantity")
     if filled is None:
         raise BadRequest("filled_quantity: base asset that executed, 0 when nothing did")
-    told = f"settled by {by}: {reason.strip()[:200]}"
+    note = f"settled by {by}: {reason.strip()[:200]}"
     notional = _amount(body, "filled_notional")
     return Job(
         name="settle-intent",
         task="ops",
         scope="account",
-        run=partial(run, name=name, order_id=order_id, filled=filled, notional=notional, reason=told),
+        run=partial(run, name=name, order_id=order_id, filled=filled, notional=notional, reason=note),
         show=lambda _: None,
         reads=ORDERS,
         writes=("orders", "commands"),
@@ -122,7 +122,7 @@ def _amount(body: Mapping[str, object], field: str) -> Decimal | None:
 
 
 def ignore_order(given: Given) -> Mapping[str, Any]:
-    """Leave a row of the exchange's order list out for good: the order is none of the bot's. Raises BadRequest."""
+    """Leave a row of the exchange's order list out for good: it is not the bot's order. Raises BadRequest."""
     name, reason, key = given.body.get("id"), given.body.get("reason"), given.batch.keys.orders_known
     if not isinstance(name, str) or not name.strip():
         raise BadRequest("id: the order's, as the plan's reason has it")

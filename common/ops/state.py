@@ -1,4 +1,4 @@
-"""The state at a glance: what an operator wants to see first (contract.md §2.6). It opens whatever is corrupt."""
+"""The state at a glance: what an operator wants to see first (contract.md §2.6). Corrupt keys do not break it."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -18,7 +18,7 @@ JOBS = ("balance", "price", "cost", "fifteen_min_job", "rebalance")
 
 
 def state(view: View) -> Mapping[str, Any]:
-    """Runs and their age, money, plan, open intents, pause; `unreadable` names each key that cannot be shown."""
+    """Runs and their ages, money, plan, open intents, pause; `unreadable` names each key that cannot be shown."""
     keys = view.keys
     reads: dict[str, Read] = {f"run {name}": ("GET", keys.report_last(name)) for name in JOBS}
     reads |= {
@@ -76,8 +76,8 @@ def _run(report: Any, now: datetime) -> Any:
     """The last run of a job: how it ended, and how long ago."""
     if not isinstance(report, dict):
         return None
-    told = {name: report.get(name) for name in ("status", "reason", "timestamp", "duration_ms", "error")}
-    return told | {"age_seconds": age_seconds(report.get("timestamp"), now)}
+    shown = {name: report.get(name) for name in ("status", "reason", "timestamp", "duration_ms", "error")}
+    return shown | {"age_seconds": age_seconds(report.get("timestamp"), now)}
 
 
 def _aged(document: Any, now: datetime) -> Any:

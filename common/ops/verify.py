@@ -1,4 +1,4 @@
-"""`verify`: what could silently be wrong after a deployment, looked at from inside (contract.md §2.6)."""
+"""`verify`: checks from inside what could silently be wrong after a deployment (contract.md §2.6)."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -33,20 +33,19 @@ from common.trading.resolution import NOT_PLACED_AFTER
 CLOCK_LIMIT_MS = 800
 """From where this report warns. A signed call is refused later: from 1.3 s fast or 5 s slow (exchange.md §2)."""
 NEWEST_OBJECTS = 50
-"""Objects of the journal that are looked at: about two days of them."""
+"""Objects of the audit log that are checked: about two days of them."""
 DRIFT_LIMIT = Decimal("0.01")
-"""The share of the coins that may be unexplained before somebody must look."""
+"""The share of the coins that may be unexplained before the check fails."""
 OLD_DRIFT_AFTER = timedelta(days=1)
-"""How long coins that came or went without a fill are a fault, until they are a matter for a person."""
+"""How long an unexplained flow fails the check; later only a person can judge it."""
 LIMITS = ("CORE_HOLDING", "ORDER_COOLDOWN_SECONDS", "USDT_RESERVE")
-"""What limits orders beside MAX_* and MIN_*."""
-
+"""The settings that limit orders beside MAX_* and MIN_*."""
 NOBODY = Account({}, False, False, False, "", (), None, None, None)
-"""An account for the names of the fields that are written of one."""
+"""An empty account, used only for the field names of the position hash."""
 
 
 class Finding(NamedTuple):
-    """One thing looked at; `ok` is None where only a person can tell."""
+    """The result of one check; `ok` is None where only a person can judge."""
 
     name: str
     ok: bool | None
@@ -54,7 +53,7 @@ class Finding(NamedTuple):
 
 
 def verify(view: View, exchange: Mexc) -> Mapping[str, Any]:
-    """Every finding, and whether none of them is bad."""
+    """Run every check; `healthy` unless one of them fails."""
     values = gather(view)
     findings = [
         *_store(view),
@@ -93,15 +92,15 @@ def _store(view: View) -> Iterator[Finding]:
     missing = [key for key, ttl in ttls.items() if ttl == -2]
     mortal = [key for key, ttl in ttls.items() if ttl >= 0]
     remedy = " \u2192 restore" if {keys.ledger, keys.inception} & set(missing) else ""
-    told = f"missing: {', '.join(missing)}{remedy}" if missing else "all are there"
-    yield Finding("keys_present", not missing, told)
+    text = f"missing: {', '.join(missing)}{remedy}" if missing else "all are there"
+    yield Finding("keys_present", not missing, text)
     yield Finding(
         "permanent_without_ttl", not mortal, f"with a TTL: {', '.join(mortal)}" if mortal else "none has a TTL"
     )
     yield _asked("position_fields", lambda: _position(view))
     policy = view.store.eviction_policy()
-    told = f"the policy is {policy or 'not told'}; state is safe under noeviction only"
-    yield Finding("eviction_policy", None if policy is None else policy == "noeviction", told)
+    text = f"the policy is {policy or 'not told'}; state is safe under noeviction only"
+    yield Finding("eviction_policy", None if policy is None else policy == "noeviction", text)
 
 
 def _position(view: View) -> Finding:
@@ -112,30 +111,30 @@ def _position(view: View) -> Finding:
 
 
 def _replayed(view: View) -> Finding:
-    """Whether today's rule makes the stored plans of what was known then, to the byte."""
+    """Whether today's code reproduces the stored plans from their inputs, to the byte."""
     replayed = replay(view.store, view.meter)
     return Finding("plans_reproduced", not replayed.different, replayed.summary)
 
 
 def _chain(settings: Settings) -> Finding:
-    """Whether the newest lines of the journal follow one another, none altered, none missing."""
+    """Whether the newest lines of the audit log follow one another, none altered, none missing."""
     source = source_of(settings, None)
     if source is None:
-        told = "no journal outside Redis is configured here (JOURNAL_BUCKET, JOURNAL_FOLDER): it is not looked at"
-        return Finding("audit_chain", None, told)
+        text = "no journal outside Redis is configured here (JOURNAL_BUCKET, JOURNAL_FOLDER): it is not looked at"
+        return Finding("audit_chain", None, text)
     seen: list[Seen] = []
     deque(events(source, seen=seen, newest=NEWEST_OBJECTS), maxlen=0)
     checked = check(seen, whole=False)
-    told = f"{checked.lines} lines, {checked.unlinked} from before the chain; {checked.broken or 'none is missing'}"
-    return Finding("audit_chain", checked.broken is None, told)
+    text = f"{checked.lines} lines, {checked.unlinked} from before the chain; {checked.broken or 'none is missing'}"
+    return Finding("audit_chain", checked.broken is None, text)
 
 
 def _limits(settings: Settings) -> Finding:
-    """The limits in force: a misspelt one shows here by its default."""
+    """The limits in force: a misspelt setting shows its default here."""
     values = {name.upper(): getattr(settings, name) for name in Settings.model_fields}
     named = {name: value for name, value in values.items() if name.startswith(("MAX_", "MIN_")) or name in LIMITS}
-    told = (f"{name} {'off' if value is None else value}" for name, value in sorted(named.items()))
-    return Finding("limits_in_force", True, ", ".join(told))
+    text = (f"{name} {'off' if value is None else value}" for name, value in sorted(named.items()))
+    return Finding("limits_in_force", True, ", ".join(text))
 
 
 def _runs(view: View) -> Iterator[Finding]:
@@ -149,74 +148,74 @@ def _kill_switch(view: View) -> Finding:
     document = view.store.read({"pause": ("GET", view.keys.pause)}, view.meter)["pause"]
     pause = from_document(Pause, document, view.keys.pause) if document else None
     paused = pause is not None and pause.active(view.now)
-    told = f"paused by {pause.set_by}: {pause.reason}" if paused and pause else "off"
-    return Finding("kill_switch", not paused, told)
+    text = f"paused by {pause.set_by}: {pause.reason}" if paused and pause else "off"
+    return Finding("kill_switch", not paused, text)
 
 
 def _trading(view: View, values: Values) -> Iterator[Finding]:
-    """Orders in doubt and what resolves each, a Redis that is new, the ledger's drift, slots lost or in vain."""
+    """Orders in doubt and what resolves each, a new Redis, the ledger's drift, missed and blocked slots."""
     yield Finding(
         "readable", not values.unreadable, "; ".join(values.unreadable) or "all that is stored can be read"
     )
     intents = [content.intent_line(entry, values) for entry in values.open_intents]
     intents += [text for text in values.unreadable if view.keys.orders_open in text]
-    told = "; ".join(intents) if intents else "every order is known to its end"
+    text = "; ".join(intents) if intents else "every order is known to its end"
     doubtful = [entry for entry in values.open_intents if entry.state is not IntentState.RESTING]
-    yield Finding("open_intents", not doubtful and len(intents) == len(values.open_intents), told)
+    yield Finding("open_intents", not doubtful and len(intents) == len(values.open_intents), text)
     yield _asked("redis_continuity", lambda: _continuity(view))
     yield _asked("ledger_drift", lambda: _drift(values))
     yield _missed(values)
-    yield _asked("wanted_to_trade", lambda: _in_vain(values))
+    yield _asked("wanted_to_trade", lambda: _blocked_slots(values))
 
 
 def _missed(values: Values) -> Finding:
     expected, missed = missed_slots(values.reports, values.now)
     rows = sum(1 for before, after in pairwise(missed) if after - before == QUARTER)
     listed = ", ".join(f"{slot:%H:%M}" for slot in missed[:8]) + (", \u2026" if len(missed) > 8 else "")
-    told = f"{len(missed)} of {expected} slots of the last day have no report" + (f": {listed}" if missed else "")
-    return Finding("missed_slots", not rows, told)
+    text = f"{len(missed)} of {expected} slots of the last day have no report" + (f": {listed}" if missed else "")
+    return Finding("missed_slots", not rows, text)
 
 
-def _in_vain(values: Values) -> Finding:
+def _blocked_slots(values: Values) -> Finding:
     count = attention.blocked_slots(values.reports) if values.mode == "live" else 0
-    told = f"the last {count} slots wanted to trade and filled nothing: {content.why(values)}"
+    text = f"the last {count} slots wanted to trade and filled nothing: {content.why(values)}"
     return Finding(
         "wanted_to_trade",
         count < attention.BLOCKED_SLOTS_ALARM,
-        told if count else "no slot wanted to trade and could not",
+        text if count else "no slot wanted to trade and could not",
     )
 
 
 def _continuity(view: View) -> Finding:
-    """Whether orders may be missing that this Redis has not heard of yet."""
+    """Whether orders may exist that this Redis does not know yet."""
     key = view.keys.continuity
     document = view.store.read({"continuity": ("GET", key)}, view.meter)["continuity"]
     known = None if document is None else from_document(Continuity, document, key)
     if known is None or known.searched:
         return Finding("redis_continuity", True, "this Redis knows every order it can know")
     until = known.since + NOT_PLACED_AFTER
-    told = f"this Redis was first seen at {known.since:%H:%M:%S}: no order leaves before {until:%H:%M:%S}, when "
+    text = f"this Redis was first seen at {known.since:%H:%M:%S}: no order leaves before {until:%H:%M:%S}, when "
     return Finding(
-        "redis_continuity", None, f"{told}the next run asks the exchange for all orders of the last days"
+        "redis_continuity", None, f"{text}the next run asks the exchange for all orders of the last days"
     )
 
 
 def _drift(values: Values) -> Finding:
-    """Coins that no fill explains: some come and go by hand, many mean that fills are missing.
+    """Coins that no fill explains: a few are manual transfers, many mean that fills are missing.
 
-    What came or went longer ago than a day somebody has been told of; whether it was a transfer, a person knows.
+    A flow older than a day has been reported before; only a person knows whether it was a transfer.
     """
     off, held = values.drift_quantity, values.cost.get("account_quantity") or ZERO
-    told = content.ledger_sentence(values)
+    text = content.ledger_sentence(values)
     if not off:
-        return Finding("ledger_drift", True, told)
+        return Finding("ledger_drift", True, text)
     share = quotient(abs(off), max(held, abs(off)))
-    told += f" ({percent(share, 2)} of them): a deposit or a withdrawal if you made one, else fills are missing"
+    text += f" ({percent(share, 2)} of them): a deposit or a withdrawal if you made one, else fills are missing"
     if share <= DRIFT_LIMIT:
-        return Finding("ledger_drift", True, told)
+        return Finding("ledger_drift", True, text)
     moved = [flow.at for flow in values.flows if flow.base]
     old = bool(moved) and values.now - max(moved) > OLD_DRIFT_AFTER
-    return Finding("ledger_drift", None if old else False, f"{told} \u2192 restore")
+    return Finding("ledger_drift", None if old else False, f"{text} \u2192 restore")
 
 
 def _run(view: View, name: str, interval: int) -> Finding:
@@ -249,13 +248,13 @@ def _exchange(view: View, exchange: Mexc) -> Iterator[Finding]:
 
 
 def _asked(name: str, ask: Callable[[], Finding]) -> Finding:
-    """The finding; what the exchange refuses or a key does not hold is one of its own, and no reason to end."""
+    """The finding; an error of the exchange or a malformed key is a finding too, and does not end the report."""
     try:
         return ask()
     except BotError as error:
         return Finding(name, False, str(error))
     except MALFORMED_DOCUMENT:
-        return Finding(name, False, content.CANNOT_BE_TOLD)
+        return Finding(name, False, content.CANNOT_BE_SHOWN)
 
 
 def _clock(view: View, exchange: Mexc) -> Finding:
@@ -263,15 +262,15 @@ def _clock(view: View, exchange: Mexc) -> Finding:
     server = exchange.time()
     middle = before + (view.clock.now() - before) / 2
     off = round((server - middle).total_seconds() * 1000)
-    told = f"the exchange's clock is {off} ms ahead of ours; this check allows {CLOCK_LIMIT_MS} ms either way"
-    return Finding("clock", abs(off) <= CLOCK_LIMIT_MS, told)
+    text = f"the exchange's clock is {off} ms ahead of ours; this check allows {CLOCK_LIMIT_MS} ms either way"
+    return Finding("clock", abs(off) <= CLOCK_LIMIT_MS, text)
 
 
 def _symbol(exchange: Mexc) -> Finding:
     rules = exchange.exchange_info().value
     sides = " and ".join(side.value for side in rules.sides) or "no side"
-    told = "; ".join(rules.closed) or f"open to the API, {sides}"
-    return Finding("symbol_tradable", not rules.closed and bool(rules.sides), told)
+    text = "; ".join(rules.closed) or f"open to the API, {sides}"
+    return Finding("symbol_tradable", not rules.closed and bool(rules.sides), text)
 
 
 def _key(view: View, exchange: Mexc) -> Finding:

@@ -1,4 +1,4 @@
-"""What a reader is told, as words and as a page.
+"""The report, as text and as a page.
 
 May import ground, domain, config, mexc, store, gcp, run, books, trading, jobs.
 """

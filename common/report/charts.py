@@ -12,9 +12,9 @@ from common.report.series import sampled
 from common.report.words import clock, percent
 
 ROWS = 30
-"""Rows of a picture's table, at most: the last point of each of so many equal parts."""
+"""Most rows of a picture's table: the last point of each of that many equal parts."""
 TOP = 18.0
-"""Where the greatest value is drawn, in pixels from above: its label stands over it."""
+"""Where the greatest value is drawn, in pixels from the top: its label is above it."""
 
 
 def across(times: Sequence[datetime]) -> Time:
@@ -22,7 +22,7 @@ def across(times: Sequence[datetime]) -> Time:
 
 
 def joined(times: Sequence[datetime], amounts: Sequence[Decimal], down: Linear | Log) -> list[svg.Point]:
-    """Coordinates of one line; what a log scale cannot show (zero) is left out."""
+    """Coordinates of one line; values that a log scale cannot show (zero) are left out."""
     along, pairs = across(times), zip(times, amounts, strict=True)
     return [(along(at), down(amount)) for at, amount in pairs if amount > 0 or isinstance(down, Linear)]
 
@@ -30,17 +30,17 @@ def joined(times: Sequence[datetime], amounts: Sequence[Decimal], down: Linear |
 def value(
     times: Sequence[datetime],
     lines: Mapping[str, Sequence[Decimal]],
-    told: str,
+    description: str,
     unit: str = "",
     flows: Iterable[tuple[datetime, str]] = (),
 ) -> Markup:
-    """Lines by their kind on a log scale, the last on top; `flows` are marked with their words."""
+    """Lines by their kind on a log scale, the last one on top; `flows` are marked with their texts."""
     height, along = 260, across(times)
     down = Log.over([amount for amounts in lines.values() for amount in amounts], height, TOP)
     return svg.picture(
         "value",
         "Value against holding",
-        told,
+        description,
         height + svg.BELOW,
         svg.grid(down),
         svg.axis(along, height),
@@ -50,8 +50,8 @@ def value(
     )
 
 
-def drawdown(times: Sequence[datetime], depths: Sequence[Decimal], told: str = "") -> Markup:
-    """How far a value stood below its highest, as fractions, and the table; `told` ends the description."""
+def drawdown(times: Sequence[datetime], depths: Sequence[Decimal], more: str = "") -> Markup:
+    """How far a value was below its highest, as fractions, and the table; `more` ends the description."""
     height = 130
     down = Linear(min([*depths, Decimal("-0.001")]), ZERO, height - 4.0, TOP)
     line = joined(times, depths, down)
@@ -60,7 +60,7 @@ def drawdown(times: Sequence[datetime], depths: Sequence[Decimal], told: str = "
     picture = svg.picture(
         "drawdown",
         "Drawdown",
-        f"The deepest fall was {percent(-depths[worst])}, on {clock(times[worst])}{told}.",
+        f"The deepest fall was {percent(-depths[worst])}, on {clock(times[worst])}{more}.",
         height + svg.BELOW,
         svg.grid(Percents(down), 3),
         svg.axis(across(times), height),

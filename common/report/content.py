@@ -13,40 +13,40 @@ from common.report.words import AHEAD, age, ahead, clock, money, one_line, perce
 from common.store.codec import moment, moment_or_none
 from common.store.documents import MALFORMED_DOCUMENT
 
-CANNOT_BE_TOLD = "cannot be told: what is stored is not what this version writes"
+CANNOT_BE_SHOWN = "cannot be told: what is stored is not what this version writes"
 NOTHING_OPEN = "no order is open"
 NOTHING_YET = "Nothing to compare with holding yet: no fill has been seen, and no coins"
 
 
-def careful(tell: Callable[[Values], str], values: Values) -> str:
-    """What `tell` says, or that it cannot: one document that is not as it should be takes nothing else with it."""
+def or_unreadable(describe: Callable[[Values], str], values: Values) -> str:
+    """The text of `describe`, or that it is unreadable: one malformed document must not spoil the rest."""
     try:
-        return tell(values)
+        return describe(values)
     except MALFORMED_DOCUMENT:
-        return CANNOT_BE_TOLD
+        return CANNOT_BE_SHOWN
 
 
 def sentence(values: Values) -> str:
-    """Whether the bot was worth it: against holding, since when, what it cost, and up to which price."""
-    told = values.cost.get("attribution") or values.cost.get("benchmark")
-    if not told:
+    """Whether the bot was worth it: against holding, since when, its costs, and up to which price."""
+    result = values.cost.get("attribution") or values.cost.get("benchmark")
+    if not result:
         return NOTHING_YET
-    difference = told["difference"]
-    since = moment(told["since"])
+    difference = result["difference"]
+    since = moment(result["since"])
     lasted = f"since {AHEAD}" if ahead(values.since(since)) else f"in {span(values.now - since)}"
-    text = f"{money(difference, signed=True)} {values.quote} against holding {lasted}, costs {money(costs(told))}"
+    text = f"{money(difference, signed=True)} {values.quote} against holding {lasted}, costs {money(costs(result))}"
     standing = _standing(values, difference)
     return f"{text}; {standing}" if standing else text
 
 
-def costs(told: Document) -> Decimal:
-    """What trading took: slippage and fees, as a positive amount of the quote asset."""
-    taken: Decimal = -(told["slippage"] + told["fees"]) if "slippage" in told else told["fees"]
+def costs(result: Document) -> Decimal:
+    """What trading cost: slippage and fees, as a positive amount of the quote asset."""
+    taken: Decimal = -(result["slippage"] + result["fees"]) if "slippage" in result else result["fees"]
     return taken
 
 
 def _standing(values: Values, difference: Decimal) -> str | None:
-    """On which side of the break-even price it is ahead; None where no price changes that."""
+    """On which side of the break-even price it is ahead; None if there is no such price."""
     even = values.attribution.break_even() if values.attribution else None
     if even is None:
         return None
@@ -70,24 +70,24 @@ def why(values: Values) -> str:
 
 
 def triggers(values: Values) -> dict[str, str]:
-    """At which prices it trades next, and how much: what it does, and the terms."""
+    """The prices at which it trades next, and how much: the verb, and the terms."""
     found = (values.plan or {}).get("next_triggers") or {}
-    told = {}
+    terms = {}
     for name, verb, side in (("buy_below", "Buys", "at or below"), ("sell_above", "Sells", "at or above")):
         if trigger := found.get(name):
-            told[verb] = f"{quantity(trigger['quantity'])} {values.base} {side} {price(trigger['price'])}"
-    return told
+            terms[verb] = f"{quantity(trigger['quantity'])} {values.base} {side} {price(trigger['price'])}"
+    return terms
 
 
 def prices(values: Values) -> str:
-    """The same in a line."""
-    told = "; ".join(f"{verb.lower()} {terms}" for verb, terms in triggers(values).items())
-    return told or "no price is known at which it would trade"
+    """The next prices in one line."""
+    text = "; ".join(f"{verb.lower()} {terms}" for verb, terms in triggers(values).items())
+    return text or "no price is known at which it would trade"
 
 
 @exact
 def deposit(values: Values) -> str | None:
-    """Where a deposit of a tenth of the value would go: first to what is short."""
+    """Where a deposit of about a tenth of the value would go: first to the asset that is short."""
     plan, weight = values.plan, values.weight
     total = values.of_quote(plan, "total_value") if plan else None
     if plan is None or weight is None or not total:
@@ -114,7 +114,7 @@ def next_step(entry: JournalEntry, now: datetime) -> str:
 
 
 def intent_line(entry: JournalEntry, values: Values) -> str:
-    """An open intent: id, what it is, its age, where it stands and what comes next."""
+    """An open intent: id, order, age, state and what comes next."""
     intent, reason = entry.intent, f" ({one_line(entry.reason)})" if entry.reason else ""
     since = age(values.since(entry.sent_at or entry.planned_at))
     return (
@@ -124,11 +124,11 @@ def intent_line(entry: JournalEntry, values: Values) -> str:
 
 
 def open_lines(values: Values) -> list[str]:
-    """Whatever is not at its end: orders, fills that cannot be booked, a program of slices."""
-    told = [careful(partial(intent_line, entry), values) for entry in values.open_intents]
-    told += [careful(partial(_odd_fill, odd), values) for odd in values.cost.get("quarantine") or ()]
-    told += [f"in slices: {values.program.describe()}"] if values.program else []
-    return told
+    """Everything that is open: orders, fills that cannot be booked, a program of slices."""
+    found = [or_unreadable(partial(intent_line, entry), values) for entry in values.open_intents]
+    found += [or_unreadable(partial(_odd_fill, odd), values) for odd in values.cost.get("quarantine") or ()]
+    found += [f"in slices: {values.program.describe()}"] if values.program else []
+    return found
 
 
 def _odd_fill(odd: Document, values: Values) -> str:
@@ -139,7 +139,7 @@ def _odd_fill(odd: Document, values: Values) -> str:
 
 
 def trading(values: Values) -> str:
-    """Whether it trades, and if not why."""
+    """Whether it trades, and if not, why."""
     if pause := values.paused:
         until = moment_or_none(pause.get("until"))
         end = f"until {clock(until)}" if until else "until it is resumed"
@@ -161,7 +161,7 @@ def mix(values: Values) -> str:
 
 
 def runs(values: Values) -> Iterator[tuple[str, str, bool]]:
-    """Each scheduled job: how its last run ended and when, and whether that is as it should be."""
+    """Each scheduled job: how its last run ended and when, and whether that is fine."""
     for name, interval in INTERVALS.items():
         run = values.runs.get(name)
         if run is None:
@@ -170,18 +170,18 @@ def runs(values: Values) -> Iterator[tuple[str, str, bool]]:
         seconds = values.age(run)
         overdue = late(seconds, interval)
         reason = f" ({one_line(run['reason'], 120)})" if run.get("reason") else ""
-        told = f"{run['status']}{reason}, {age(seconds)}{', LATE' if overdue else ''}"
-        yield name, told, not overdue and not ahead(seconds) and run["status"] in ENDED_WELL
+        outcome = f"{run['status']}{reason}, {age(seconds)}{', LATE' if overdue else ''}"
+        yield name, outcome, not overdue and not ahead(seconds) and run["status"] in ENDED_WELL
 
 
 def lines(values: Values) -> list[str]:
     """The state in ten lines or a few more, the most urgent first."""
-    told = [_line("trading", careful(trading, values))]
-    told += [
+    shown = [_line("trading", or_unreadable(trading, values))]
+    shown += [
         _line("" if index else "open", text) for index, text in enumerate(open_lines(values) or [NOTHING_OPEN])
     ]
-    told += [_line(name, careful(tell, values)) for name, tell in LINES]
-    return told + [_line("unreadable", one_line(text)) for text in values.unreadable]
+    shown += [_line(name, or_unreadable(describe, values)) for name, describe in LINES]
+    return shown + [_line("unreadable", one_line(text)) for text in values.unreadable]
 
 
 def _line(name: str, text: str) -> str:
@@ -193,11 +193,11 @@ def _plan(values: Values) -> str:
 
 
 def _market_runs(values: Values) -> str:
-    return "; ".join(f"{name} {told}" for name, told, _ in list(runs(values))[:2])
+    return "; ".join(f"{name} {outcome}" for name, outcome, _ in list(runs(values))[:2])
 
 
 def _money_runs(values: Values) -> str:
-    return "; ".join(f"{name} {told}" for name, told, _ in list(runs(values))[2:])
+    return "; ".join(f"{name} {outcome}" for name, outcome, _ in list(runs(values))[2:])
 
 
 def _today(values: Values) -> str:

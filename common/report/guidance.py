@@ -1,4 +1,4 @@
-"""What the band in force costs a year, beside the best one and the usual one (contract.md §11, Guidance)."""
+"""The yearly cost of the band in force, beside the best one and the usual one (contract.md §11, Guidance)."""
 
 from decimal import Decimal
 
@@ -15,7 +15,7 @@ USUAL = Level(Decimal("0.01"))
 
 @exact
 def rows(values: Values) -> list[list[str]]:
-    """A row for each band at the cost and the value of today and a volatility of 100 %; none without them."""
+    """A row for each band at today's cost and value and a volatility of 100 %; empty without a plan or cost."""
     plan, policy = values.plan, values.policy
     total = values.of_quote(plan, "total_value") if plan else None
     if plan is None or not policy or not policy.get("cost") or not total:
@@ -28,10 +28,10 @@ def rows(values: Values) -> list[list[str]]:
         "best half-way": best_band(cost, weight, least),
         "one point to the target": band_of(USUAL, least),
     }
-    return [[name, *_told(band, cost, weight, total, values.quote)] for name, band in bands.items()]
+    return [[name, *_cells(band, cost, weight, total, values.quote)] for name, band in bands.items()]
 
 
-def _told(band: Band, cost: Decimal, weight: Decimal, total: Decimal, quote: str) -> list[str]:
+def _cells(band: Band, cost: Decimal, weight: Decimal, total: Decimal, quote: str) -> list[str]:
     loss, orders = yearly_loss(band, cost, weight), orders_a_year(band, weight)
     return [
         percent(band.trigger),

@@ -1,7 +1,7 @@
-"""HTML by functions: whatever is no `Markup` is escaped, so no text of others ever becomes a tag.
+"""HTML by functions: everything that is not `Markup` is escaped, so foreign text never becomes a tag.
 
-`document` makes one self-contained page: its policy lets nothing be loaded and runs only the style and the script
-whose hashes it names.
+`document` makes one self-contained page: its policy forbids loading anything, and allows only the style and the
+script whose hashes it names.
 """
 
 from base64 import b64encode
@@ -13,7 +13,7 @@ VOID = {"br", "col", "hr", "link", "meta"}
 
 
 class Markup(str):
-    """Text that is HTML already: made by `tag` and `join` only."""
+    """Text that is already HTML: made only by `tag` and `join`."""
 
     __slots__ = ()
 
@@ -25,9 +25,9 @@ Attribute = str | int | float | bool | None
 
 def tag(name: str, /, *children: Child, **attributes: Attribute) -> Markup:
     """One element. None children and attributes are left out; `class_` is class, other underscores are hyphens."""
-    told = "".join(_attribute(key, value) for key, value in attributes.items())
+    written = "".join(_attribute(key, value) for key, value in attributes.items())
     inner = join(children)
-    return Markup(f"<{name}{told}>" if name in VOID else f"<{name}{told}>{inner}</{name}>")
+    return Markup(f"<{name}{written}>" if name in VOID else f"<{name}{written}>{inner}</{name}>")
 
 
 def _attribute(key: str, value: Attribute) -> str:
@@ -49,9 +49,9 @@ def join(children: Iterable[Child]) -> Markup:
 
 
 def table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[Child]], *, texts: int = 1) -> Markup:
-    """A table whose first `texts` columns are words and whose others are numbers, aligned at the right.
+    """A table whose first `texts` columns are words and whose others are numbers, aligned right.
 
-    The first cell of a row heads the row, for those who hear the table.
+    The first cell of a row is its header, for screen readers.
     """
     kinds = [None if column < texts else "n" for column in range(len(heads))]
     body = [
@@ -69,13 +69,13 @@ def table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[Child]], *
     return tag("div", whole, class_="scroll", tabindex="0", role="region", aria_label=caption)
 
 
-def figure(picture: Markup, told: Markup, legend: Markup = NOTHING) -> Markup:
-    """A picture with its legend above, and the table of what it shows folded in below."""
-    return tag("figure", legend, picture, tag("details", tag("summary", "The numbers"), told))
+def figure(picture: Markup, numbers: Markup, legend: Markup = NOTHING) -> Markup:
+    """A picture with its legend above, and the folded table of its numbers below."""
+    return tag("figure", legend, picture, tag("details", tag("summary", "The numbers"), numbers))
 
 
 def legend(*entries: tuple[str, str]) -> Markup:
-    """What the lines and marks of a picture mean: (kind, words)."""
+    """The meaning of a picture's lines and marks: (kind, words)."""
     items = (tag("li", tag("span", class_=f"key {kind}"), words) for kind, words in entries)
     return tag("ul", *items, class_="legend")
 
@@ -99,7 +99,7 @@ def document(title: str, body: Markup, style: str, script: str = "", refresh_sec
 
 
 def policy(style: str, script: str = "") -> str:
-    """The content security policy: nothing is loaded, and only this style and this script are obeyed."""
+    """The content security policy: nothing is loaded, and only this style and this script apply."""
     allowed = [f"style-src '{_hash(style)}'", *([f"script-src '{_hash(script)}'"] if script else [])]
     return "; ".join(["default-src 'none'", "img-src data:", *allowed, "base-uri 'none'", "form-action 'none'"])
 

@@ -1,6 +1,6 @@
 """Slots of the 15-minute job that were due and have no report.
 
-Apart from what else the report tells: the state at a glance shows them, and starts without the rest of it.
+Kept apart from the rest of the report: the state at a glance needs only this.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,9 +16,9 @@ Document = Mapping[str, Any]
 
 
 def missed_slots(reports: Iterable[Document], now: datetime) -> tuple[int, list[datetime]]:
-    """How many slots of the last day were due, since the first with a report, and those without one.
+    """How many slots of the last day were due since the first with a report, and which of them have none.
 
-    A report that cannot be told is none.
+    A malformed report counts as missing.
     """
     seen = []
     for report in reports:

@@ -1,4 +1,4 @@
-"""The report as one page: the sentence first, then what is next, the pictures, the numbers (contract.md §14)."""
+"""The report as one page: the sentence, what happens next, the pictures, the numbers (contract.md §14)."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -17,12 +17,12 @@ from common.store.codec import moment
 from common.store.documents import MALFORMED_DOCUMENT
 
 DAYS_FROM = timedelta(days=8)
-"""From this age on the long pictures are drawn by days, before by slots."""
+"""From this age on, the long pictures are drawn by days instead of slots."""
 
 
 def render(values: Values, refresh_seconds: int | None = None) -> str:
-    """The whole page as text; with `refresh_seconds` the browser loads it anew by itself."""
-    sentence = content.careful(content.sentence, values)
+    """The whole page as text; with `refresh_seconds` the browser reloads it by itself."""
+    sentence = content.or_unreadable(content.sentence, values)
     sections = tag("main", *(_section(title, make, values) for title, make in SECTIONS))
     body = join([_head(values, sentence), sections, _foot(values)])
     return document(f"{values.instrument.pair}: {sentence}", body, STYLE, SCRIPT, refresh_seconds)
@@ -34,17 +34,17 @@ def _head(values: Values, sentence: str) -> Markup:
         "header",
         tag("p", *shown, class_="eyebrow"),
         tag("h1", sentence),
-        tag("p", f"Trading is {content.careful(content.trading, values)}.", class_="lead"),
+        tag("p", f"Trading is {content.or_unreadable(content.trading, values)}.", class_="lead"),
         *(tag("p", f"Cannot be read: {one_line(text)}", class_="alert") for text in values.unreadable),
     )
 
 
 def _section(title: str, make: Callable[[Values], Sequence[Child]], values: Values) -> Markup:
-    """One section, none when it has nothing to say; what cannot be shown never takes the others with it."""
+    """One section, empty when it has nothing to say; a malformed document must not spoil the other sections."""
     try:
         parts = make(values)
     except MALFORMED_DOCUMENT:
-        parts = [tag("p", content.CANNOT_BE_TOLD, class_="alert")]
+        parts = [tag("p", content.CANNOT_BE_SHOWN, class_="alert")]
     return tag("section", tag("h2", title), *parts) if parts else NOTHING
 
 
@@ -71,7 +71,7 @@ def _drawdown(values: Values) -> Sequence[Child]:
 
 
 def _shadows(values: Values) -> Sequence[Child]:
-    """What other policies would have made of the same days, drift left out."""
+    """What other policies would have made of the same days, without drift."""
     found = returns.compared(values)
     if not found:
         return []
@@ -79,15 +79,15 @@ def _shadows(values: Values) -> Sequence[Child]:
         "Each decides on paper at every slot and pays the measured cost. Growth that comes from leaning one way "
         "while the price went there is left out; the bars hold 95 % of a stationary bootstrap of the days."
     )
-    told = [tag("p", words, class_="note")]
+    parts = [tag("p", words, class_="note")]
     if not any(each.interval for each in found):
         days = max(each.days for each in found)
-        told.append(
+        parts.append(
             tag("p", f"{counted(days, 'whole day')} so far: too few to tell policies apart.", class_="note")
         )
     elif not any(each.interval and each.interval.excludes_zero for each in found):
-        told.append(tag("p", "The days so far cannot tell these policies from the bot\u2019s own.", class_="note"))
-    return [*told, pictures.shadows(values, found)]
+        parts.append(tag("p", "The days so far cannot tell these policies from the bot\u2019s own.", class_="note"))
+    return [*parts, pictures.shadows(values, found)]
 
 
 def _next(values: Values) -> Sequence[Child]:
@@ -121,7 +121,7 @@ def _attribution(values: Values) -> Sequence[Child]:
 
 
 def _costs(values: Values) -> Sequence[Child]:
-    """What trading costs, as measured, and what the band in force makes of it."""
+    """The measured cost of trading, and what it means for the band in force."""
     policy = values.policy
     if not policy or not policy["cost"]:
         return []
@@ -156,7 +156,7 @@ def _facts(facts: Sequence[tuple[str, Child]]) -> Markup:
 
 
 def _profit(values: Values) -> Sequence[Child]:
-    """P&L by average cost and first in, first out, side by side."""
+    """P&L by average cost and by FIFO, side by side."""
     cost = values.cost
     if cost.get("avg_cost") is None:
         return [tag("p", "No position of known cost.", class_="soft")]
@@ -186,10 +186,10 @@ def _amount(name: str, value: Decimal | None) -> str:
 
 
 def _runs(values: Values) -> Sequence[Child]:
-    """Every scheduled job's last run; of the 15-minute job success, missed slots and durations."""
+    """Every scheduled job's last run; for the 15-minute job its success rate, missed slots and durations."""
     rows: list[Sequence[Child]] = []
-    for name, told, good in content.runs(values):
-        rows.append([name.replace("_", " "), told if good else tag("span", told, class_="alert")])
+    for name, outcome, good in content.runs(values):
+        rows.append([name.replace("_", " "), outcome if good else tag("span", outcome, class_="alert")])
     reports = [report for report in values.reports if values.now - moment(report["timestamp"]) <= timedelta(days=7)]
     lines = [f"{content.missed_sentence(values).capitalize()} in the last day."]
     if reports:

@@ -38,7 +38,7 @@ MEANINGS = {
 
 
 def value(values: Values, points: Sequence[Point]) -> Markup:
-    """Value against holding, all base and all quote, on a scale of ratios, flows marked."""
+    """Value against holding, all base and all quote, on a log scale, flows marked."""
     base, quote = series.all_base(points), series.all_quote(points)
     real, held = [point.value for point in points], [point.held_value for point in points]
     flows = [
@@ -46,13 +46,13 @@ def value(values: Values, points: Sequence[Point]) -> Markup:
         for flow in series.flows(points)
     ]
     last, ahead = points[-1], real[-1] - held[-1]
-    told = (
+    description = (
         f"From {clock(points[0].at)} to {clock(last.at)}: the account went from {money(real[0])} to "
         f"{money(real[-1])} {values.quote}; holding would be worth {money(held[-1])}, "
         f"{money(abs(ahead))} {'less' if ahead >= 0 else 'more'}."
     )
     lines = {"quote": quote, "base": base, "held": held, "bot": real}
-    picture = charts.value(_times(points), lines, told, values.quote, flows)
+    picture = charts.value(_times(points), lines, description, values.quote, flows)
     names = {"bot": "the bot", "held": "holding", "base": f"all {values.base}", "quote": f"all {values.quote}"}
     marks = [("flow", "deposit or withdrawal")] if flows else []
     kept = series.sampled(list(zip(points, base, quote, strict=True)), charts.ROWS)
@@ -64,7 +64,7 @@ def value(values: Values, points: Sequence[Point]) -> Markup:
 
 
 def weights(values: Values, points: Sequence[Point]) -> Markup:
-    """The base asset's share over time, the target, the levels of the plan in force, and what was ordered."""
+    """The base asset's share over time, the target, the levels in force, and the orders."""
     height = 200
     shares = [series.weight(point) for point in points]
     plan = values.plan or {}
@@ -94,14 +94,14 @@ def weights(values: Values, points: Sequence[Point]) -> Markup:
     rules = [svg.rule(down(edge), "level") for edge in near]
     if target is not None:
         rules.append(svg.rule(down(target), "target", f"target {percent(target)}"))
-    told = (
+    description = (
         f"The share of {values.base} lay between {percent(min(shares))} and {percent(max(shares))} and is "
         f"{percent(shares[-1])} now; {len(orders)} orders were filled in this time."
     )
     picture = svg.picture(
         "weight",
         f"Share of {values.base} in the value",
-        told,
+        description,
         height + svg.BELOW,
         svg.grid(Percents(down), 4),
         svg.axis(across, height),
@@ -138,11 +138,11 @@ def attribution(values: Values, lines: Document) -> Markup:
     drawn = svg.waterfall(
         amounts, "Against holding", scale, lambda amount: f"{money(amount, signed=True)} {values.quote}"
     )
-    told = "; ".join(f"{name} {money(amount, signed=True)}" for name, amount in amounts)
+    texts = "; ".join(f"{name} {money(amount, signed=True)}" for name, amount in amounts)
     picture = svg.picture(
         "attribution",
         "Where the difference comes from",
-        f"{told}; together {money(lines['difference'], signed=True)} {values.quote}.",
+        f"{texts}; together {money(lines['difference'], signed=True)} {values.quote}.",
         svg.ROW * (len(amounts) + 1),
         drawn,
     )
@@ -152,30 +152,34 @@ def attribution(values: Values, lines: Document) -> Markup:
 
 
 def drawdown(points: Sequence[Point]) -> Markup:
-    """How far the account stood below its highest, flows apart."""
+    """How far the account was below its highest, without flows."""
     depths = series.drawdowns(points)
     now = f"; it stands {percent(-depths[-1])} below its highest now"
     return charts.drawdown(_times(points), depths, now)
 
 
 def shadows(values: Values, found: Sequence[Compared]) -> Markup:
-    """Each shadow\u2019s growth beyond the account\u2019s, a dot, within its interval, a bar; and the table."""
+    """Each shadow\u2019s growth beyond the account\u2019s as a dot, its interval as a bar, and the table."""
     shown = [(each, *_bounds(each)) for each in found]
     ends = [bound for _, low, middle, high in shown for bound in (low, middle, high)]
     scale = Linear.over([ZERO, *ends], 6, svg.WIDTH - 6)
     zero, height = svg.across(scale(ZERO)), svg.ROW * len(shown)
     digits = 2 if max(map(abs, ends)) >= Decimal("0.005") else 4
     parts: list[Markup] = [tag("line", x1=zero, x2=zero, y1=0, y2=height, class_="zero")]
-    told = []
+    texts = []
     for index, (each, low, middle, high) in enumerate(shown):
         top, words = svg.ROW * index, percent(middle, digits, signed=True)
         parts += [svg.words(each.name, "0", top + 14), svg.words(words, "100%", top + 14, "end")]
         if each.interval is not None:
             parts.append(svg.bar(scale(low), scale(high) - scale(low), top + 21, 7, "span"))
         parts.append(svg.marker(scale(middle), top + 24.5, "dot", "bot", f"{each.name}: {words}"))
-        told.append(f"{each.name} {words}{_between(each, digits)}")
+        texts.append(f"{each.name} {words}{_between(each, digits)}")
     picture = svg.picture(
-        "shadows", "Other policies against the bot", f"{'; '.join(told)}.", height, tag("g", *parts, class_="names")
+        "shadows",
+        "Other policies against the bot",
+        f"{'; '.join(texts)}.",
+        height,
+        tag("g", *parts, class_="names"),
     )
     rows = [
         [
@@ -193,7 +197,7 @@ def shadows(values: Values, found: Sequence[Compared]) -> Markup:
 
 
 def _bounds(each: Compared) -> tuple[Decimal, Decimal, Decimal]:
-    """Low, estimate, high; without an interval all the same."""
+    """Low, estimate, high; all equal without an interval."""
     if each.interval is None:
         return each.growth, each.growth, each.growth
     return Decimal(str(each.interval.low)), each.growth, Decimal(str(each.interval.high))

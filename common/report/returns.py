@@ -1,4 +1,4 @@
-"""What the money made, each figure with its method: returns, the break-even price, the corridor, the shadows."""
+"""What the money earned, each figure with its method: returns, the break-even price, the corridor, the shadows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from common.report.values import Values
 from common.report.words import clock, money, percent, price
 
 ENOUGH_DAYS = 10
-"""Days of a shadow before an interval says anything."""
+"""Days of a shadow before an interval means anything."""
 RESAMPLES, LEAST_RESAMPLES = 1500, 150
-"""Of all shadows together, and of each: the page is made in a fifth of a second."""
+"""Resamples of all shadows together, and of each: they fit into a fifth of a second."""
 SEED = 7
 """The same page twice shows the same bounds."""
 
@@ -26,21 +26,21 @@ def facts(values: Values, points: Sequence[Point]) -> list[tuple[str, str]]:
         return []
     first, last = points[0], points[-1]
     flows = [flow for flow in values.flows if first.at < flow.at <= last.at]
-    told = []
+    found = []
     if (made := time_weighted(points)) is not None:
-        told.append(("Time-weighted", f"{percent(made, 2, signed=True)} since {clock(first.at)}, flows apart"))
+        found.append(("Time-weighted", f"{percent(made, 2, signed=True)} since {clock(first.at)}, flows apart"))
     yearly = money_weighted(first.at, first.value, flows, last.at, last.value)
     if yearly is not None and (last.at - first.at).days >= 30:
-        told.append(("Money-weighted", f"{percent(yearly, 2, signed=True)} a year (XIRR)"))
+        found.append(("Money-weighted", f"{percent(yearly, 2, signed=True)} a year (XIRR)"))
     paid = first.value + sum((flow.value for flow in flows), ZERO)
     amount = gain(first.value, flows, last.value)
-    told.append(("In money", f"{money(amount, signed=True)} {values.quote} on {money(paid)} paid in"))
+    found.append(("In money", f"{money(amount, signed=True)} {values.quote} on {money(paid)} paid in"))
     if (even := values.attribution.break_even() if values.attribution else None) is not None:
         side = "below" if even.ahead_below else "above"
-        told.append(("Break-even", f"{price(even.price)}: {side} it, stopping now beats having held"))
+        found.append(("Break-even", f"{price(even.price)}: {side} it, stopping now beats having held"))
     if (words := _corridor(values, last)) is not None:
-        told.append(("Corridor", words))
-    return told
+        found.append(("Corridor", words))
+    return found
 
 
 def _corridor(values: Values, last: Point) -> str | None:
@@ -64,9 +64,9 @@ def fall(points: Sequence[Point]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """A shadow against the account: growth beyond the account's, drift left out, with its interval, in logarithms.
+    """A shadow against the account: growth beyond the account's, without drift, with its interval, in logarithms.
 
-    `interval` is None before there are enough days. `ahead` is what it would be worth more, quote asset.
+    `interval` is None before there are enough days. `ahead` is how much more it would be worth, in the quote asset.
     """
 
     name: str

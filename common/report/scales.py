@@ -1,6 +1,6 @@
-"""From values to coordinates, and the ticks between: linear, logarithmic, in time. Pure.
+"""From values to coordinates and ticks: linear, logarithmic, in time. Pure.
 
-Values are exact; coordinates are floats, for where a line is drawn no money is counted.
+Values are exact; coordinates are floats, since no money is computed from them.
 """
 
 from collections.abc import Iterable, Iterator
@@ -22,14 +22,14 @@ class Tick:
 
 
 class Scale(Protocol):
-    """What a value's coordinate is, and where the ticks stand, at most so many."""
+    """Maps values to coordinates; `ticks` returns at most `most` ticks."""
 
     def ticks(self, most: int = 5) -> list[Tick]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Linear:
-    """`low` is drawn at `start`, `high` at `end`; a vertical scale runs downwards, so its start is the greater."""
+    """`low` is drawn at `start`, `high` at `end`; a vertical scale runs downwards, so its start is larger."""
 
     low: Decimal
     high: Decimal
@@ -41,7 +41,7 @@ class Linear:
     def over(
         cls, values: Iterable[Decimal], start: float, end: float, *, room: Decimal = Decimal("0.06")
     ) -> "Linear":
-        """A scale that holds all values with a little room; equal values stand in the middle."""
+        """A scale that fits all values with some margin; equal values are in the middle."""
         low, high = _extremes(values)
         spare = (high - low) * room or max(abs(high) * room, ONE.scaleb(-9))
         return cls(low - spare, high + spare, start, end)
@@ -68,7 +68,7 @@ class Log:
     @classmethod
     @exact
     def over(cls, values: Iterable[Decimal], start: float, end: float, *, room: Decimal = Decimal("0.04")) -> "Log":
-        """A scale that holds all values that are above zero, with a little room."""
+        """A scale that fits all values above zero, with some margin."""
         low, high = _extremes(value for value in values if value > 0)
         spread = (high / low) ** room if high > low else ONE + room
         return cls(low / spread, high * spread, start, end)
@@ -79,7 +79,7 @@ class Log:
 
     @exact
     def ticks(self, most: int = 5) -> list[Tick]:
-        """1, 2 and 5 of each decade; within less than a decade round numbers at equal steps."""
+        """1, 2 and 5 of each decade; within less than a decade, round numbers at equal steps."""
         if self.high < self.low * 10:
             step = nice_step(self.low, self.high, most)
             values = list(_multiples(self.low, self.high, step))
@@ -96,7 +96,7 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class Time:
-    """Ticks stand at whole hours, days, months of UTC."""
+    """Ticks are at whole hours, days, months of UTC."""
 
     first: datetime
     last: datetime
@@ -144,13 +144,13 @@ def _clock_or_day(at: datetime, step: timedelta) -> str:
 
 
 def day(at: datetime) -> str:
-    """A day as people write it, whatever the machine's locale: 2 Jan."""
+    """A day in words, whatever the machine's locale: 2 Jan."""
     return f"{at.day} {MONTHS[at.month - 1]}"
 
 
 @exact
 def nice_step(low: Decimal, high: Decimal, most: int) -> Decimal:
-    """The least of 1, 2, 5 times a power of ten that gives at most `most` steps between `low` and `high`."""
+    """The smallest of 1, 2, 5 times a power of ten that gives at most `most` steps between `low` and `high`."""
     rough = (high - low) / most
     power = ONE.scaleb(rough.adjusted()) if rough > 0 else ONE
     return next((power * factor for factor in (1, 2, 5) if power * factor >= rough), power * 10)
@@ -169,7 +169,7 @@ def _extremes(values: Iterable[Decimal]) -> tuple[Decimal, Decimal]:
 
 
 class Percents:
-    """A scale of fractions whose ticks are read in percent."""
+    """A scale of fractions whose ticks are labelled in percent."""
 
     def __init__(self, scale: Linear) -> None:
         self._scale = scale
@@ -180,7 +180,7 @@ class Percents:
 
 
 def grouped(value: Decimal, digits: int, *, signed: bool = False) -> str:
-    """A number for people: thousands apart by a thin space, a true minus; with `signed` a plus as well."""
+    """A number for people: a thin space between thousands, a true minus; with `signed` also a plus."""
     text = places(abs(value), digits)
     whole, dot, fraction = text.partition(".")
     whole = f"{int(whole):,}".replace(",", "\u202f")

@@ -1,4 +1,4 @@
-"""Lines that are drawn through the points of the equity curve: holdings of one asset, flows, weights, drawdowns."""
+"""Series derived from the points of the equity curve: holdings of one asset, flows, weights, drawdowns."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 @exact
 def flows(points: Sequence[Point]) -> list[Flow]:
-    """Deposits and withdrawals between the points: only they move what is held without trading."""
+    """Deposits and withdrawals between the points: only they change the `held` portfolio."""
     found = []
     for before, after in pairwise(points):
         then, now = before.attribution.held, after.attribution.held
@@ -24,7 +24,7 @@ def flows(points: Sequence[Point]) -> list[Flow]:
 
 @exact
 def all_base(points: Sequence[Point]) -> list[Decimal]:
-    """What the money would be worth in the base asset alone from the first point on, flows as they came."""
+    """What the money would be worth if it were all base asset from the first point on, including flows."""
     quantity, values = ZERO, []
     for paid, point in zip(_paid(points), points, strict=True):
         quantity += quotient(paid, point.mid)
@@ -34,7 +34,7 @@ def all_base(points: Sequence[Point]) -> list[Decimal]:
 
 @exact
 def all_quote(points: Sequence[Point]) -> list[Decimal]:
-    """The same in the quote asset alone."""
+    """The same, all quote asset."""
     total, values = ZERO, []
     for paid in _paid(points):
         total += paid
@@ -43,7 +43,7 @@ def all_quote(points: Sequence[Point]) -> list[Decimal]:
 
 
 def _paid(points: Sequence[Point]) -> list[Decimal]:
-    """What was put in at each point: the value at the first, the flows afterwards."""
+    """What was paid in at each point: the value at the first, the flows afterwards."""
     came = {flow.at: flow.value for flow in flows(points)}
     return [came.get(point.at, ZERO) if index else point.value for index, point in enumerate(points)]
 
@@ -54,7 +54,7 @@ def weight(point: Point) -> Decimal:
 
 
 def drawdowns(points: Sequence[Point]) -> list[Decimal]:
-    """How far the share price stands below its highest so far, as a fraction: zero or negative."""
+    """How far the share price is below its highest so far, as a fraction: zero or negative."""
     peak, found = ZERO, []
     for point in points:
         peak = max(peak, point.share_price)
@@ -63,7 +63,7 @@ def drawdowns(points: Sequence[Point]) -> list[Decimal]:
 
 
 def sampled(points: Sequence[T], most: int) -> list[T]:
-    """The last of each of at most so many equal runs of points: what a table can hold."""
+    """At most `most` points, the last of each of that many equal parts: what fits a table."""
     if len(points) <= most:
         return list(points)
     return [points[(index + 1) * len(points) // most - 1] for index in range(most)]

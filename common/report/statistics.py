@@ -1,6 +1,6 @@
-"""How sure a comparison of two policies on one history is: the stationary bootstrap. Pure.
+"""How certain a comparison of two policies on one history is: the stationary bootstrap. Pure.
 
-Floats: nothing here is money, and all of it is an estimate.
+It uses floats: nothing here is money, and everything is an estimate.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ RESAMPLES = 2000
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """An estimate with the bounds that hold it in `level` of all resamples."""
+    """An estimate with the bounds that contain `level` of all resamples."""
 
     low: float
     estimate: float
@@ -36,10 +36,10 @@ def stationary_bootstrap(
     resamples: int = RESAMPLES,
     level: float = 0.95,
 ) -> Interval:
-    """The sum of `steps` with its percentile interval; paired, when the steps are differences of two policies.
+    """The sum of `steps` with its percentile interval; paired, if the steps are differences of two policies.
 
-    Blocks begin anywhere, their lengths are geometric with mean `block`, and the series goes round, so that a
-    resample is as stationary as the series (Politis and Romano 1994). Raises ValueError for no steps.
+    Blocks start anywhere, their lengths are geometric with mean `block`, and the series wraps around, so that a
+    resample is as stationary as the series (Politis and Romano 1994). Raises ValueError without steps.
     """
     count = len(steps)
     if not count:
@@ -64,7 +64,7 @@ def _resampled(sums: Sequence[float], count: int, stay: float | None, rng: Rando
 
 
 def _quantile(ordered: Sequence[float], share: float) -> float:
-    """Linear between the two nearest, as numpy's default."""
+    """Linear interpolation between the two nearest, like numpy's default."""
     place = share * (len(ordered) - 1)
     below = int(place)
     above = min(below + 1, len(ordered) - 1)

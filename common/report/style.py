@@ -1,4 +1,4 @@
-"""How pages look, light and dark, on paper and on a phone; and their one little script."""
+"""The style of the pages, light and dark, on paper and on a phone; and their one small script."""
 
 STYLE = """
 :root{color-scheme:light dark;--paper:#fdfcf9;--ink:#1d1b18;--soft:#5d5850;--hair:#dfdad0;
@@ -116,4 +116,4 @@ for(const t of document.querySelectorAll('time')){const d=new Date(t.dateTime);
 if(!isNaN(d)&&d.getTimezoneOffset())t.append(' ('+d.toLocaleString(undefined,
 {day:'numeric',month:'short',hour:'2-digit',minute:'2-digit'})+' here)')}
 """.strip()
-"""Sets the reader's own time beside each time in UTC; the page says all it says without it."""
+"""Adds the reader's local time to each UTC time; the page is complete without it."""

@@ -1,7 +1,7 @@
-"""Marks of a picture as SVG: frame, grid, lines, bands, markers, bars, cells; and min-max decimation. Pure.
+"""Pictures as SVG: frame, grid, lines, bands, markers, bars, cells; and min-max decimation. Pure.
 
-A picture is as wide as the page lets it be and keeps its height: lines lie on a canvas that is stretched
-(0 to `WIDTH` across, pixels down), words and markers stand at percentages of the width and are never distorted.
+A picture is as wide as the page allows and keeps its height: lines are drawn on a stretched canvas (0 to `WIDTH`
+across, pixels down), words and markers are placed at percentages of the width and are never distorted.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -13,12 +13,12 @@ from common.report.scales import Scale
 WIDTH = 1000.0
 """Units across: the end of every horizontal scale."""
 BELOW = 24
-"""Pixels under the plot, for the words of the horizontal axis."""
+"""Pixels under the plot, for the labels of the horizontal axis."""
 Point = tuple[float, float]
 
 
 def picture(name: str, title: str, description: str, height: int, *marks: Markup) -> Markup:
-    """The frame: `height` pixels with the axis; `name` is unlike that of any other picture of the page."""
+    """The frame: `height` pixels including the axis; `name` is unique on the page."""
     return tag(
         "svg",
         tag("title", title, id=f"{name}-title"),
@@ -33,7 +33,7 @@ def picture(name: str, title: str, description: str, height: int, *marks: Markup
 
 
 def canvas(height: int, *shapes: Markup) -> Markup:
-    """Where lines and bands are drawn: stretched to the picture's width, clipped to the plot."""
+    """The area for lines and bands: stretched to the picture's width, clipped to the plot."""
     return tag(
         "svg",
         *shapes,
@@ -55,9 +55,9 @@ def _number(value: float, digits: int = 1) -> str:
 
 
 def thinned(points: Sequence[Point], columns: int = 400) -> list[Point]:
-    """At most four points a column: its first, least, greatest and last, in their order.
+    """At most four points a column: the first, lowest, highest and last, in order.
 
-    What is drawn is the same to the pixel as with all points, peaks and troughs included.
+    The drawing is the same to the pixel as with all points, including peaks and troughs.
     """
     if len(points) <= 4 * columns:
         return list(points)
@@ -84,7 +84,7 @@ def _outline(bucket: list[Point]) -> list[Point]:
 
 
 def path(points: Iterable[Point]) -> str:
-    """The data of a path through all points: M0 12.5L1 13…"""
+    """The data of an SVG path through all points: M0 12.5L1 13…"""
     return "L".join(f"{_number(x)} {_number(y)}" for x, y in points).join(("M", ""))
 
 
@@ -99,13 +99,13 @@ def area(upper: Sequence[Point], lower: Sequence[Point], kind: str) -> Markup:
 
 
 def grid(scale: Scale, most: int = 5) -> Markup:
-    """Horizontal lines at the ticks, to lie under everything else."""
+    """Horizontal lines at the ticks, below everything else."""
     ys = [_number(tick.at) for tick in scale.ticks(most)]
     return tag("g", *(tag("line", x1="0", x2="100%", y1=y, y2=y) for y in ys), class_="grid")
 
 
 def heights(scale: Scale, most: int = 5, unit: str = "") -> Markup:
-    """What the lines of the grid stand for, above them at the left; the topmost with its unit."""
+    """The labels of the grid's lines, above them at the left; the topmost with its unit."""
     ticks = sorted(scale.ticks(most), key=lambda tick: tick.at)
     texts = [tick.label if index else f"{tick.label} {unit}".strip() for index, tick in enumerate(ticks)]
     placed = zip(ticks, texts, strict=True)
@@ -113,7 +113,7 @@ def heights(scale: Scale, most: int = 5, unit: str = "") -> Markup:
 
 
 def axis(scale: Scale, height: int, most: int = 5) -> Markup:
-    """The words under a plot of `height` pixels, with small ticks; those at the ends stay inside."""
+    """The labels under a plot of `height` pixels, with small ticks; those at the ends stay inside."""
     parts: list[Child] = [tag("line", x1="0", x2="100%", y1=height, y2=height)]
     for tick in scale.ticks(most):
         x = across(tick.at)
@@ -124,14 +124,14 @@ def axis(scale: Scale, height: int, most: int = 5) -> Markup:
 
 
 def rule(y: float, kind: str, words: str = "") -> Markup:
-    """A line across the plot at one value, with a word at its right end."""
+    """A horizontal line at one value, with a label at its right end."""
     at = _number(y)
     text = tag("text", words, x="100%", y=_number(y - 4), text_anchor="end") if words else None
     return tag("g", tag("line", x1="0", x2="100%", y1=at, y2=at), text, class_=f"rule {kind}")
 
 
 def upright(x: float, height: int, kind: str, words: str) -> Markup:
-    """A line down the plot at one moment, with words for the pointer."""
+    """A vertical line at one time, with a tooltip."""
     at = across(x)
     return tag("g", tag("line", x1=at, x2=at, y1=0, y2=height), tag("title", words), class_=f"rule {kind}")
 
@@ -144,13 +144,13 @@ SHAPES = {
 
 
 def marker(x: float, y: float, shape: str, kind: str, words: str) -> Markup:
-    """A small shape at one point, with words for the pointer; `shape` is a name of SHAPES."""
+    """A small shape at one point, with a tooltip; `shape` is a name of SHAPES."""
     drawn = tag("path", tag("title", words), d=SHAPES[shape])
     return tag("svg", drawn, x=across(x), y=_number(y), overflow="visible", class_=f"mark {kind}")
 
 
 def bar(x: float, width: float, y: float, height: float, kind: str) -> Markup:
-    """A bar that lies: from `x` so wide, in units across; a hair wide at least, so that it is seen."""
+    """A horizontal bar from `x`, in units across; always wide enough to be visible."""
     return tag(
         "rect",
         x=across(x),
@@ -166,7 +166,7 @@ def words(text: str, x: str, y: float, anchor: str = "start", kind: str | None =
 
 
 ROW = 38
-"""Pixels a row of a waterfall takes: words, and a bar under them."""
+"""Pixels of one row of a waterfall: words, and a bar under them."""
 
 
 def waterfall(
@@ -175,7 +175,7 @@ def waterfall(
     scale: Callable[[Decimal], float],
     shown: Callable[[Decimal], str],
 ) -> Markup:
-    """Signed amounts one under the other, each beginning where the last ended, and their sum below."""
+    """Signed amounts one below the other, each starting where the last ended, and their sum at the bottom."""
     whole = sum((amount for _, amount in lines), Decimal(0))
     zero, begun = scale(Decimal(0)), Decimal(0)
     parts = [tag("line", x1=across(zero), x2=across(zero), y1=0, y2=ROW * (len(lines) + 1), class_="zero")]
@@ -205,11 +205,11 @@ def cells(
     values: Sequence[Sequence[Decimal | None]],
     heights: int,
     marked: Callable[[int, int], str | None],
-    told: Callable[[int, int], str],
+    label: Callable[[int, int], str],
 ) -> Markup:
-    """A heat map: rows of cells from the top, the greater a value the fuller its colour; None is left empty.
+    """A heat map: rows of cells from the top, larger values in fuller colour; None is left empty.
 
-    `marked` gives a cell a further class (the best, the chosen), `told` its words for the pointer.
+    `marked` gives a cell another class (the best, the chosen), `label` its tooltip.
     """
     found = [value for row in values for value in row if value is not None]
     low, high = (min(found), max(found)) if found else (Decimal(0), Decimal(1))
@@ -223,7 +223,7 @@ def cells(
             parts.append(
                 tag(
                     "rect",
-                    tag("title", told(down, right)),
+                    tag("title", label(down, right)),
                     x=across(right * wide),
                     width=across(wide - 2),
                     y=down * heights,

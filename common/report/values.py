@@ -1,4 +1,4 @@
-"""All that the report rests on, read in one trip: documents as they are stored, and points of the equity curve."""
+"""The data of the report: stored documents, read in one trip, and points of the equity curve."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,12 +28,12 @@ Document = Mapping[str, Any]
 INTERVALS = {"balance": 180, "price": 60, "cost": 300, "fifteen_min_job": 900}
 """Seconds between two slots of each unpaused job."""
 ENDED_WELL = ("success", "skipped")
-"""How a run ends that asks for nobody. A `partial` one has a leg that failed: the alerts count it as failed too."""
+"""How a run ends that needs no attention. A `partial` run has a failed leg: the alerts count it as failed too."""
 T = TypeVar("T")
 REPLAYED = 96
-"""Plans that the page makes again: those of a day; `verify` makes all of them."""
+"""Plans that the page recomputes: those of a day; `verify` recomputes all of them."""
 REPORTS, REPORTS_OF_A_DAY = 672, 96
-"""Reports of the 15-minute job that the page looks at, those of a week; and that lines of text do."""
+"""Reports of the 15-minute job that the page reads (a week), and that the text views read (a day)."""
 
 PLACES = (
     "auth_",
@@ -48,12 +48,12 @@ PLACES = (
     "redis_",
     "scheduler_",
 )
-"""How the settings begin that say where things are and who may call."""
+"""Prefixes of the settings that say where things are and who may call."""
 
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """What was read, and when; a document that is not there is None or empty, never made up."""
+    """What was read, and when; a missing document is None or empty, never invented."""
 
     instrument: Instrument
     now: datetime
@@ -114,7 +114,7 @@ class Values:
 
     @property
     def paused(self) -> Document | None:
-        """The pause that is in force."""
+        """The pause in force, or None."""
         until = moment_or_none((self.pause or {}).get("until"))
         return self.pause if self.pause and (until is None or until > self.now) else None
 
@@ -134,7 +134,7 @@ class Values:
 
 
 def late(seconds: int | None, interval: int) -> bool:
-    """Whether a job has missed three slots and a minute; so it has when its time is not known."""
+    """Whether a job is more than three intervals and a minute old, or its time is unknown."""
     return seconds is None or seconds > 3 * interval + 60
 
 
@@ -156,9 +156,9 @@ def reads(keys: Keys, reports: int) -> Mapping[str, Read]:
 
 
 def gather(view: View, *, curves: bool = False) -> Values:
-    """Read what lines of text rest on, with `curves` the history as well that the page draws.
+    """Read the data of the text views; with `curves` also the history that the page draws.
 
-    What is corrupt is left out and named in `unreadable`.
+    Corrupt data is left out and named in `unreadable`.
     """
     reports = REPORTS if curves else REPORTS_OF_A_DAY
     found, unreadable = view.store.survey(reads(view.keys, reports), view.meter)
@@ -192,10 +192,10 @@ def gather(view: View, *, curves: bool = False) -> Values:
 
 
 def _mode(plan: Any, settings: Settings) -> str:
-    """What the trading jobs run in, as their last plan tells: `ops` itself is only ever told plan."""
+    """The mode of the trading jobs, from their last plan: `ops` itself always runs with `plan`."""
     made_with = plan.get("settings") if isinstance(plan, Mapping) else None
-    told = made_with.get("execution_mode") if isinstance(made_with, Mapping) else None
-    return told if isinstance(told, str) else settings.execution_mode
+    mode = made_with.get("execution_mode") if isinstance(made_with, Mapping) else None
+    return mode if isinstance(mode, str) else settings.execution_mode
 
 
 def _price(value: Any) -> Decimal | None:
@@ -204,7 +204,7 @@ def _price(value: Any) -> Decimal | None:
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """Typed values out of the store; what cannot be read is named in `unreadable`."""
+    """Typed values from the store; unreadable ones are named in `unreadable`."""
 
     view: View
     unreadable: list[str]
@@ -247,7 +247,7 @@ class _Reading:
 
 
 def _entries(documents: Mapping[str, Any] | None, key: str, unreadable: list[str]) -> list[JournalEntry]:
-    """The intents of a hash; one that cannot be read is named."""
+    """The intents of a hash; an unreadable one is named."""
     entries = []
     for name, document in (documents or {}).items():
         try:
@@ -258,6 +258,6 @@ def _entries(documents: Mapping[str, Any] | None, key: str, unreadable: list[str
 
 
 def settings_hash(settings: Settings) -> str:
-    """Eight letters that differ when a setting that bears on decisions does; who calls and where is left out."""
+    """Eight letters that change with any setting that affects decisions; those of `PLACES` are left out."""
     names = [name for name in type(settings).model_fields if not name.startswith(PLACES)]
     return sha256(settings.model_dump_json(include=set(names)).encode()).hexdigest()[:8]

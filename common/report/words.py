@@ -1,4 +1,4 @@
-"""Amounts, prices, shares, times and ages as people read them."""
+"""Amounts, prices, shares, times and ages, formatted for people."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -17,17 +17,17 @@ def money(value: Decimal, *, signed: bool = False) -> str:
 
 
 def exactly(value: Decimal) -> str:
-    """Every digit there is, with a true minus and no needless zeros."""
+    """Every digit, with a true minus and no trailing zeros."""
     return plain(tidy(value)).replace("-", "\u2212")
 
 
 def price(value: Decimal) -> str:
-    """Two decimals; below one, four figures that count."""
+    """Two decimals; below one, four significant digits."""
     return grouped(value, 3 - value.adjusted() if value and abs(value) < 1 else 2)
 
 
 def quantity(value: Decimal) -> str:
-    """An amount of the base asset: as many decimals as its size calls for."""
+    """An amount of the base asset: two decimals from 100 on, else four."""
     return grouped(value, 2 if abs(value) >= 100 else 4)
 
 
@@ -41,7 +41,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def age(seconds: int | None) -> str:
-    """How long ago, in the one unit that says enough."""
+    """How long ago, in one suitable unit."""
     if seconds is None:
         return "never"
     return AHEAD if ahead(seconds) else f"{span(timedelta(seconds=max(seconds, 0)))} ago"
@@ -53,7 +53,7 @@ def ahead(seconds: int | None) -> bool:
 
 
 def span(length: timedelta) -> str:
-    """In the one unit that says enough, rounded: a day that was played to its last minute is 24 hours."""
+    """In one suitable unit, rounded, so that a day played to its last minute is 24 hours."""
     seconds = int(length.total_seconds())
     for unit, size in (("day", 86_400), ("hour", 3600), ("minute", 60)):
         if seconds >= 2 * size or (unit == "day" and seconds >= size):
@@ -68,6 +68,6 @@ def clock(at: datetime) -> str:
 
 
 def one_line(text: Any, most: int = 300) -> str:
-    """A text of others on one line, cut where it is too long."""
+    """Foreign text on one line, cut if it is too long."""
     words = " ".join(str(text).split())
     return words if len(words) <= most else f"{words[: most - 1]}\u2026"

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from common.jobs import fifteen_min_job
-from common.ops.door import VIEWS
+from common.ops.views import VIEWS
 from common.store.keys import CacheKeys, Keys
 from common.store.state import reads
 from tests.builders import told

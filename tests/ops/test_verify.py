@@ -10,7 +10,7 @@ import redis
 from common.clock import milliseconds
 from common.decimal_json import to_redis
 from common.domain.orders.journal import Continuity
-from common.report.content import CANNOT_BE_TOLD
+from common.report.content import CANNOT_BE_SHOWN
 from common.store.codec import to_document
 from common.store.keys import Keys
 from tests.builders import account_payload, everything, exchange_info_payload, fill_payload
@@ -339,7 +339,7 @@ def test_a_document_of_another_version_is_a_finding_and_the_rest_is_still_told(
     names = [each["name"] for each in report(deployed)["findings"]]
     store_client.hset(KEYS.cost, "drift_quantity", '"many"')
     store_client.lpush(KEYS.report_history("fifteen_min_job"), "{}", '{"timestamp": 5, "rebalance": "x"}')
-    assert bad(deployed) == {"ledger_drift": CANNOT_BE_TOLD}
+    assert bad(deployed) == {"ledger_drift": CANNOT_BE_SHOWN}
     assert [each["name"] for each in report(deployed)["findings"]] == names
     for view in ("", "status", "report", "metrics"):
         assert deployed.get("ops", view).status_code == 200, view

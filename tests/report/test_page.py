@@ -127,16 +127,16 @@ def test_what_is_stored_in_another_form_takes_nothing_else_with_it(broken: dict[
     lines = {**YEAR.cost["attribution"], **broken} if broken else {"other": d(1)}
     told = replace(YEAR, cost={**YEAR.cost, "attribution": lines}, plan={"action": "HOLD"}, reports=[{}])
     text = page.render(told)
-    assert content.CANNOT_BE_TOLD in text
+    assert content.CANNOT_BE_SHOWN in text
     assert "Value against holding" in text
     status = content.lines(told)
     assert len(status) == len(content.lines(YEAR))
-    assert any(line.endswith(content.CANNOT_BE_TOLD) for line in status)
+    assert any(line.endswith(content.CANNOT_BE_SHOWN) for line in status)
 
 
 def test_an_amount_beyond_reason_takes_nothing_else_with_it() -> None:
     assert YEAR.plan is not None
     settings = {**YEAR.plan["settings"], "min_notional_usdt": d("1" * 40 + "e10")}
     text = page.render(replace(YEAR, plan={**YEAR.plan, "settings": settings}))
-    assert content.CANNOT_BE_TOLD in text
+    assert content.CANNOT_BE_SHOWN in text
     assert "Value against holding" in text

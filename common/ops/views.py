@@ -1,6 +1,6 @@
-"""What an operator may look at: every view by its path (contract.md §2.6).
+"""The operator's views by path (contract.md §2.6).
 
-What a view is made by is imported when it is looked at: the state at a glance needs neither report nor jobs.
+The modules of a view are imported when it is opened: the state at a glance needs neither report nor jobs.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,14 +17,14 @@ from common.run import Job, Outcome, Run, View
 
 
 def job(name: str) -> Job | None:
-    """The job of that name, None where there is none."""
+    """The job of that name, or None."""
     found: Job | None = resolve_name(f"common.jobs.{name}:JOB") if name in state.JOBS else None
     return found
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A view that is no JSON: its whole text, its media type, and the headers that go with it."""
+    """A view that is not JSON: its text, media type and headers."""
 
     text: str
     media_type: str
@@ -35,7 +35,7 @@ Shown = Callable[[View, Mexc], Mapping[str, Any] | Page]
 
 
 def report(view: View, _: Mexc) -> Page:
-    """The report as a page of its own (contract.md §14); on a laptop it follows the bot by itself."""
+    """The report as an HTML page (contract.md §14); on a laptop it refreshes itself."""
     from common.report import html, page
     from common.report.style import SCRIPT, STYLE
     from common.report.values import gather
@@ -81,9 +81,9 @@ VIEWS: Mapping[str, Shown] = {
 
 
 def view(path: str, accept: MIMEAccept) -> Shown | None:
-    """The view at a path, None where there is none; `accept` is the header of that name.
+    """The view at a path, or None; `accept` is the header of that name.
 
-    A browser that asks for the state gets the page: it names HTML, and would not rather have JSON.
+    A browser that asks for the state gets the page: it accepts HTML, and does not prefer JSON.
     """
     html, json = accept.quality("text/html"), accept.quality("application/json")
     page = 0 < html >= json and "text/html" in accept.values()
