@@ -26,7 +26,6 @@ from common.domain.orders.journal import Activity, Journal
 from common.domain.orders.order import client_order_id
 from common.mexc.http import new_session
 from common.mexc.wave import WIDTH
-from common.ops import door
 from common.ops.state import JOBS
 from common.store.entries import entry_of
 from common.store.records import ledger_of

@@ -2,7 +2,6 @@
 
 import re
 
-from common.ops import door
 from common.ops.state import JOBS
 from common.report.values import INTERVALS
 from local.player import SCHEDULE
