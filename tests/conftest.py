@@ -26,6 +26,7 @@ from common.domain.orders.journal import Activity, Journal
 from common.domain.orders.order import client_order_id
 from common.mexc.http import new_session
 from common.mexc.wave import WIDTH
+from common.ops import views
 from common.ops.state import JOBS
 from common.store.entries import entry_of
 from common.store.records import ledger_of
@@ -41,7 +42,7 @@ SERIES = ROOT.parent / "shared" / "data"
 """Real price series, which are no part of the repository: what reads them is skipped where they are absent."""
 FUNCTIONS = function_names()
 """The folders under functions/ with an entry point: the one list of what there is (tests/test_jobs.py)."""
-TASKS = {name: job.task for name in JOBS if (job := door.job(name))}
+TASKS = {name: job.task for name in JOBS if (job := views.job(name))}
 """The scheduled jobs, and what their answers call them."""
 ENV = {
     "REDIS_URL": "redis://127.0.0.1:1/0",

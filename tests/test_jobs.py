@@ -2,6 +2,7 @@
 
 import re
 
+from common.ops import views
 from common.ops.state import JOBS
 from common.report.values import INTERVALS
 from local.player import SCHEDULE
@@ -35,7 +36,7 @@ def test_every_list_of_jobs_names_what_there_is() -> None:
         "stage of deploy.sh": ((re.search(r"stage <job>.*\((.*)\)", bash) or [""])[1].split(), FUNCTIONS),
         "README": (re.findall(r"^\| `(\w+)` \| ", text("README.md"), re.M)[: len(FUNCTIONS)], FUNCTIONS),
         "ops": (list(JOBS), SCHEDULED),
-        "the name in each job": ([job.name for name in JOBS if (job := door.job(name))], SCHEDULED),
+        "the name in each job": ([job.name for name in JOBS if (job := views.job(name))], SCHEDULED),
     }
     for name, (found, wanted) in lists.items():
         assert sorted(found) == wanted, name
