@@ -17,7 +17,7 @@ from common.clock import SystemClock
 from common.config import Settings
 from common.gcp import logs
 from common.mexc.http import new_session
-from common.ops import door
+from common.ops import views
 from common.service import Bot
 
 CALLS_AT_ONCE = 48
@@ -47,7 +47,7 @@ def application() -> Callable[[dict[str, Any], Callable[..., Any]], Iterable[byt
 
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         symbol, _, name = environ["PATH_INFO"].strip("/").partition("/")
-        job = door.job(name)
+        job = views.job(name)
         if symbol not in served or job is None:
             return Response("no such bot or job", 404)(environ, start_response)
         return served[symbol].handle(job, Request(environ))(environ, start_response)
