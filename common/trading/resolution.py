@@ -179,7 +179,9 @@ def _order_by_id(run: Run, order_id: str) -> Order | None:
 def _twin(run: Run, entry: JournalEntry) -> str | None:
     """An open order that looks like the intent, whoever placed it: another one must not be sent."""
     intent = entry.intent
-    for order in run.exchange.open_orders().value:
+    answer = run.exchange.open_orders()
+    run.batch.raw(answer.reply)
+    for order in answer.value:
         same = (order.side, order.quantity, order.limit_price) == (intent.side, intent.quantity, intent.limit_price)
         if same and slot_in(order.client_order_id) is None:
             return order.order_id

@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from common.store.entries import entry_document
 from tests.builders import d, order_payload, told
 from tests.conftest import Functions, Live
 from tests.fakes import NOON, Call
-from tests.trading.test_execution import agrees, lost_answer, nowhere, order_of, reason
+from tests.trading.test_execution import agrees, lost_answer, not_there, nowhere, order_of, reason
 
 DAY = 24 * 60
 
@@ -386,3 +387,63 @@ def test_once_redis_is_another_the_orders_of_six_days_are_taken_back(
     assert "this Redis was first seen at" in reason(live.run(minutes - 15))
     live.run(minutes)
     assert (live.intent() is not None) is found
+    asked = live.desk.asked("GET allOrders")
+    assert int(asked[-1].params["endTime"]) > live.desk.market.now_ms() + 10_000, "our clock may be behind"
+    live.run(minutes + 15)
+    assert len(live.desk.asked("GET allOrders")) == len(asked), "asked once"
+
+
+@pytest.mark.parametrize(("before", "state"), [(None, "CANCELED"), ("one", "CANCELED"), ("another", "UNKNOWN")])
+def test_an_order_nobody_sees_is_not_given_up_while_redis_may_have_forgotten_when_it_was_sent(
+    live: Live, monkeypatch: pytest.MonkeyPatch, before: str | None, state: str
+) -> None:
+    lost_answer(live)
+    invisible(live)
+    live.desk.on["GET myTrades"] = lambda call: (200, [])
+    live.run()
+    if before:
+        known = {"instance_id": before, "since": (NOON - timedelta(days=1)).isoformat(), "searched": True}
+        live.client.set("bot:QRLUSDT:orders:continuity", json.dumps(known))
+    monkeypatch.setattr(live.client, "info", lambda *section: {"run_id": "one"})
+    live.run(15)
+    assert live.intent()["state"] == state
+
+
+def without_client_id(live: Live) -> None:
+    for fill in live.desk.market.exchange.engine.fills:
+        object.__setattr__(fill, "client_order_id", None)
+
+
+def test_an_order_found_by_its_fills_alone_is_what_the_exchange_tells_of_it(live: Live) -> None:
+    lost_answer(live)
+    live.desk.on |= {"GET order": not_there, "GET openOrders": lambda call: (200, [])}
+    live.desk.market.sim("faults", kind="hide_trades", seconds=120)
+    assert order_of(live.run())["status"] == "UNKNOWN"
+    without_client_id(live)
+    live.desk.on.pop("POST order")
+    live.run(15)
+    assert (live.intent()["state"], live.intent()["reason"]) == ("FILLED", None)
+
+
+@pytest.mark.parametrize(
+    "other", [{"quantity": Decimal(4999)}, {"price": Decimal("0.0199")}, {"is_buyer": True}], ids=str
+)
+def test_fills_of_another_quantity_price_or_side_are_not_taken_for_an_old_intent(
+    outlived: Live, other: dict[str, Any]
+) -> None:
+    without_client_id(outlived)
+    own = outlived.desk.market.exchange.engine.fills[-1]
+    for name, value in other.items():
+        object.__setattr__(own, name, value)
+    assert "settle it by `settle-intent`" in reason(outlived.run(8 * DAY))
+
+
+def test_every_answer_that_an_open_intent_is_resolved_by_is_kept_as_it_came(live: Live) -> None:
+    lost_answer(live)
+    invisible(live)
+    live.desk.on["GET myTrades"] = lambda call: (200, [])
+    for minutes in (0, 15):
+        live.run(minutes)
+    assert live.intent()["state"] == "CANCELED"
+    for name, path in (("open_orders", "openOrders"), ("my_trades", "myTrades")):
+        assert live.client.zcard(f"mexc:raw:{name}:history") == len(live.desk.asked(f"GET {path}")), name
