@@ -62,6 +62,18 @@ def test_every_link_between_pages_leads_somewhere() -> None:
     assert wrong == []
 
 
+def test_every_module_that_a_page_names_is_there() -> None:
+    files = [f"/{path.relative_to(ROOT)}" for path in texts()]
+    named = [
+        (path, name)
+        for path, text in texts().items()
+        if path.suffix == ".md"
+        for name in re.findall(r"`([\w/]+\.py)`", text)
+    ]
+    assert len(named) > 20
+    assert [(path.name, name) for path, name in named if not any(file.endswith(f"/{name}") for file in files)] == []
+
+
 def test_no_citation_leads_out_of_the_repository() -> None:
     outside = re.compile(r"SPEC §|SPEC\.md|DESIGN\.md|mexc-api\.md|gcp\.md")
     wrong = [
