@@ -7,7 +7,7 @@ lease (`restore`).
 import logging
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any, NamedTuple
 
 from common.domain.decision.live_gate import Confirmation, Shape, differences
 from common.domain.decision.pause import Pause
@@ -16,7 +16,7 @@ from common.gcp.journal import follow, note
 from common.ops import quarantine, repair, restore, settle
 from common.ops.given import Given
 from common.run import Job
-from common.store.codec import from_document, to_document
+from common.store.codec import Unreadable, from_document, moment, to_document
 
 log = logging.getLogger(__name__)
 TEXT_LIMIT = 500
@@ -45,16 +45,12 @@ def _until(value: object, now: datetime) -> datetime | None:
     if value is None:
         return None
     try:
-        until = datetime.fromisoformat(value).astimezone(UTC) if _has_offset(value) else None
-    except (ValueError, OverflowError):
+        until = moment(value).astimezone(UTC)
+    except (Unreadable, OverflowError):
         until = None
     if until is None or until <= now:
         raise BadRequest("until: a time to come, ISO 8601 with an offset, or nothing")
     return until
-
-
-def _has_offset(value: object) -> TypeGuard[str]:
-    return isinstance(value, str) and datetime.fromisoformat(value).tzinfo is not None
 
 
 def resume(given: Given) -> Mapping[str, Any]:

@@ -5,7 +5,6 @@ The ruling is kept beside the row; trading may go on at once, and the next run t
 
 import logging
 from collections.abc import Mapping
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -17,7 +16,7 @@ from common.domain.orders.order import Fill
 from common.errors import BadRequest
 from common.mexc.fills import read_fills
 from common.ops.given import Given
-from common.store.codec import from_document, to_document
+from common.store.codec import Unreadable, from_document, moment, to_document
 
 log = logging.getLogger(__name__)
 FILL_FIELDS = ("id", "side", "price", "quantity", "notional", "fee", "fee_asset", "order_id", "time", "reason")
@@ -101,12 +100,9 @@ def _text(value: object) -> object:
 
 def _milliseconds(value: object) -> int:
     try:
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise BadRequest("time: ISO 8601 with an offset")
-    return milliseconds(moment)
+        return milliseconds(moment(value))
+    except Unreadable:
+        raise BadRequest("time: ISO 8601 with an offset") from None
 
 
 def _ruled(given: Given, entry: Quarantined, fill: Fill | None) -> Mapping[str, Any]:

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
-from typing import Any
 
 from common.books.details import with_fee_values
 from common.books.fills import FillReader
@@ -173,13 +172,8 @@ def _rebuilt(run: Run, audit_log: AuditLog, ordered: Sequence[Fill], holdings: H
         "account_quantity": account_quantity,
         "drift_quantity": tidy(off),
         "proved": off == 0,
-        "journal_chain": _chain_document(audit_log.chain),
+        "journal_chain": audit_log.chain._asdict() if audit_log.chain else None,
     }
-
-
-def _chain_document(chain: Checked | None) -> Document | None:
-    """How many lines the audit log has, how many of them are outside the chain, and the first break."""
-    return chain._asdict() if chain else None
 
 
 def _restore_attribution(run: Run, audit_log: AuditLog, inception: Inception, fills: Sequence[Fill]) -> None:
@@ -216,10 +210,6 @@ def _restore_entries(run: Run, audit_log: AuditLog) -> None:
     batch.delete(keys.day_start)
 
 
-def _nothing(_: Any) -> None:
-    return None
-
-
 def job(settings: Settings, source: AuditLogSource | None) -> Job:
     """The restore as a run: under the account's lease, stored in one MULTI.
 
@@ -231,7 +221,7 @@ def job(settings: Settings, source: AuditLogSource | None) -> Job:
         task="ops",
         scope="account",
         run=partial(run, audit_log=audit_log),
-        show=_nothing,
+        show=lambda _: None,
         reads=("ledger", "inception", "journal"),
         writes=("books", "equity", "orders", "commands"),
     )
