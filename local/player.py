@@ -1,5 +1,6 @@
 """Plays Cloud Scheduler: the deployed schedule, its headers, its slots, its retries (platform.md §2)."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -32,12 +33,11 @@ def slots(start: datetime, end: datetime) -> Iterator[tuple[datetime, list[str]]
 class Tally:
     """What the player saw: calls by job and status, and the last answer of each job."""
 
-    calls: dict[tuple[str, int], int] = field(default_factory=dict)
+    calls: Counter[tuple[str, int]] = field(default_factory=Counter)
     answers: dict[str, Any] = field(default_factory=dict)
 
     def note(self, job: str, response: requests.Response) -> None:
-        key = (job, response.status_code)
-        self.calls[key] = self.calls.get(key, 0) + 1
+        self.calls[job, response.status_code] += 1
         self.answers[job] = response.json()
 
     @property

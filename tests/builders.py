@@ -25,9 +25,11 @@ from common.domain.order_book import OrderBook
 from common.domain.orders.journal import Activity
 from common.domain.orders.order import Fill
 from common.domain.portfolio import Balance, Holdings
+from common.store.keys import Keys
 from tests.fakes import NOON
 
 QRL = Instrument("QRL", "USDT")
+KEYS = Keys("", "QRLUSDT")
 POLICY = Policy(Decimal("0.5"), Decimal("5"), (Level(Decimal("0.01")),))
 PROPERTY = settings(
     deadline=None,

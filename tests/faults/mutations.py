@@ -49,8 +49,8 @@ NEVER_BELIEVED = ("null", "missing", "empty", "negative", "lone surrogate", "ano
 """After these an order is the one that would have been sent without them, or there is none."""
 
 
-def paths(value: Any, path: Path = (), rows: int = 2) -> Iterator[Path]:
-    """Where every field is; of a list the first rows, and the list itself."""
+def paths(value: Any, path: Path = (), rows: int | None = 2) -> Iterator[Path]:
+    """Where every field is; of a list the first rows (None: all), and the list itself."""
     if isinstance(value, dict):
         inner: list[tuple[str | int, Any]] = list(value.items())
     elif isinstance(value, list):

@@ -19,24 +19,20 @@ def recorded(name: str) -> Any:
     return json.loads((PAYLOADS / f"{name}.json").read_text(encoding="utf-8"))
 
 
-def shape(value: Any, name: str = "") -> Any:
-    """Reduce a payload to its keys and types; of a list, its first entry counts."""
-    if name in INTS and value is not None:
+def shape(value: Any, name: str = "", ints: frozenset[str] = INTS) -> Any:
+    """Reduce a payload to its keys and types; of a list, its first entry counts. What `ints` names is an int."""
+    if name in ints and value is not None:
         return "int"
     if isinstance(value, dict):
-        return {key: shape(item, key) for key, item in value.items()}
+        return {key: shape(item, key, ints) for key, item in value.items()}
     if isinstance(value, list):
-        return [shape(item) for item in value[:1]]
+        return [shape(item, "", ints) for item in value[:1]]
     return "number" if isinstance(value, float | Decimal) else type(value).__name__
 
 
 def typed(value: Any) -> Any:
     """The same without the allowance for ccxt's captures: our ints must be ints."""
-    if isinstance(value, dict):
-        return {key: typed(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [typed(item) for item in value[:1]]
-    return "number" if isinstance(value, float | Decimal) else type(value).__name__
+    return shape(value, ints=frozenset())
 
 
 def without(shape_: dict[str, Any], *names: str) -> dict[str, Any]:

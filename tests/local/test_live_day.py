@@ -10,12 +10,10 @@ from common.domain.instrument import Side
 from common.domain.orders.order import OrderIntent, OrderStyle
 from common.store.batch import Batch
 from common.store.codec import to_document
-from common.store.keys import Keys
 from local.checks import of_orders
-from tests.builders import QRL, d, fill, unread_ledger
+from tests.builders import KEYS, QRL, d, fill, unread_ledger
 from tests.fakes import NOON
 
-KEYS = Keys("", "QRLUSDT")
 BUY = fill("BUY", "100", "0.02", number=1)
 INTENT = OrderIntent("rb202601021200Babcdef01234567", NOON, Side.BUY, OrderStyle.IOC, d(100), d("0.02"), d(2))
 

@@ -16,12 +16,11 @@ import fakeredis
 import pytest
 import redis
 
-from common.store.keys import Keys
 from local.__main__ import main
 from local.checks import of_a_day as checks
 from local.exchange import Fees
 from local.player import slots
-from tests.builders import d, told
+from tests.builders import KEYS, d, told
 from tests.conftest import ROOT, Functions, MakeBot
 from tests.fakes import NOON, FakeClock, Market
 
@@ -129,7 +128,6 @@ def test_what_cannot_be_played_is_told_in_a_sentence(
         assert error.count("\n") == 1, error
 
 
-KEYS = Keys("", "QRLUSDT")
 HARMS: list[tuple[Callable[[Any], object], str]] = [
     (lambda client: client.delete(KEYS.inception), "every key of the contract is there"),
     (lambda client: client.delete(KEYS.raw_history("ticker_24hr")), "every key of the contract is there"),

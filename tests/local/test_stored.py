@@ -7,12 +7,10 @@ from pathlib import Path
 import pytest
 import redis
 
-from common.store.keys import Keys
 from local.__main__ import main
+from tests.builders import KEYS
 from tests.conftest import Live, MakeBot
 from tests.fakes import Desk, FakeClock
-
-KEYS = Keys("", "QRLUSDT")
 
 
 @pytest.fixture

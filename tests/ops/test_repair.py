@@ -5,12 +5,9 @@ from typing import Any
 
 import redis
 
-from common.store.keys import Keys
-from tests.builders import fill_payload, told
+from tests.builders import KEYS, fill_payload, told
 from tests.conftest import Functions
 from tests.fakes import NOON, StubExchange
-
-KEYS = Keys("", "QRLUSDT")
 
 
 def repair(functions: Functions, key: object, **more: Any) -> Any:

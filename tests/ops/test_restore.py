@@ -17,13 +17,11 @@ from common.errors import StoreUnreachable
 from common.gcp.journal import Bucket
 from common.ops import restore as restore_job
 from common.store.codec import to_document
-from common.store.keys import Keys
 from common.store.records import ledger_of
-from tests.builders import account_payload, d, fill, fill_payload
+from tests.builders import KEYS, account_payload, d, fill, fill_payload
 from tests.conftest import Functions, Live, MakeBot
 from tests.fakes import NOON, Call, FakeClock, StubExchange
 
-KEYS = Keys("", "QRLUSDT")
 LOST = (KEYS.ledger, KEYS.ledger_fills, KEYS.ledger_lots, KEYS.inception, KEYS.orders_journal, KEYS.orders_known)
 INTACT_FILL = json.loads(to_redis(to_document(fill("BUY", "900", "0.02", at=NOON - timedelta(days=2)))))
 FIRST = fill_payload("BUY", "900", "0.02", number=1, at=NOON - timedelta(days=2), fee="0.009")

@@ -8,12 +8,9 @@ import redis
 from flask import Flask
 
 from common.runtime import serve_ops
-from common.store.keys import Keys
-from tests.builders import bearer, fill_payload, finished, platform_token
+from tests.builders import KEYS, bearer, fill_payload, finished, platform_token
 from tests.conftest import SLOT, Functions, Live, MakeBot
 from tests.fakes import NOON, FakeClock, Line, StubExchange
-
-KEYS = Keys("", "QRLUSDT")
 
 
 def test_the_state_of_an_empty_store_is_told_as_nothing_yet(functions: Functions) -> None:

@@ -12,12 +12,9 @@ from common.decimal_json import to_redis
 from common.domain.orders.journal import Continuity
 from common.report.content import CANNOT_BE_SHOWN
 from common.store.codec import to_document
-from common.store.keys import Keys
-from tests.builders import account_payload, everything, exchange_info_payload, fill_payload
+from tests.builders import KEYS, account_payload, everything, exchange_info_payload, fill_payload
 from tests.conftest import SLOT, Functions, Live, MakeBot
 from tests.fakes import NOON, FakeClock, StubExchange
-
-KEYS = Keys("", "QRLUSDT")
 
 
 @pytest.fixture

@@ -27,13 +27,12 @@ from common.decimal_json import from_redis, to_redis
 from common.domain.instrument import Instrument
 from common.domain.orders.journal import IntentState, JournalEntry
 from common.store.entries import entry_of
-from common.store.keys import Keys
 from common.store.records import ledger_of
 from local.exchange import ExchangeConfig, ExchangeServer, RateLimit, SimulatedExchange
+from tests.builders import KEYS
 from tests.conftest import ROOT
 
 FRAMEWORK = str(Path(sys.executable).with_name("functions-framework"))
-KEYS = Keys("", "QRLUSDT")
 ORDERS = "/api/v3/order"
 
 

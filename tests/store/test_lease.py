@@ -13,9 +13,9 @@ from common.store.batch import Batch
 from common.store.keys import Keys
 from common.store.lease import Lease
 from common.store.store import Begun, Store
+from tests.builders import KEYS
 from tests.fakes import FakeClock
 
-KEYS = Keys("", "QRLUSDT")
 LEASE_KEY = "bot:QRLUSDT:lease:account"
 MARK = "bot:QRLUSDT:run:balance:20260102T1200Z"
 SECONDS = 55

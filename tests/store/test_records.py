@@ -31,6 +31,7 @@ from common.store.records import (
 )
 from tests.builders import PROPERTY, QRL, amounts, d, fill_lists, unread_ledger
 from tests.fakes import NOON
+from tests.faults.mutations import paths
 from tests.store.test_written import BTC, DAY, FEE_IN_MX, FILLED, INCEPTION, LOTS, RULES, ledger
 
 KEY = "bot:QRLUSDT:some:key"
@@ -92,16 +93,6 @@ def test_a_ledger_that_was_stored_between_two_runs_goes_on_to_the_last_digit(
     assert after.position(QRL) == Position(unknown_quantity=opening).fold(fills, QRL)
 
 
-def paths(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
-    """Where every field of a document is."""
-    items: list[tuple[str | int, Any]] = []
-    if isinstance(value, dict):
-        items = list(value.items())
-    elif isinstance(value, list):
-        items = list(enumerate(value))
-    return [found for name, inner in items for found in ((*path, name), *paths(inner, (*path, name)))]
-
-
 def changed(document: Any, path: tuple[str | int, ...], bad: object = ...) -> Any:
     """A copy of the document with one field replaced, or without it."""
     copy = inner = deepcopy(document)
@@ -152,7 +143,7 @@ def test_a_document_of_which_any_field_is_lost_or_unreadable_is_corrupt_and_neve
     document = through_redis(written)
     read(document)
     accepted = []
-    for path in paths(document):
+    for path in paths(document, rows=None):
         if path[-1] == "MX":  # the name of an asset
             continue
         spoilt = {"another type": {"x": 1}, "a fraction": d("5.5"), "a word": "\u200bmany"}

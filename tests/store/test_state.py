@@ -13,13 +13,12 @@ from common.domain.orders.order import OrderStyle
 from common.domain.orders.program import Program
 from common.errors import StoreCorrupt
 from common.store.codec import to_document
-from common.store.keys import RAW_ENDPOINTS, CacheKeys, Keys
+from common.store.keys import RAW_ENDPOINTS, CacheKeys
 from common.store.state import PARTS, TRADING, State, containers, every_container, reads
-from tests.builders import d
+from tests.builders import KEYS, d
 from tests.fakes import NOON
 from tests.store.test_written import DAY, FILLED, INCEPTION, LOTS, PAUSE, WRITTEN, ledger, read_back
 
-KEYS = Keys("", "QRLUSDT")
 PROGRAM = Program(Side.SELL, d("0.02"), OrderStyle.IOC, NOON, 2)
 VALUES: dict[str, Any] = {
     "holdings": WRITTEN["position"],

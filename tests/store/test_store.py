@@ -22,10 +22,9 @@ from common.runtime import redis_client
 from common.store.batch import Batch
 from common.store.keys import HISTORY_LIMIT, Keys
 from common.store.store import Begun, Read, Store
-from tests.builders import d, everything
+from tests.builders import KEYS, d, everything
 from tests.fakes import NOON, FakeClock
 
-KEYS = Keys("", "QRLUSDT")
 LEASE_KEY = "bot:QRLUSDT:lease:account"
 NOON_MS = milliseconds(NOON)
 

@@ -8,11 +8,8 @@ import pytest
 from common.decimal_json import loads
 from common.domain.performance.shadows import Day, Shadows
 from common.store.codec import from_document
-from common.store.keys import Keys
-from tests.builders import d
+from tests.builders import KEYS, d
 from tests.conftest import Live
-
-KEYS = Keys("", "QRLUSDT")
 
 
 def shadows(live: Live) -> Shadows:

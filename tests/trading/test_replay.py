@@ -9,13 +9,12 @@ import pytest
 
 from common.errors import StoreCorrupt
 from common.meter import Meter
-from common.store.keys import Keys
 from common.trading import replay
 from common.trading.replay import Replayed
+from tests.builders import KEYS
 from tests.conftest import Functions, Live, MakeBot
 from tests.fakes import NOON, FakeClock
 
-KEYS = Keys("", "QRLUSDT")
 FULL = {
     "LEVELS": "0.01:half,0.03:target",
     "DECIDE_ON": "mid",
