@@ -1,4 +1,4 @@
-"""What a request is answered: the envelope, errors by their status, and the one `job.finished` line.
+"""Responses: the envelope, errors with their status, and the one `job.finished` line.
 
 May import ground, config, gcp and run.
 """
@@ -27,7 +27,7 @@ KEY_LIFE_DAYS, KEY_WARNING_DAYS = 90, 75
 
 @dataclass
 class Call:
-    """One request on its way: what the answer and the log line are made from."""
+    """One request being handled: the data for its response and its log line."""
 
     job: Job
     clock: Clock
@@ -47,12 +47,12 @@ class Call:
 
     @property
     def who(self) -> str:
-        """The caller by e-mail, or by how it was known."""
+        """The caller's e-mail, or the kind of credential."""
         return (self.caller.email or self.caller.auth) if self.caller else "unknown"
 
 
 def envelope(call: Call, body: Mapping[str, Any]) -> dict[str, Any]:
-    """What every answer carries, and `body` (with its `status`) beside it."""
+    """The fields of every response, plus `body` (with its `status`)."""
     return {
         "status": body["status"],
         "task": call.job.task,
@@ -68,7 +68,7 @@ def answer(call: Call, status: int, body: Mapping[str, Any]) -> Response:
 
 
 def failed(call: Call, error: BotError, settings: Settings) -> Response:
-    """The answer to an error, by what the caller does next; the line of the run goes with it."""
+    """The response to an error, by what the caller does next; also logs the run's line."""
     if error.http_status == 200:
         finished(call, settings, "skipped", str(error), {"error_code": error.code})
         return answer(call, 200, {"status": "skipped", "reason": str(error), "data": None})
@@ -85,7 +85,7 @@ def error_body(code: str, message: str) -> dict[str, Any]:
 
 
 def bug(error: Exception) -> BotError:
-    """What an unforeseen error may say: its kind and place, never its text."""
+    """An error for an unforeseen exception: it shows type and place, never the text."""
     trace, place = error.__traceback__, "unknown"
     while trace is not None:
         place = f"{os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}"
@@ -105,7 +105,7 @@ def finished(
     *,
     failed: bool = False,
 ) -> None:
-    """The one line of a run that metrics and alerts are made from (contract.md §9)."""
+    """Log the one line of a run from which metrics and alerts are made (contract.md §9)."""
     fields = {
         "task": call.job.task,
         "status": status,

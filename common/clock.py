@@ -1,4 +1,4 @@
-"""Time as a collaborator: the system's, or any other that a laptop run or a test passes in."""
+"""Time as a collaborator: the system clock, or another one that a laptop run or a test passes in."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -7,9 +7,10 @@ from typing import Protocol
 from common.errors import ExchangeUnavailable
 
 CLOCKS_APART = timedelta(seconds=15)
-"""How far our clock and the exchange's may be apart where it is asked about a time.
+"""How far our clock and the exchange's may be apart in requests about a time.
 
-It takes what a clock up to ten seconds slow has signed (recvWindow, exchange.md §2); half as much is to spare.
+The exchange accepts calls signed by a clock up to ten seconds slow (recvWindow, exchange.md §2); this adds half as
+much again.
 """
 
 
@@ -21,7 +22,7 @@ class Clock(Protocol):
         """Seconds since some point, never going back: for durations and deadlines."""
 
     def sleep(self, seconds: float) -> None:
-        """Let so many seconds go by."""
+        """Wait that many seconds."""
 
 
 class SystemClock:
@@ -36,7 +37,7 @@ class SystemClock:
 
 
 class Deadline:
-    """What is left of a run's time; every outgoing call asks it (the platform does not end a run for us)."""
+    """The time left for a run; every outgoing call checks it (the platform does not end a run for us)."""
 
     def __init__(self, clock: Clock, seconds: float) -> None:
         self._clock = clock
@@ -47,7 +48,7 @@ class Deadline:
         return max(self._end - self._clock.monotonic(), 0.0)
 
     def timeout(self, at_most: float) -> float:
-        """Seconds the next call may take. Raises ExchangeUnavailable when the run's time is used up."""
+        """Seconds that the next call may take. Raises ExchangeUnavailable when the run's time is used up."""
         left = min(at_most, self.remaining)
         if left <= 0.05:
             raise ExchangeUnavailable("the run's deadline has passed")
@@ -55,7 +56,7 @@ class Deadline:
 
 
 def milliseconds(moment: datetime) -> int:
-    """Unix milliseconds, exactly (a float of seconds would be off by one now and then)."""
+    """Unix milliseconds, exactly (a float of seconds would sometimes be off by one)."""
     delta = moment - datetime(1970, 1, 1, tzinfo=UTC)
     return (delta.days * 86_400 + delta.seconds) * 1000 + delta.microseconds // 1000
 

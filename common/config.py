@@ -1,7 +1,7 @@
-"""Every setting of the bot, read once from the environment; all offenders are named in one error.
+"""Every setting of the bot, read once from the environment; one error names all offenders.
 
-Imports: errors, domain. The table in docs/settings.md is made from `Settings.model_fields`, and a test
-keeps the two alike.
+Imports: errors, domain. The table in docs/settings.md is generated from `Settings.model_fields`, and a test keeps
+them in step.
 """
 
 import json
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 
 GOOGLE_CERTS_URL = "https://www.googleapis.com/oauth2/v1/certs"
 INVISIBLE = string.whitespace + "\u00a0\u200b\u200c\u200d\u2060\ufeff"
-"""What comes along when a secret or an address is pasted, and is never part of it."""
+"""Characters that come along when a secret or an address is pasted, and are never part of it."""
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
 def _address(url: str) -> SplitResult | None:
-    """The parts of a URL, None when it is none. urlsplit's own errors repeat what they were given."""
+    """The parts of a URL, None if it is not one. urlsplit's own errors must not show: they repeat their input."""
     try:
         parts = urlsplit(url)
         return None if parts.port == 0 else parts
@@ -167,7 +167,9 @@ class Settings(TradingSettings):
     @field_validator("scheduler_service_account", "operator_accounts", "oidc_audience")
     @classmethod
     def _one_word_each(cls, value: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
-        names = value if isinstance(value, tuple) else (value or "x",)
+        if value is None:
+            return None
+        names = value if isinstance(value, tuple) else (value,)
         if not all(_PRINTABLE.fullmatch(name) for name in names):
             raise ValueError("must be printable ASCII without blanks")
         return value
@@ -183,7 +185,7 @@ class Settings(TradingSettings):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        """Rules over several settings; each message names the settings it is about."""
+        """Rules over several settings; each message names the settings concerned."""
         problems = []
         if (self.mexc_api_key is None) != (self.mexc_secret_key is None):
             problems.append("MEXC_API_KEY and MEXC_SECRET_KEY: one is set without the other")
@@ -233,8 +235,11 @@ class Settings(TradingSettings):
 
     @classmethod
     def _problems(cls, values: Mapping[str, Any], error: ValidationError) -> list[str]:
-        """One sentence for each offender. Where a field is unreadable pydantic looks at no rule over several:
-        those are held against the other fields, and what they say about an unreadable one is left out."""
+        """One sentence for each offender.
+
+        If a field is unreadable, pydantic skips the rules over several settings. They are then checked on the other
+        fields, and what they say about an unreadable one is left out.
+        """
         items = error.errors(include_input=False)
         problems = [_sentence(item) for item in items]
         unreadable = {str(item["loc"][0]) for item in items if item["loc"]}
@@ -242,13 +247,13 @@ class Settings(TradingSettings):
             try:
                 cls.model_validate({name: value for name, value in values.items() if name not in unreadable})
             except ValidationError as rules:
-                told = "; ".join(_sentence(item) for item in rules.errors(include_input=False)).split("; ")
-                problems += [rule for rule in told if not any(name in rule for name in unreadable)]
+                rules_broken = "; ".join(_sentence(item) for item in rules.errors(include_input=False)).split("; ")
+                problems += [rule for rule in rules_broken if not any(name in rule for name in unreadable)]
         return problems
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Every secret value, for the gate that keeps them out of all texts."""
+        """Every secret value, for the gate that removes them from all texts."""
         url = _address(self.redis_url.get_secret_value()) if self.redis_url else None
         hidden = (self.mexc_api_key, self.mexc_secret_key, self.redis_password)
         proxy = _address(self.https_proxy) if self.https_proxy else None
@@ -263,13 +268,13 @@ class Settings(TradingSettings):
 
     @property
     def least_deadline_seconds(self) -> int:
-        """The shortest run that can still send an order after one call that took as long as it may."""
+        """The shortest run that can still send an order after one call of the longest duration."""
         return TIME_TO_SEND_SECONDS + self.exchange_timeout_seconds
 
     @property
     def shape(self) -> "Shape":
-        """All that shapes an order, for the live gate: what is traded, where, and how."""
-        from common.domain.decision.live_gate import Shape  # here only: a plan asks for it, with a live gate
+        """The settings that shape an order, for the live gate: what is traded, where, and how."""
+        from common.domain.decision.live_gate import Shape  # imported here: only a plan with a live gate needs it
 
         names = {"symbol", "mexc_base_url", *TradingSettings.model_fields} - {"shadow_policies"}
         values = self.model_dump(mode="json", include=names)
@@ -289,7 +294,7 @@ class Settings(TradingSettings):
 
 
 def names() -> Mapping[str, list[str]]:
-    """The environment's names of all settings, and of those that are secret: what terraform/settings.json holds."""
+    """The environment names of all settings, and of the secret ones: the content of terraform/settings.json."""
     fields = {name.upper(): str(field.annotation) for name, field in Settings.model_fields.items()}
     return {"known": sorted(fields), "secret": sorted(name for name in fields if "SecretStr" in fields[name])}
 
@@ -299,9 +304,9 @@ _OF_OTHERS = ("HTTP_PROXY",)
 
 
 def nearly_settings(environment: Mapping[str, str]) -> Mapping[str, str | None]:
-    """Names that look like settings and are none, each with the setting it most resembles (None: with none).
+    """Names that look like settings but are not, each with the most similar setting (or None).
 
-    A misspelt limit is no error to whoever reads only the names it knows: the default would hold, unnoticed.
+    A misspelt limit would otherwise go unnoticed: its default would apply.
     """
     known = [name.upper() for name in Settings.model_fields]
     unknown = sorted(set(environment).difference(known, _OF_OTHERS))
@@ -310,7 +315,7 @@ def nearly_settings(environment: Mapping[str, str]) -> Mapping[str, str | None]:
 
 
 def _nearest(name: str, known: list[str]) -> str | None:
-    """The setting that a name is a slip for, or the beginning of."""
+    """The setting that a name misspells or abbreviates."""
     begun = [each for each in known if len(name) > 5 and each.startswith(f"{name}_")]
     return next(iter([*get_close_matches(name, known, 1, 0.85), *begun]), None)
 

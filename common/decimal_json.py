@@ -1,6 +1,6 @@
-"""JSON in both directions with decimals kept whole.
+"""JSON in both directions with exact decimals.
 
-In Redis an amount is a decimal string, in an HTTP answer a JSON number; both come from the same value.
+In Redis an amount is a decimal string, in an HTTP response a JSON number; both come from the same value.
 """
 
 import json
@@ -16,7 +16,7 @@ from common.decimals import plain
 from common.errors import StoreCorrupt
 
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
-"""How half of a pair is escaped."""
+"""The escape of one half of a surrogate pair."""
 
 
 def _refuse_constant(name: str) -> Any:
@@ -31,11 +31,10 @@ def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def loads(text: str | bytes, *, unique_keys: bool = False, raw: bool = False) -> Any:
-    """Parse JSON; fractions become Decimal. Raises ValueError, also for NaN, Infinity and what is beyond reason.
+    """Parse JSON; fractions become Decimal. Raises ValueError, also for NaN, Infinity and absurd sizes.
 
-    A lone surrogate is refused as well: it is no text. With `raw`, for an answer of the exchange, it is read, and
-    the one field that holds it is refused by who reads the field. With `unique_keys` a name that stands twice in an
-    object is refused too.
+    A lone surrogate is refused too: it is not text. With `raw`, for a reply of the exchange, it is accepted, and
+    only the reader of that field refuses it. With `unique_keys` a name that occurs twice in an object is refused.
     """
     hook = _refuse_duplicates if unique_keys else None
     try:
@@ -49,7 +48,7 @@ def loads(text: str | bytes, *, unique_keys: bool = False, raw: bool = False) ->
 
 
 def written(text: str) -> str:
-    """The text itself. Raises ValueError for one that is no UTF-8 when it is written: a lone surrogate is in it."""
+    """Return the text. Raises ValueError if it cannot be written as UTF-8 because of a lone surrogate."""
     if not text.isascii():
         try:
             text.encode()
@@ -59,12 +58,12 @@ def written(text: str) -> str:
 
 
 def spelt_out(text: str) -> str:
-    """The text with what UTF-8 cannot hold spelt out (\\ud800): JSON text stays the same JSON."""
+    """The text with lone surrogates spelt out (\\ud800): JSON text stays the same JSON."""
     return text if text.isascii() else text.encode(errors="backslashreplace").decode()
 
 
 def to_answer(value: Any) -> str:
-    """JSON text whose amounts are numbers, to the last digit (json.dumps would need a binary float).
+    """JSON text with amounts as numbers, to the last digit (json.dumps would need a binary float).
 
     It can always be written: a lone surrogate stays an escape.
     """
@@ -105,7 +104,7 @@ def _plain_text(value: Any) -> str:
 
 
 def to_redis(value: Any) -> str:
-    """JSON text whose amounts are decimal strings, as the permanent store keeps them."""
+    """JSON text with amounts as decimal strings, as the permanent store keeps them."""
     if is_dataclass(value):
         raise TypeError("a domain value is turned into a document by its own function")
     text = json.dumps(value, default=_plain_text, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
@@ -113,9 +112,9 @@ def to_redis(value: Any) -> str:
 
 
 def from_redis(text: str, key: str, *, raw: bool = False) -> Any:
-    """Read such text back; amounts stay the text they are, for who knows their type to read (store/codec.py).
+    """Read such text back; amounts stay text until a typed reader parses them (store/codec.py).
 
-    With `raw` it holds an answer of the exchange. Raises StoreCorrupt, naming `key`, when the text is no JSON.
+    `raw` is for a reply of the exchange. Raises StoreCorrupt, naming `key`, when the text is not JSON.
     """
     try:
         return loads(text, raw=raw)

@@ -1,8 +1,8 @@
-"""The only place that makes, rounds and formats decimals.
+"""The only module that makes, rounds and formats decimals.
 
-All arithmetic of the domain runs under `EXACT` (60 digits), so that products of prices and
-quantities of any pair are exact; where a quotient must be rounded, the place says to what.
-What is called a hundred times a plan asks `EXACT` itself instead of entering it.
+All arithmetic of the domain runs under `EXACT` (60 digits), so that products of prices and quantities of any pair
+are exact; where a quotient must be rounded, the code says to how many places. Functions called a hundred times a
+plan use methods of `EXACT` instead of entering the context.
 """
 
 from collections.abc import Callable
@@ -42,15 +42,15 @@ def a_share(value: Decimal) -> bool:
 
 
 Price = Annotated[Decimal, positive]
-"""A price of a stored document: what is divided by it must never meet a zero that somebody wrote there."""
+"""A price in a stored document: never zero, since amounts are divided by it."""
 Share = Annotated[Decimal, a_share]
-"""A share of a stored document, from 0 to 1."""
+"""A share in a stored document, from 0 to 1."""
 
 
 def exact(function: Callable[P, R]) -> Callable[P, R]:
-    """Run a function of the domain under the `EXACT` context, whatever the thread's own is.
+    """Run a function of the domain under the `EXACT` context, whatever the thread's own context is.
 
-    Where one such function calls another the context is there already: to enter it anew would cost the most.
+    If the context is already active (one such function calls another), it is not entered again: that is expensive.
     """
 
     @wraps(function)
@@ -110,7 +110,7 @@ def _to_step(value: Decimal, step: Decimal, rounding: str) -> Decimal:
 
 
 def quotient(numerator: Decimal, denominator: Decimal, rounding: str = ROUND_HALF_EVEN) -> Decimal:
-    """numerator / denominator to 18 decimal places, by default half to even: the one rounding a division costs.
+    """numerator / denominator to 18 decimal places, by default half to even: the only rounding in a division.
 
     Raises InvalidAmount beyond 42 digits before the point.
     """
@@ -127,12 +127,12 @@ def tidy(value: Decimal) -> Decimal:
 
 
 def plain(value: Decimal) -> str:
-    """Plain text, never an exponent: str(Decimal("0.0000001")) is not what a wire or a reader expects."""
+    """Plain text without an exponent: neither a protocol nor a reader expects str(Decimal("0.0000001"))."""
     return format(value, "f")
 
 
 def float_like(value: Decimal) -> str:
-    """Plain text with at least one decimal place and no needless zeros: 0 -> 0.0, 10.50 -> 10.5."""
+    """Plain text with at least one decimal place and no trailing zeros: 0 -> 0.0, 10.50 -> 10.5."""
     text = plain(tidy(value))
     return text if "." in text else f"{text}.0"
 

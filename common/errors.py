@@ -1,27 +1,27 @@
 """Every error of the bot, in a tree by what the caller does next. Imports nothing.
 
 BotError
-├── ConfigurationError        a human sets something right; no retry helps          HTTP 500
+├── ConfigurationError        a human must correct it; no retry helps               HTTP 500
 ├── CallerError
 │   ├── MissingCredentials    no valid credential                                   HTTP 401
 │   └── ForbiddenCaller       a valid token of somebody else                        HTTP 403
-├── CertificatesUnavailable   no token can be checked now; a retry may help         HTTP 503
+├── CertificatesUnavailable   tokens cannot be checked now; a retry may help        HTTP 503
 ├── BadRequest                the query cannot be read                              HTTP 400
-├── InvalidAmount             a number that is no finite decimal, or a negative one HTTP 500
+├── InvalidAmount             a number that is not a finite decimal, or is negative HTTP 500
 ├── StoreError
 │   ├── StoreUnreachable      try again later, nothing was stored                   HTTP 503
-│   ├── StoreCorrupt          a key holds what it must not; a human looks           HTTP 500
+│   ├── StoreCorrupt          a key holds invalid data; a human must look           HTTP 500
 │   ├── LeaseLost             the run took longer than its lease: nothing stored    HTTP 503
 │   └── LeaseAbandoned        the run that holds the lease died: it ends in seconds HTTP 503
-├── LeaseHeld                 another run is at it: nothing to do                   HTTP 200
+├── LeaseHeld                 another run is under way: nothing to do               HTTP 200
 ├── ClockOff                  hold: our clock is over a minute off, a human sets it HTTP 503
 └── ExchangeError
     ├── ExchangeUnavailable   network, time-out, 5xx on a read: the next run        HTTP 503
     │   └── RateLimited       the same, after `retry_after` seconds                 HTTP 503
-    ├── OutcomeUnknown        a write whose fate is open: look it up, never resend  HTTP 503
-    ├── UnreadablePayload     an answer that is not what the exchange documents     HTTP 502
+    ├── OutcomeUnknown        a write whose outcome is open: look up, never resend  HTTP 503
+    ├── UnreadablePayload     a reply that is not what the exchange documents       HTTP 502
     └── ExchangeRefused       a definite no, with the exchange's code               HTTP 502
-        ├── AccessRefused     key, permission, IP or account: stop, a human acts
+        ├── AccessRefused     key, permission, IP or account: stop, a human must act
         ├── ClockRefused      outside recvWindow: resync and retry once
         ├── OrderRefused      our order was wrong: never resend as it is
         ├── InsufficientFunds not enough free balance
@@ -32,7 +32,7 @@ BotError
 
 
 class BotError(Exception):
-    """Base of all errors the bot raises itself; `code` is the stable name that answers and logs carry."""
+    """Base of all errors the bot raises itself; `code` is the stable name in responses and logs."""
 
     code = "error"
     http_status = 500

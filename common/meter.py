@@ -1,4 +1,4 @@
-"""What a run asked of the outside and was answered: its calls counted, its raw replies kept."""
+"""A run's calls to the outside, counted, and their raw replies."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 
 class Reply(NamedTuple):
-    """An answer: parsed (fractions as Decimal), and its own text to be kept unaltered."""
+    """A reply: parsed (fractions as Decimal), and its unaltered text, which is stored."""
 
     endpoint: str
     payload: Any
@@ -18,7 +18,7 @@ class Reply(NamedTuple):
 
 @dataclass
 class Meter:
-    """Counts what a run calls; shared by the threads of one wave."""
+    """Counts a run's calls; shared by the threads of one wave."""
 
     counts: Counter[str] = field(default_factory=Counter)
     _lock: Lock = field(default_factory=Lock, repr=False)

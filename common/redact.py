@@ -1,7 +1,7 @@
-"""What may never leave the process, taken out of every text on its way: log lines, answers, Redis documents.
+"""Remove secrets from every text that leaves the process: log lines, responses, Redis documents.
 
-Nothing is meant to put a secret into a text. This is the one gate that holds when something does: a library's
-own log line with a signed URL, an exchange that tells our key back.
+No code should put a secret into a text. This gate is for the case that some does: a library that logs a signed URL,
+an exchange that repeats our key.
 """
 
 import json
@@ -12,20 +12,20 @@ from urllib.parse import quote
 Redact = Callable[[str], str]
 HIDDEN = "***"
 LEAST = 6
-"""Characters: a shorter secret would be found in innocent text, and is no secret."""
+"""Characters: a shorter secret would match innocent text, and is no secret."""
 _SIGNATURE = r"(?i)(signature(?:=|%3d))[0-9a-z%+/=_-]+"
 _BEARER = r"(?i)(bearer\s+)[0-9a-z._~+/=-]{12,}"
 _JWT = r"eyJ[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]{8,}(?:\.[0-9A-Za-z_-]*)?"
 _REDIS_URL = r"(rediss?://[^\s:/@\"]*:)[^\s/@\"]+(@)"
-"""Compiled where they are first used, which in a start without anything suspicious they are not."""
+"""Compiled on first use, so that a start without anything suspicious does not compile them."""
 _SUSPICIOUS = ("ignature", "IGNATURE", "earer", "EARER", "eyJ", "redis:", "rediss:")
-"""A plain search: the expressions would take 13 ms on an account with a thousand assets, this takes 0.1."""
+"""Searched first: the expressions take 13 ms on an account with a thousand assets, this search 0.1."""
 
 
 def redactor(secrets: Iterable[str | None]) -> Redact:
-    """A function that hides these secrets, as they are and as JSON or a URL writes them, and all that signs.
+    """A function that hides these secrets, plain or as written in JSON or a URL, and all signatures and tokens.
 
-    The text it returns is the very same object when there is nothing to hide.
+    It returns the same object when there is nothing to hide.
     """
     spellings = sorted({way for secret in secrets if secret and len(secret) >= LEAST for way in _ways(secret)})
     spellings.sort(key=len, reverse=True)
@@ -48,4 +48,4 @@ def _ways(secret: str) -> set[str]:
 
 
 UNSIGNED = redactor(())
-"""The gate where no secret is known: whatever signs is hidden all the same."""
+"""The gate when no secret is known: signatures and tokens are still hidden."""

@@ -1,4 +1,4 @@
-"""What a job is, and what it is given: one `Run` for each call."""
+"""What a job is, and what it receives: one `Run` for each call."""
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
@@ -34,7 +34,7 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Outcome(NamedTuple):
-    """How a run ended: `body` goes into the answer beside the envelope, `logged` into job.finished."""
+    """How a run ended: `body` goes into the response beside the envelope, `logged` into job.finished."""
 
     status: str = "success"
     body: Mapping[str, Any] = NOTHING
@@ -66,11 +66,11 @@ class Run:
     state: State
     stages: dict[str, int]
     in_flight: "dict[str, JournalEntry]"
-    """Orders that this process has sent, until it reads their end back: they outlive a Redis that forgets."""
+    """Orders that this process has sent, until it reads their outcome from Redis, which may forget them."""
     order_journal: "Journal | None" = None
-    """The last two days of orders, once they were asked for (trading/recording.py)."""
+    """The last two days of orders, once they have been read (trading/recording.py)."""
     chain: Chain = field(default_factory=Chain)
-    """Where the journal outside Redis stands."""
+    """The audit log's chain."""
 
     @property
     def keys(self) -> Keys:
@@ -81,7 +81,7 @@ class Run:
         return self.settings.instrument
 
     def seal(self) -> None:
-        """Queue where the journal's chain stands, when lines have come."""
+        """Queue the chain's last link, if lines were added."""
         if self.chain.grown:
             self.batch.document(self.keys.audit_log_head, self.chain.document())
             self.chain.grown = False
@@ -89,14 +89,13 @@ class Run:
     @cached_property
     def cached_rules(self) -> TradingRules | None:
         """The pair's rules as the market-data cache had them when the run began; None on a miss."""
-        from common.store.records import (
-            rules_of,
-        )  # here only: a job that plans nothing starts without the books' types
+        # Imported here: a job that plans nothing starts without the types of the books.
+        from common.store.records import rules_of
 
         return rules_of(self.cache.decode(self.cache.keys.rules(self.instrument.pair), self.state.rules))
 
     def save(self) -> None:
-        """Write what is queued now, and keep the lease: before an act that the writing describes."""
+        """Write what is queued, and keep the lease: call it before the action that the queued state describes."""
         self.seal()
         self.lease.commit(self.batch, release=False)
         self.batch = self.batch.next()
@@ -126,9 +125,9 @@ class View(NamedTuple):
         return self.store.keys
 
     def newest(self, name: str, last: str, history: str, **more: Read) -> Mapping[str, Any] | None:
-        """What stands under `last`, by that name, with what `more` reads; None where nothing is stored yet.
+        """The document under `last`, by that name, and what `more` reads; None where nothing is stored yet.
 
-        With a limit the last so many of the list `history` as well, newest first.
+        With a limit also that many entries of the list `history`, newest first.
         """
         reads: dict[str, Read] = {name: ("GET", last), **more}
         if self.limit is not None:
@@ -141,7 +140,7 @@ class Job(NamedTuple):
     """A job's name and task, the scope its lease covers, what it runs and shows.
 
     `reads` are the parts of the state it reads first, `writes` the containers it writes to (store/state.py).
-    With `keeps_reports` the whole answer is kept as a report, otherwise a summary of the last run.
+    With `keeps_reports` the whole response is kept as a report, otherwise a summary of the last run.
     `patience` is how many times LEASE_WAIT_SECONDS it waits for a run that shares its state.
     """
 
@@ -157,13 +156,13 @@ class Job(NamedTuple):
 
 
 def keep_raw(batch: Batch, wave: Wave) -> None:
-    """Queue every answer of a wave, unaltered: what was read is kept whatever is made of it."""
+    """Queue every raw reply of a wave: what was read is kept, whatever follows from it."""
     for answer in wave.values():
         batch.raw(answer.reply)
 
 
 def age_seconds(timestamp: object, now: datetime) -> int | None:
-    """How old a stored document is, by its own timestamp (ISO)."""
+    """The age of a stored document by its own timestamp (ISO), None if it has none."""
     if not isinstance(timestamp, str):
         return None
     try:

@@ -34,15 +34,15 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 LEASE_MARGIN_SECONDS = 10
 HEAD = "journal_head"
-"""Read as the cache is: where the chain stood may be anything, and stops no run."""
+"""Read like a cache entry: whatever the chain's key holds, it must not stop a run."""
 
 
 @dataclass
 class Runner:
     """The collaborators of every run; one for a process, thread-safe.
 
-    `in_flight` are the orders this process has sent, until it reads their end back: they outlive a Redis that
-    forgets.
+    `in_flight` are the orders this process has sent, until it reads their outcome from Redis: so a Redis that
+    forgets is noticed.
     """
 
     settings: Settings
@@ -94,7 +94,7 @@ class Runner:
         return Mexc(self.http, self.settings.instrument, deadline, call.meter, self.cache, may_trade=live)
 
     def _given(self, call: Call, slot: Slot, deadline: Deadline, token: str, lease: Lease, begun: Begun) -> Run:
-        """What the job is given; its time is read after the lease was waited for."""
+        """The job's Run; its time is read after waiting for the lease."""
         return Run(
             settings=self.settings,
             clock=self.http.clock,
@@ -115,7 +115,7 @@ class Runner:
         )
 
     def _begin(self, call: Call, slot: Slot, token: str) -> Begun:
-        """Take the lease, waiting a little for another run that shares the state."""
+        """Take the lease, after a short wait for another run that shares the state."""
         job, keys = call.job, self.store.keys
         seconds = self.settings.run_deadline_seconds + LEASE_MARGIN_SECONDS
         mark = keys.run_mark(job.name, slot.name) if slot.scheduled else None
@@ -131,14 +131,14 @@ class Runner:
             self.clock.sleep(0.05 + 0.1 * self.rng.random())
 
     def _lease_wait(self, job: Job) -> float:
-        """Seconds: the setting, or for a patient job more of it, but no more than half of what the run may take."""
+        """Seconds: the setting, or for a patient job a multiple of it, but at most half of the run's time."""
         wait = self.settings.lease_wait_seconds
         return max(wait, min(wait * job.patience, self.settings.run_deadline_seconds / 2))
 
     def _lease_held(self, call: Call, slot: Slot, begun: Begun) -> LeaseHeld | LeaseAbandoned:
-        """The slot is lost to another run: Scheduler sees a success, so the log has to say it.
+        """The error for a slot lost to another run: Scheduler sees a success, so the log has to report it.
 
-        But when that run's time was over before its lease is, it has died, and a retry helps.
+        If that run's time is over but its lease is not, it has died, and a retry helps.
         """
         if begun.left < LEASE_MARGIN_SECONDS:
             name = begun.token.rpartition(":")[0]
@@ -152,7 +152,7 @@ class Runner:
         return LeaseHeld("another run that shares this state is under way")
 
     def _apply(self, call: Call, slot: Slot, run: Run, outcome: Outcome) -> Response:
-        """Store all of the run in one MULTI, with the answer that a duplicate delivery will be given."""
+        """Store everything in one MULTI, with the response for duplicate deliveries."""
         job, batch = call.job, run.batch
         reason = {"reason": outcome.reason} if outcome.reason else {}
         document = envelope(call, {"status": outcome.status, **reason, **outcome.body})
@@ -176,7 +176,7 @@ class Runner:
         return Response(text, outcome.http_status, mimetype="application/json")
 
     def _record_failure(self, call: Call, slot: Slot, lease: Lease, error: BotError) -> None:
-        """Give the lease back, and leave word of the failure for whoever looks; nothing else is stored."""
+        """Give the lease back and store a summary of the failure; nothing else is stored."""
         batch = self.batch(call, "failed")
         summary = _summary(call, slot, "error", str(error)) | {"error": {"code": error.code}}
         batch.document(self.store.keys.report_last(call.job.name), summary)
@@ -192,7 +192,7 @@ class Runner:
         return response
 
     def _warn_of_eviction(self) -> None:
-        """Once a process: permanent state is safe under `noeviction` only (contract.md §3)."""
+        """Check once a process: permanent state is safe only under `noeviction` (contract.md §3)."""
         if self._policy_checked:
             return
         self._policy_checked = True

@@ -1,4 +1,4 @@
-"""The composition root: the only place where collaborators are made, and the process's own bot kept.
+"""The composition root: the only module that creates collaborators and keeps the process's bot.
 
 Imports everything but the functions.
 """
@@ -37,7 +37,8 @@ def redis_client(settings: Settings) -> "redis.Redis":
         "protocol": 2,
         "driver_info": None,
         "decode_responses": True,
-        "encoding_errors": "surrogateescape",  # bytes that are no text are refused where their key is known
+        # Bytes that are not UTF-8 are refused later, where their key is known.
+        "encoding_errors": "surrogateescape",
         "socket_timeout": 2.0,
         "socket_connect_timeout": 2.0,
         "socket_keepalive": True,
@@ -54,9 +55,8 @@ def redis_client(settings: Settings) -> "redis.Redis":
         try:
             client = redis.Redis.from_url(settings.redis_url.get_secret_value(), **options)
             pool = client.connection_pool
-            pool.connection_class(
-                **pool.connection_kwargs
-            )  # an option nobody knows shows here, not at the first call
+            # An unknown option raises here, not at the first call.
+            pool.connection_class(**pool.connection_kwargs)
         except (ValueError, TypeError, redis.RedisError):
             raise ConfigurationError("REDIS_URL: an option behind its ? is unknown or cannot be read") from None
         return client
@@ -71,7 +71,7 @@ def redis_client(settings: Settings) -> "redis.Redis":
 
 
 def build(environ: Mapping[str, str], clock: Clock | None = None) -> Bot:
-    """A bot from an environment. Raises ConfigurationError, naming every offender."""
+    """Build a bot from an environment. Raises ConfigurationError, naming every offender."""
     settings = Settings.from_env(environ)
     logs.set_up(settings)
     for name, near in nearly_settings(environ).items():
@@ -98,15 +98,15 @@ def process_bot() -> Bot:
     with _lock:
         if _bot is None:
             _bot = build(_without_real_orders(os.environ))
-            gc.freeze()  # what has been loaded stays, and need not be looked through again
+            gc.freeze()  # loaded modules stay, so the collector need not scan them again
             gc.set_threshold(2_000, 10, 10)
         return _bot
 
 
 def _without_real_orders(environ: Mapping[str, str]) -> Mapping[str, str]:
-    """Off the platform a function by itself plans only: real orders from a laptop are for `python -m local`.
+    """Off the platform a function only plans: real orders from a laptop need `python -m local`.
 
-    An exchange on loopback is a simulated one.
+    An exchange on loopback is a simulated one, so its orders are allowed.
     """
     if environ.get("K_SERVICE") or environ.get("EXECUTION_MODE", "plan") == "plan":
         return environ
@@ -118,13 +118,13 @@ def _without_real_orders(environ: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def serve(job: Job, request: Request) -> Response:
-    """What each job's entry point does with a request."""
+    """The entry point of each job."""
     return _served(job.task, lambda bot: bot.handle(job, request))
 
 
 def serve_ops(request: Request) -> Response:
-    """What the operators' entry point does with a request."""
-    from common.ops import state as ops  # here only: no job needs it
+    """The entry point of the operator endpoint."""
+    from common.ops import state as ops  # imported here: no job needs it
 
     return _served(ops.TASK, lambda bot: bot.handle_ops(request))
 

@@ -1,4 +1,4 @@
-"""The bot behind its door: method, caller, then a run (POST) or what is stored (GET); every error an answer.
+"""Requests to the bot: method, caller, then a run (POST) or stored state (GET); every error becomes a response.
 
 May import everything but runtime and the functions.
 """
@@ -29,7 +29,7 @@ from common.store.keys import RAW_ENDPOINTS, Keys
 from common.store.store import Store
 
 BODY_LIMIT = 64 * 1024
-"""Bytes of a command: a reason and some amounts; whatever is larger is no command."""
+"""Most bytes of a command: it holds a reason and some amounts."""
 
 
 class Bot:
@@ -62,7 +62,7 @@ class Bot:
         self.runner = Runner(settings, clock, http, self.store, cache, pool, rng, self.redact)
 
     def handle(self, job: Job, request: Request) -> Response:
-        """Answer one request to a scheduled job: POST runs it, GET shows what is stored."""
+        """Handle one request to a scheduled job: POST runs it, GET shows what is stored."""
         account = self.settings.scheduler_service_account
 
         def work(call: Call) -> Response:
@@ -71,11 +71,11 @@ class Bot:
             slot = slot_of(request.headers.get("X-CloudScheduler-ScheduleTime"), call.now)
             return self.runner.run(call, slot)
 
-        return self._answered(job, request, (account,) if account else (), work)
+        return self._respond(job, request, (account,) if account else (), work)
 
     def handle_ops(self, request: Request) -> Response:
-        """Answer one request to the operator's door (contract.md §2.6): a view, a job's own GET, or a command."""
-        from common.ops import state, views  # here only: no other function needs it
+        """Handle one request to the operator endpoint (contract.md §2.6): a view, a job's own GET, or a command."""
+        from common.ops import state, views  # imported here: no other function needs them
 
         def work(call: Call) -> Response:
             if request.method == "POST":
@@ -91,12 +91,12 @@ class Bot:
                 return Response(content.text, 200, headers=content.headers, mimetype=content.media_type)
             return answer(call, 200, {"status": "success", "data": content})
 
-        return self._answered(views.JOB, request, self.settings.operator_accounts, work)
+        return self._respond(views.JOB, request, self.settings.operator_accounts, work)
 
-    def _answered(
+    def _respond(
         self, job: Job, request: Request, allowed: Collection[str], work: Callable[[Call], Response]
     ) -> Response:
-        """Method and caller first; every error becomes an answer, and every run one job.finished line."""
+        """Check method and caller first; every error becomes a response, and every run one job.finished line."""
         call = Call(job, self.clock, self.clock.monotonic(), self.clock.now())
         trace = logs.trace_fields(
             request.headers.get("X-Cloud-Trace-Context"),
@@ -104,13 +104,13 @@ class Bot:
             self.settings.google_cloud_project,
         )
         logs.set_context(trace | {"task": job.task})
-        response = self._worked(call, request, allowed, work)
+        response = self._handled(call, request, allowed, work)
         text = response.get_data(as_text=True)
         if (shown := self.redact(text)) is not text:
             response.set_data(shown)
         return response
 
-    def _worked(
+    def _handled(
         self, call: Call, request: Request, allowed: Collection[str], work: Callable[[Call], Response]
     ) -> Response:
         if request.method not in ("GET", "POST"):
@@ -122,7 +122,7 @@ class Bot:
             return work(call)
         except BotError as error:
             return failed(call, error, self.settings)
-        except Exception as error:  # noqa: BLE001 - the edge: a bug is answered, and told without its text
+        except Exception as error:  # noqa: BLE001 - the edge: a bug is reported without its text
             return failed(call, bug(error), self.settings)
 
     def _caller(self, request: Request, allowed: Collection[str]) -> Caller:
@@ -134,7 +134,7 @@ class Bot:
             raise
 
     def _command(self, call: Call, request: Request) -> Response:
-        """One of the operator's commands; each is journalled with who gave it."""
+        """Run one of the operator's commands; the audit log records who gave it."""
         from common.ops import commands
         from common.ops.given import Given
 
@@ -175,7 +175,7 @@ class Bot:
         return View(self.settings, self.clock, self.store, call.meter, call.now, limit)
 
     def _raw(self, call: Call, query: Mapping[str, str]) -> Response:
-        """Raw answers as they were stored, put into the answer unaltered to the last character."""
+        """Stored raw replies, put into the response unaltered to the last character."""
         endpoint = query["raw"]
         if endpoint not in RAW_ENDPOINTS:
             raise BadRequest(f"raw: one of {', '.join(RAW_ENDPOINTS)}")
@@ -189,8 +189,8 @@ class Bot:
 
 
 def _body(request: Request) -> Mapping[str, object]:
-    """A command's JSON object, whatever content type it is sent with. Raises BadRequest."""
-    text = request.get_data()  # the framework reads the rest of it whatever is answered
+    """A command's JSON object, whatever its content type. Raises BadRequest."""
+    text = request.get_data()  # the framework reads all of it anyway
     if len(text) > BODY_LIMIT:
         raise BadRequest(f"the body is larger than {BODY_LIMIT} bytes")
     try:
@@ -203,7 +203,7 @@ def _body(request: Request) -> Mapping[str, object]:
 
 
 def _whole(query: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
-    """A whole number of the query. Raises BadRequest outside its range."""
+    """A whole number from the query. Raises BadRequest outside its range."""
     text = query.get(name)
     if text is None:
         return default

@@ -1,6 +1,6 @@
-"""What is kept and how it is traded: the settings of the policy and of the limits (contract.md §4, §6, §11).
+"""The settings of the policy and of the limits (contract.md §4, §6, §11).
 
-Every function reads the settings, two make a plan: what these make of them is imported where it is made.
+Every function reads the settings but only two make a plan, so the planning types are imported on use.
 """
 
 from datetime import timedelta
@@ -51,14 +51,14 @@ Seconds = Annotated[int, Field(ge=1, le=31_536_000)]
 
 
 TIME_TO_SEND_SECONDS = 15
-"""What must be left of a run for an order to be sent and followed up."""
+"""The time that a run must have left to send an order and follow it up."""
 _OF_POLICY = ("rebalance_to", "levels", "cost_fallback", "decide_on", "trend_filter", "min_sell_margin")
 
 
 class TradingSettings(BaseModel):
-    """The part of the settings that shapes an order."""
+    """The settings that shape an order."""
 
-    model_config = ConfigDict(defer_build=True)  # it is never made by itself: only Settings is
+    model_config = ConfigDict(defer_build=True)  # never instantiated itself: only Settings is
 
     target_ratio: Number = Field(
         Decimal("0.5"), gt=0, lt=1, description="Target share of the base asset in the value"
@@ -175,7 +175,7 @@ class TradingSettings(BaseModel):
         return shadows_in(self.shadow_policies)
 
     def policy_problems(self) -> list[str]:
-        """Rules over several of these settings; each sentence names those it is about."""
+        """Violated rules over several of these settings; each sentence names the settings concerned."""
         problems = stated_problems(self.threshold_pct, self.rebalance_to, self.levels)
         if any(level.style is OrderStyle.MARKET for level in self.levels) and not self.allow_market_orders:
             problems.append("LEVELS: the style `market` needs ALLOW_MARKET_ORDERS=true")
@@ -195,7 +195,7 @@ class TradingSettings(BaseModel):
 
     @property
     def policy(self) -> "Policy":
-        """The policy as it is set; with `THRESHOLD_PCT=auto` at the cost that is assumed until one is measured."""
+        """The policy as set; with `THRESHOLD_PCT=auto`, for the cost that is assumed until one is measured."""
         from common.domain.decision.policy import CostGuard, Policy
 
         guard = self.min_sell_margin
@@ -210,7 +210,7 @@ class TradingSettings(BaseModel):
 
     @property
     def auto(self) -> Destination | None:
-        """Where the band that is derived from cost goes back to; None when the levels are set by hand."""
+        """The destination of the band derived from cost; None when the levels are set by hand."""
         to = self.rebalance_to
         return to if self.threshold_pct == "auto" and isinstance(to, Destination) else None
 
@@ -222,7 +222,7 @@ class TradingSettings(BaseModel):
 
     @property
     def usual_style(self) -> OrderStyle:
-        """How an order is placed where no level says otherwise."""
+        """The style of orders whose level sets none."""
         return OrderStyle.IOC if self.order_style == "tiered" else OrderStyle(self.order_style)
 
     @property
@@ -238,7 +238,7 @@ class TradingSettings(BaseModel):
 
     @property
     def policy_in_plan(self) -> bool:
-        """Whether a setting of contract.md §11 is in use: then the plan tells the policy in force."""
+        """Whether a setting of contract.md §11 is in use: then the plan includes the policy in force."""
         fields = type(self).model_fields
         return self.auto is not None or any(getattr(self, name) != fields[name].default for name in _OF_POLICY)
 

@@ -1,4 +1,4 @@
-"""`balance`: the account into Redis, every three minutes (contract.md §2.1)."""
+"""`balance`: stores the account in Redis, every three minutes (contract.md §2.1)."""
 
 import functions_framework
 from flask import Request, Response

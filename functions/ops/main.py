@@ -1,4 +1,4 @@
-"""`ops`: the operator's own door (contract.md §2.6). Not scheduled."""
+"""`ops`: the operator endpoint (contract.md §2.6). Not scheduled."""
 
 import functions_framework
 from flask import Request, Response

@@ -1,4 +1,4 @@
-"""`price`: the ticker into Redis, every minute (contract.md §2.2)."""
+"""`price`: stores the ticker in Redis, every minute (contract.md §2.2)."""
 
 import functions_framework
 from flask import Request, Response

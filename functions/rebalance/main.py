@@ -1,4 +1,4 @@
-"""`rebalance`: the rebalance leg alone, by hand (contract.md §2.5)."""
+"""`rebalance`: the rebalance leg alone, called by hand (contract.md §2.5)."""
 
 import functions_framework
 from flask import Request, Response
