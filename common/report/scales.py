@@ -12,6 +12,8 @@ from typing import Protocol
 
 from common.decimals import ONE, exact, places
 
+_APART = Decimal("1.000001")
+"""The ratio from which on a log scale draws two values apart: the logarithms of closer ones may be one float."""
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -70,7 +72,7 @@ class Log:
     def over(cls, values: Iterable[Decimal], start: float, end: float, *, room: Decimal = Decimal("0.04")) -> "Log":
         """A scale that fits all values above zero, with some margin."""
         low, high = _extremes(value for value in values if value > 0)
-        spread = (high / low) ** room if high > low else ONE + room
+        spread = (high / low) ** room if high > low * _APART else ONE + room
         return cls(low / spread, high * spread, start, end)
 
     def __call__(self, value: Decimal) -> float:

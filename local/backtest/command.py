@@ -15,6 +15,7 @@ from pathlib import Path
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -22,7 +23,7 @@ from common.decimals import parse
 from common.domain.decision.levels import Destination
 from common.domain.decision.notation import destination_in
 from common.domain.instrument import Instrument
-from common.errors import BotError
+from common.errors import BotError, InvalidAmount
 from local.backtest import export, page, words
 from local.backtest.costs import Costs
 from local.backtest.market import Market
@@ -34,6 +35,8 @@ from local.candles.formats import CandleFileError
 
 USUAL = Costs()
 STEP = Decimal("0.000001")
+LEAST, MOST = Decimal(10) ** -18, Decimal(10) ** 18
+"""Amounts and fractions that are asked for lie between, or are zero."""
 SLOTS = {"1m": 1, "5m": 5, "15m": 15, "30m": 30, "1h": 60, "4h": 240, "1d": 1440}
 
 
@@ -78,25 +81,33 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: argparse.Namespace) -> int:
-    console, notes = Console(width=None if sys.stdout.isatty() else 120), Console(stderr=True)
+    console, notes = (
+        Console(width=None if sys.stdout.isatty() else 120, markup=False),
+        Console(stderr=True, markup=False),
+    )
     try:
         grid = _grid(arguments.grid)
         if grid and not arguments.holdout:
             raise ValueError("--grid: a search needs a holdout that it has not seen")
-        with notes.status(f"reading {arguments.file.name}") if sys.stderr.isatty() else nullcontext():
+        with notes.status(escape(f"reading {arguments.file.name}")) if sys.stderr.isatty() else nullcontext():
             setup = _setup(arguments)
         with _progress(notes, replays(setup, grid)) as seen:
             found = study(setup, grid, seen)
+        if arguments.report:
+            arguments.report.write_text(page.render(found, arguments.file.name), encoding="utf-8")
     except OSError as error:
-        notes.print(f"[red]Refused:[/] {error.filename or 'a file'} cannot be read or written: {error.strerror}")
+        why = error.strerror or error
+        notes.print(f"Refused: {error.filename or arguments.file} cannot be read or written: {why}", soft_wrap=True)
         return 2
-    except (CandleFileError, BotError, ValueError, argparse.ArgumentTypeError) as error:
-        notes.print(f"[red]Refused:[/] {error}")
+    except InvalidAmount as error:
+        notes.print(f"Refused: {arguments.file.name}, with this start and these costs: {error}", soft_wrap=True)
+        return 2
+    except (CandleFileError, BotError, ValueError) as error:
+        notes.print(f"Refused: {error}", soft_wrap=True)
         return 2
     if grid and found.search is None:
         notes.print("too few candles for a search and a holdout")
     if arguments.report:
-        arguments.report.write_text(page.render(found, arguments.file.name))
         notes.print(f"report: {arguments.report.resolve()}", soft_wrap=True)
     if arguments.json:
         print(export.as_json(found))
@@ -162,18 +173,27 @@ def _grid(lists: list[str] | None) -> Grid | None:
         [part for part in text.split(",") if part] for text in (*lists, *[""] * (3 - len(lists)))
     )
     grid = Grid()
-    if triggers:
-        grid = replace(grid, triggers=tuple(_fraction(text) for text in triggers))
-    if destinations:
-        grid = replace(grid, destinations=tuple(_destination(text) for text in destinations))
-    return replace(grid, costs=tuple(_fraction(text) for text in costs)) if costs else grid
+    try:
+        if triggers:
+            grid = replace(grid, triggers=tuple(map(_fraction, triggers)))
+        if destinations:
+            grid = replace(grid, destinations=tuple(map(_destination, destinations)))
+        if costs:
+            grid = replace(grid, costs=tuple(map(_fraction, costs)))
+    except argparse.ArgumentTypeError as error:
+        raise ValueError(f"--grid: {error}") from None
+    if not all(grid.triggers):
+        raise ValueError("--grid: a trigger is above 0")
+    if not grid.cells:
+        raise ValueError("--grid: no destination is below a trigger: there is nothing to search")
+    return grid
 
 
 def _destination(text: str) -> Decimal | Destination:
     try:
         return destination_in(text)
     except ValueError as error:
-        raise ValueError(f"--grid: {text} {error}") from None
+        raise argparse.ArgumentTypeError(f"{text} {error}") from None
 
 
 def _amount(text: str) -> Decimal:
@@ -183,6 +203,8 @@ def _amount(text: str) -> Decimal:
         raise argparse.ArgumentTypeError(f"{text} is no decimal number") from None
     if number < 0:
         raise argparse.ArgumentTypeError(f"{text} is negative")
+    if number and not LEAST <= number <= MOST:
+        raise argparse.ArgumentTypeError(f"{text} is out of any sensible range")
     return number
 
 

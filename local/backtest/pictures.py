@@ -118,7 +118,7 @@ def _edges(replay: Replay, points: Points) -> Iterator[tuple[datetime, datetime,
     """The shares at which it trades, each with since when and until when."""
     target = replay.strategy.policy.target_weight
     ends = [*(each.since for each in replay.in_force[1:]), points.times[-1]]
-    for each, until in zip(replay.in_force, ends, strict=True):
+    for each, until in zip(replay.in_force, ends, strict=False):  # no levels, and one end, of what never trades
         for level in each.levels:
             for share in (target - level.trigger, target + level.trigger):
                 if 0 < share < 1:

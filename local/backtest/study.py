@@ -54,6 +54,16 @@ class Grid:
     destinations: tuple[Decimal | Destination, ...] = DESTINATIONS
     costs: tuple[Decimal, ...] = ()
 
+    @property
+    def cells(self) -> list[tuple[Decimal, Decimal | Destination]]:
+        """Trigger and destination of each; a destination in points that is not below its trigger is left out."""
+        return [
+            (trigger, to)
+            for trigger in self.triggers
+            for to in self.destinations
+            if isinstance(to, Destination) or to < trigger
+        ]
+
 
 @dataclass(frozen=True, slots=True)
 class Holdout:
@@ -147,7 +157,7 @@ def replays(setup: Setup, grid: Grid | None) -> int:
     alone = len(setup.strategies) + 3 + 2
     if grid is None:
         return alone
-    return alone + len(strategies_of(grid, setup.strategies[0])) + len(grid.costs or COSTS)
+    return alone + len(grid.cells) + len(grid.costs or COSTS)
 
 
 def _figures(setup: Setup, desk: Desk, strategy: Strategy, seen: Callable[[], None]) -> Figures:
@@ -176,7 +186,8 @@ def _holdout(setup: Setup, desk: Desk, seen: Callable[[], None]) -> Holdout:
 
 def _search(setup: Setup, grid: Grid, split: int, later: Desk, seen: Callable[[], None]) -> Search:
     like, desk = setup.strategies[0], replace(setup.desk, market=setup.part(0, split))
-    cells = sweep(desk, strategies_of(grid, like), setup.jobs, seen)
+    tries = [level_strategy(trigger, to, like) for trigger, to in grid.cells]
+    cells = sweep(desk, tries, setup.jobs, seen)
     band = formula(like.policy, desk.start.value, desk.costs, Destination.HALF)
     own = cell_of(desk, level_strategy(band.trigger, band.destination, like))
     best = best_of(cells)
@@ -193,17 +204,6 @@ def _search(setup: Setup, grid: Grid, split: int, later: Desk, seen: Callable[[]
         probability_of_overfitting(days),
         deflated_sharpe(edges[cells.index(best)], [sharpe(edge) for edge in edges]),
     )
-
-
-def strategies_of(grid: Grid, like: Strategy) -> list[Strategy]:
-    """The cells of a grid; a destination in points beyond a trigger is left out."""
-    return [
-        level_strategy(trigger, destination, like)
-        for trigger in grid.triggers
-        for destination in grid.destinations
-        if not isinstance(destination, Destination) or destination in DESTINATIONS
-        if isinstance(destination, Destination) or destination < trigger
-    ]
 
 
 def _by_cost(

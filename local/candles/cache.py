@@ -12,7 +12,7 @@ from local.candles.series import Candles, Column
 
 _LEAST = 50_000
 """Candles below which parsing is quick enough."""
-_VERSION = 2
+_VERSION = 3
 _NUMBERS = ("open", "high", "low", "close", "volume")
 
 
@@ -31,8 +31,8 @@ def find(path: Path) -> Candles | None:
                 column = Column(array("d"), exact)
                 column.floats.frombytes(file.read(8 * head["bars"]))
                 columns.append(column)
-    except (OSError, ValueError, KeyError):
-        return None
+    except (OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError):
+        return None  # whatever it is, it is no entry of ours: the file is parsed anew
     if len(columns[-1]) != head["bars"] or len(times) != head["bars"]:
         return None
     return Candles.of(head["format"], times, columns)
@@ -42,7 +42,10 @@ def keep(path: Path, candles: Candles) -> None:
     """Keep a long series; where that is not possible nothing is lost."""
     if len(candles) < _LEAST:
         return
-    entry = _entry(path)
+    try:
+        entry = _entry(path)
+    except RuntimeError:  # a user without a home
+        return
     columns = dict(zip(_NUMBERS, candles.columns, strict=True))
     head = {
         "source": _identity(path),

@@ -26,7 +26,7 @@ from common.meter import Meter
 from common.mexc.client import Mexc
 from common.mexc.http import MexcHttp, new_session
 from common.mexc.parse import Candle
-from local.candles.formats import EPOCH, OURS, CandleFileError
+from local.candles.formats import EPOCH, OURS, CandleFileError, shown
 
 log = logging.getLogger(__name__)
 PAGE = 500
@@ -41,16 +41,24 @@ Ask = Callable[[str, int, datetime], list[Candle]]
 
 def run(arguments: argparse.Namespace, minutes: int, clock: Clock | None = None) -> int:
     """The command; its exit code: 0 complete, 1 ended early, 2 the request makes no sense."""
-    clock, console = clock or SystemClock(), Console(stderr=True)
+    clock, console = clock or SystemClock(), Console(stderr=True, markup=False, emoji=False)
     path = arguments.out or Path(f"{arguments.symbol}-{arguments.interval}.csv")
     try:
         ask = asking(arguments.symbol, arguments.exchange, clock)
         steps = fetch(ask, path, timedelta(minutes=minutes), timedelta(days=arguments.days), clock)
-        columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeRemainingColumn(),
+        )
         with Progress(*columns, console=console, disable=not sys.stderr.isatty()) as progress:
             task = progress.add_task(path.name, total=1.0)
             for share, reached in steps:
                 progress.update(task, completed=share, description=f"{path.name} to {reached:%Y-%m-%d %H:%M}")
+    except OSError as error:
+        console.print(f"{path} cannot be read or written: {error.strerror or error}", soft_wrap=True)
+        return 2
     except (ValueError, CandleFileError) as error:
         console.print(f"{arguments.symbol}: {error}", soft_wrap=True)
         return 2
@@ -172,5 +180,5 @@ def _line(candle: Candle) -> str:
 def _opened(line: str) -> datetime:
     try:
         return EPOCH + timedelta(milliseconds=int(line.split(",")[0]))
-    except ValueError:
-        raise CandleFileError(f"a line is no candle: {line:.80}") from None
+    except (ValueError, OverflowError):
+        raise CandleFileError(f"a line is no candle: {shown(line)}") from None

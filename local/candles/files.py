@@ -1,26 +1,30 @@
 """Read a candle file of any format that local/candles/formats.py knows: CSV or JSON, plain, gzip or zip.
 
-Refused, with the line (of JSON: the row) named: times that repeat or go back, or turn to a coarser unit; what is
-no finite number, a price at or below zero, a high below the low or prices outside of the two; a file without
-candles. Blank lines are no rows, as in every CSV: they are passed over, and counted as lines.
+Refused, with the line (of JSON: the row) named: times that repeat or go back, turn to a coarser unit, or are not of
+our age; what is no UTF-8, no finite number, or none that a market has; a price at or below zero, a high below the
+low or prices outside of the two; a file without candles. Blank lines are no rows, as in every CSV: they are passed
+over, and counted as lines.
 """
 
 import csv
 import gzip
 import io
+import lzma
 import re
 import zipfile
+import zlib
 from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import chain, islice, pairwise
-from math import inf, isfinite
+from math import isfinite
 from operator import gt, itemgetter, le, lt
 from pathlib import Path
 from typing import IO, Any
 
 from local.candles import cache
 from local.candles.formats import (
+    END_MS,
     CandleFileError,
     Layout,
     Unit,
@@ -28,14 +32,20 @@ from local.candles.formats import (
     by_width,
     has_header,
     may_follow,
+    shown,
     time_of,
     times_of,
 )
 from local.candles.series import Candles, Column
 
 _CHUNK = 1024
+LEAST, MOST = 1e-30, 1e30
+"""Prices and volumes of markets lie between, whatever they are quoted in."""
+_NO_UTF_8 = "\N{REPLACEMENT CHARACTER}"
 _ROW = re.compile(r"\[([^\[\]]+)\]")
 _ROWS = re.compile(r"\[\s*\[.*\]\s*\]|\[\s*\]", re.DOTALL)
+_UNPACKABLE = (EOFError, RuntimeError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
+"""What an archive that is cut, damaged, locked or packed in an unknown way raises."""
 Row = list[str]
 Pick = Callable[[Any], tuple[Any, ...]]
 """Takes the wanted six of a row's cells, or of the columns."""
@@ -63,13 +73,17 @@ def read(path: Path) -> Candles:
             return _Reader("line", *_csv(file, first)).read()
     except CandleFileError as error:
         raise CandleFileError(f"{path.name}: {error}") from None
-    except (UnicodeDecodeError, EOFError, gzip.BadGzipFile, zipfile.BadZipFile, csv.Error) as error:
+    except _UNPACKABLE as error:
         raise CandleFileError(f"{path.name}: cannot be read as text, gzip or zip ({error})") from None
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        raise CandleFileError(f"{path.name}: cannot be read ({error})") from None  # an archive that points beyond
 
 
 @contextmanager
 def _text(path: Path) -> Iterator[IO[str]]:
-    """The file's text, whatever it is packed in, told by its first bytes."""
+    """The file's text, whatever it is packed in, told by its first bytes; _NO_UTF_8 where it is none."""
     with path.open("rb") as raw:
         magic = raw.read(4)
     if magic[:2] == b"PK":
@@ -77,13 +91,13 @@ def _text(path: Path) -> Iterator[IO[str]]:
             names = [name for name in archive.namelist() if not name.endswith("/")]
             if len(names) != 1:
                 raise CandleFileError(f"the archive holds {len(names)} files; one is wanted")
-            with archive.open(names[0]) as member, io.TextIOWrapper(member, "utf-8-sig", newline="") as file:
+            with archive.open(names[0]) as member, io.TextIOWrapper(member, "utf-8-sig", "replace", "") as file:
                 yield file
     elif magic[:2] == b"\x1f\x8b":
-        with gzip.open(path, "rt", encoding="utf-8-sig", newline="") as file:
+        with gzip.open(path, "rt", encoding="utf-8-sig", errors="replace", newline="") as file:
             yield file
     else:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
             yield file
 
 
@@ -114,7 +128,10 @@ def _json(text: str) -> tuple[Layout, int, Iterator[str], int]:
 
 
 def _cells(line: str) -> Row:
-    return next(csv.reader([line], skipinitialspace=True), [])
+    try:
+        return next(csv.reader([line], skipinitialspace=True), [])
+    except csv.Error:  # longer than any cell is
+        return [line]
 
 
 class _Reader:
@@ -162,9 +179,13 @@ class _Reader:
         opened, high, low, close, volume = (column.floats[-len(lines) :] for column in self._columns)
         return (
             ordered
+            and min(times) >= 0
+            and max(times) < END_MS
             and isfinite(sum(high) + sum(volume))
-            and min(low) > 0
+            and min(low) >= LEAST
+            and max(high) <= MOST
             and min(volume) >= 0
+            and max(volume) <= MOST
             and all(map(le, low, opened))
             and all(map(le, low, close))
             and all(map(le, opened, high))
@@ -174,36 +195,49 @@ class _Reader:
     def _split(self, lines: Row) -> tuple[Any, ...]:
         """The wanted columns of a chunk. Raises ValueError where rows differ in width."""
         text = ",".join(lines)
+        if _NO_UTF_8 in text:
+            raise ValueError("no UTF-8")
         if '"' in text:
-            return self._pick(list(zip(*map(_cells, lines), strict=True)))
+            columns = list(zip(*map(_cells, lines), strict=True))
+            if len(columns) != self._width:
+                raise ValueError("rows of another width")
+            return self._pick(columns)
+        if "\r" in text:
+            text = text.replace("\r\n", "\n").replace("\r", "\n")
         cells = text.split(",")
-        columns = [cells[index :: self._width] for index in range(self._width)]
-        if len(cells) != self._width * len(lines) or "".join(columns[-1]).count("\n") < text.count("\n"):
+        by_column = [cells[index :: self._width] for index in range(self._width)]
+        if len(cells) != self._width * len(lines) or "".join(by_column[-1]).count("\n") < text.count("\n"):
             raise ValueError("rows of different widths")
-        return self._pick(columns)
+        return self._pick(by_column)
 
     def _fault(self, chunk: Row, last: tuple[int, Unit] | None) -> str:
         """What is wrong with the first bad row of a chunk that `_add` refused."""
         for number, line in enumerate(chunk, self._number):
             if line.isspace():
                 continue
-            row = _cells(line)
-            if problem := _problem(row, self._pick, self._width, last, self._layout.newest_first):
+            if problem := _problem(line, self._pick, self._width, last, self._layout.newest_first):
                 return f"{self._unit} {number}: {problem}"
-            last = time_of(self._pick(row)[0])
+            last = time_of(self._pick(_cells(line))[0])
         raise AssertionError("the chunk was refused for one of its rows")
 
 
-def _problem(row: Row, pick: Pick, width: int, last: tuple[int, Unit] | None, newest_first: bool) -> str | None:
-    """Why a row is no candle that may follow one of `last`, its time and unit; None when it is one."""
+def _problem(line: str, pick: Pick, width: int, last: tuple[int, Unit] | None, newest_first: bool) -> str | None:
+    """Why a line is no candle that may follow one of `last`, its time and unit; None when it is one."""
+    if _NO_UTF_8 in line:
+        return f"is no UTF-8 text: {shown(line)}"
+    row = _cells(line)
     if len(row) != width:
-        return f"has {len(row)} columns, not {width}: {','.join(row):.80}"
+        return f"has {len(row)} columns, not {width}: {shown(','.join(row))}"
+    numbers = Column()
     try:
         moment, *texts = pick(row)
         at, unit = time_of(moment)
-        opened, high, low, close, volume = map(float, texts)
-    except (ValueError, ArithmeticError, IndexError, OverflowError):
-        return f"is no candle: {','.join(row):.80}"
+        numbers.extend(texts)
+    except (ValueError, ArithmeticError, IndexError):
+        return f"is no candle: {shown(','.join(row))}"
+    opened, high, low, close, volume = numbers.floats
+    if not 0 <= at < END_MS:
+        return f"the time {shown(moment)} is not between 1970 and 5138"
     before, unit_before = last or (None, unit)
     if before is not None and at == before:
         return f"the time {moment} is a duplicate"
@@ -215,6 +249,10 @@ def _problem(row: Row, pick: Pick, width: int, last: tuple[int, Unit] | None, ne
         return "a number is not finite"
     if high < low:
         return f"the high {texts[1]} is below the low {texts[2]}"
-    if not 0 < low <= min(opened, close) <= max(opened, close) <= high < inf:
+    if not 0 < low <= min(opened, close) <= max(opened, close) <= high:
         return f"the prices contradict each other: {','.join(texts[:4])}"
-    return f"the volume {texts[4]} is negative" if volume < 0 else None
+    if volume < 0:
+        return f"the volume {texts[4]} is negative"
+    if low < LEAST or max(high, volume) > MOST:
+        return f"no market has such numbers, below {LEAST:g} or above {MOST:g}: {shown(','.join(texts))}"
+    return None

@@ -44,6 +44,8 @@ class Unit(IntEnum):
 
 _BELOW = {Unit.SECONDS: 10**11, Unit.MILLISECONDS: 10**14, Unit.MICROSECONDS: 10**17}
 """The magnitudes of our age."""
+END_MS = _BELOW[Unit.MILLISECONDS]
+"""When that age ends, in the year 5138."""
 _BY_WIDTH = {6: "ccxt", 8: "MEXC klines", 12: "Binance Vision"}
 
 
@@ -58,6 +60,11 @@ class Layout:
     format: str
     columns: tuple[int, ...]
     newest_first: bool = False
+
+
+def shown(text: str) -> str:
+    """The beginning of what a file holds, fit for a terminal."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text.strip()[:80])
 
 
 def by_width(width: int) -> Layout:
@@ -78,10 +85,8 @@ def by_header(header: list[str], *, line: int, newest_first: bool) -> Layout:
     prices = [names.index(name) if name in names else None for name in OURS[1:5]]
     columns = [index for index in (time, *prices, volume) if index is not None]
     if len(columns) < len(OURS):
-        told = ",".join(header)
-        raise CandleFileError(
-            f"line {line}: the header names no time, open, high, low, close and volume: {told:.80}"
-        )
+        told = shown(",".join(header))
+        raise CandleFileError(f"line {line}: the header names no time, open, high, low, close and volume: {told}")
     if newest_first:
         return Layout("CryptoDataDownload", tuple(columns), newest_first=True)
     name = "ours" if tuple(names) == OURS else _BY_WIDTH[12] if len(names) == 12 else "CSV with a header"
@@ -111,7 +116,7 @@ def time_of(text: str) -> tuple[int, Unit]:
     except ValueError:
         if any(mark in text for mark in "-/:"):
             return (_date(text.strip()) - EPOCH) // timedelta(milliseconds=1), Unit.DATES
-        number = int(Decimal(text.strip()))
+        number = _whole(Decimal(text.strip()))
     unit = _unit_of(number)
     return _scaled([number], unit)[0], unit
 
@@ -126,6 +131,13 @@ def times_of(texts: Sequence[str]) -> tuple[list[int], list[Unit]]:
         return _scaled(numbers, unit), [unit]
     times = [time_of(text) for text in texts]
     return [at for at, _ in times], [unit for unit, _ in groupby(unit for _, unit in times)]
+
+
+def _whole(number: Decimal) -> int:
+    """A whole number of at most 30 digits. Raises ValueError, ArithmeticError."""
+    if number.is_finite() and number.adjusted() > 30:
+        raise ValueError("more digits than any time has")
+    return int(number)
 
 
 def _unit_of(number: int) -> Unit:

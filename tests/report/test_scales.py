@@ -26,6 +26,7 @@ def test_a_scale_over_values_leaves_room_and_puts_equal_values_in_the_middle() -
     assert (some.low, some.high) == (d("9.4"), d("20.6"))
     for scale in (Linear, Log):
         assert scale.over(ds(7, 7), 0, 1000)(d(7)) == pytest.approx(500, abs=11)
+    assert Log.over(ds(10**18, 10**18 + 1), 0, 1000)(d(10**18)) == pytest.approx(500, abs=11)  # one logarithm
     assert Linear.over([], 0, 1000)(d(1)) == 500
 
 

@@ -144,6 +144,9 @@ def test_a_search_tells_its_tries_and_stays_the_same_on_several_processes(
     assert lines[6].startswith(("The formula stands: ", "The grid refutes the formula: "))
     assert "(PBO)" in lines[6]
     assert answer(capsys, file, *grid, "--jobs", "2")[1] == out
+    assert answer(capsys, file, "--policy", "hold", "--report", page)[0] == 0
+    assert "Holding would have given the same" in page.read_text()
+    answer(capsys, file, *grid, "--report", page)
     text = page.read_text()
     for title in ("Value against holding", "The mix, and when it traded", "Drawdown", "Every try", "Orders"):
         assert title in text
@@ -159,6 +162,10 @@ def test_what_makes_no_sense_is_refused_in_words(
 ) -> None:
     broken = tmp_path / "broken.csv"
     broken.write_text("open_time_ms,open,high,low,close,volume\n0,1,1,1,1,1\n0,1,1,1,1,1\n")
+    named, wild = tmp_path / "[red].csv", tmp_path / "wild.csv"
+    named.write_text("open_time_ms,open,high,low,close,volume\n")
+    falls = "".join(f"{n}00000,1,1e30,1e-30,{'1e-30' if n % 2 else '1e30'},1e30\n" for n in range(1, 9))
+    wild.write_text(f"open_time_ms,open,high,low,close,volume\n{falls}")
     cases = {
         (broken,): "broken.csv: line 3: the time 0 is a duplicate",
         (tmp_path / "none.csv",): "none.csv cannot be read or written: No such file or directory",
@@ -173,6 +180,12 @@ def test_what_makes_no_sense_is_refused_in_words(
         (file, "--grid", "0.02", "sideways"): "sideways must be",
         (file, "--grid", "2"): "2 is no fraction below 1",
         (file, "--grid", "0.1", "half", "0.1", "0.1"): "three lists at most",
+        (file, "--grid", "half"): "--grid: half is no decimal number",
+        (file, "--grid", "0,0.1"): "--grid: a trigger is above 0",
+        (file, "--grid", "0.5", "0.9"): "--grid: no destination is below a trigger",
+        (file, "--report", tmp_path): f"{tmp_path} cannot be read or written: Is a directory",
+        (named,): "[red].csv: no candles after line 1",
+        (wild, "--base", "1e18"): "wild.csv, with this start and these costs: a quotient is out of any",
     }
     wrong = {}
     for arguments, text in cases.items():

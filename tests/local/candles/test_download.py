@@ -144,7 +144,15 @@ def test_the_command_says_what_it_did_and_what_makes_no_sense(
             run(["QRLUSDT", "--interval", "1h", "--days", "2", "--out", str(path), "--exchange", url], clock) == 0
         )
         assert run(["QRLXYZ", "--out", str(path), "--exchange", url], clock) == 2
+        assert run(["[/x]", "--out", str(path), "--exchange", url], clock) == 2
+        assert run(["QRLUSDT", "--out", str(tmp_path), "--exchange", url], clock) == 2
+        for days in ("10000000", "0", "-1", "1e2", "\u0663", "9" * 5000):
+            with pytest.raises(SystemExit):
+                run(["QRLUSDT", "--out", str(path), "--exchange", url, f"--days={days}"], clock)
     told = capsys.readouterr().err
+    assert f"{tmp_path} cannot be read or written: Is a directory" in told
+    assert "[/x]: ends in none of the quote assets" in told
+    assert "argument --days: 10000000 is no number of days from 1 to 10000" in told
     assert f"48 candles in {path}" in told
     assert "QRLXYZ: ends in none of the quote assets" in told
     assert read(path).width_ms == 3_600_000

@@ -36,6 +36,17 @@ def zipped(text: str) -> bytes:
     return packed.getvalue()
 
 
+def damaged(packed: bytes) -> bytes:
+    """With a byte in the middle turned over."""
+    return packed[:60] + bytes([packed[60] ^ 0xFF]) + packed[61:]
+
+
+def locked(archive: bytes) -> bytes:
+    """With the flag of a password set, in the entry and in the directory."""
+    entry, directory = archive.index(b"PK\x03\x04") + 6, archive.index(b"PK\x01\x02") + 8
+    return bytes(byte | (at in (entry, directory)) for at, byte in enumerate(archive))
+
+
 def json_rows(*ends: str, quote: str = "") -> str:
     rows = zip((FIRST, SECOND), PRICES, ends or ("", ""), strict=True)
     return (
@@ -133,6 +144,27 @@ def test_what_is_wrong_is_refused_with_its_line(tmp_path: Path) -> None:
         json_rows().replace("1735689660000", "1735689600000"): "row 2: the time 1735689600000 is a duplicate",
         json_rows()[:-1]: "row 1: JSON is read as an array of rows",
         gzip.compress((OURS + ROWS).encode())[:-9]: "cannot be read as text, gzip or zip",
+        damaged(gzip.compress((OURS + ROWS).encode())): "cannot be read as text, gzip or zip",
+        damaged(zipped(OURS + ROWS)): "cannot be read as text, gzip or zip",
+        b"PK" + zipped(OURS + ROWS)[30:]: "cannot be read ([Errno 22]",
+        locked(zipped(OURS + ROWS)): "cannot be read as text, gzip or zip",
+        OURS + f"{FIRST},1e300,1e300,1e300,1e300,1e300\n{SECOND},1e300,1e308,1e300,1e300,1e308\n": (
+            "line 2: no market has such numbers, below 1e-30 or above 1e+30: 1e300"
+        ),
+        OURS + first + second.replace("0.02,", "1e-31,"): "line 3: no market has such numbers",
+        OURS + first.replace("1500.5", "1e31"): "line 2: no market has such numbers",
+        OURS + first.replace(str(FIRST), str(FIRST) + 12 * "7"): (
+            "line 2: the time 1735689600000777777777777 is not between 1970 and 5138"
+        ),
+        OURS + "\n" + first.replace(str(FIRST), str(-FIRST)): "line 3: the time -1735689600000 is not between",
+        OURS + first.replace(str(FIRST), "1969-12-31"): "line 2: the time 1969-12-31 is not between",
+        OURS + first.replace(str(FIRST), "1e999999999"): "line 2: is no candle: 1e999999999",
+        (OURS + first).encode() + b"\xff\xfe" + second.encode(): "line 3: is no UTF-8 text: \ufffd\ufffd1735689",
+        OURS.encode() + b"\xe9\n": "line 2: is no UTF-8 text: \ufffd",
+        OURS + first + "9" * 200_000 + second: "line 3: has 1 columns, not 6",
+        OURS + first + "\x1b[31m,1,1,1,1,1\n": "line 3: is no candle: ?[31m,1,",
+        OURS + (first + second).replace(f"{FIRST}", f'"{FIRST}"').replace("\n", ",7\n"): "line 2: has 7 columns",
+        (OURS + first.replace("\n", ",7\n") + second.replace(",0\n", "\n")).replace("\n", "\r"): "line 2: has 7",
     }
     told = {content: refused(tmp_path, content) for content in cases}
     assert {content: text for content, text in told.items() if not text.startswith(cases[content])} == {}
