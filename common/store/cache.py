@@ -177,7 +177,10 @@ class MarketCache:
         return {**(self._try(self._stats, "get_stats") or {}), **own}
 
     def warm_cache(self, entries: Warming) -> dict[str, int]:
-        """Fetch and store missing entries. Returns the counts `success`, `failed`, `skipped`."""
+        """Fetch and store missing entries. Returns the counts `success`, `failed`, `skipped`.
+
+        Whatever a fetch raises counts as failed, and the next one is tried. It is logged; a bug without its text.
+        """
         counts = {"success": 0, "failed": 0, "skipped": 0}
         for key, fetch, ttl in entries:
             if self._try(lambda key=key: self._client.exists(self.keys.full(key)), "exists"):  # type: ignore[misc]
@@ -187,6 +190,9 @@ class MarketCache:
                 stored = self.set(key, fetch(), ttl)
             except BotError as error:
                 log.warning("cache entry %s was not warmed: %s", key, error)
+                stored = False
+            except Exception as error:  # noqa: BLE001 - the edge: a fetch is anybody's code, the rest is warmed
+                log.error("cache entry %s was not warmed: %s", key, type(error).__name__)
                 stored = False
             counts["success" if stored else "failed"] += 1
         return counts

@@ -480,9 +480,22 @@ def test_warming_nothing_counts_nothing(cache: MarketCache) -> None:
     assert cache.warm_cache([]) == {"success": 0, "failed": 0, "skipped": 0}
 
 
-def test_a_bug_in_fetching_is_not_swallowed(cache: MarketCache) -> None:
-    with pytest.raises(ZeroDivisionError):
-        cache.warm_cache([("x", lambda: 1 // 0, 5)])
+def test_whatever_a_fetch_raises_counts_is_logged_and_keeps_nothing_else_cold(
+    cache: MarketCache, caplog: pytest.LogCaptureFixture
+) -> None:
+    def interrupted() -> Any:
+        raise KeyboardInterrupt
+
+    counts = cache.warm_cache(
+        [("x", lambda: 1 // 0, 60), ("y", lambda: {"a": 1}["a secret"], 60), ("z", gives(1), 60)]
+    )
+    assert counts == {"success": 1, "failed": 2, "skipped": 0}
+    assert caplog.messages == [
+        "cache entry x was not warmed: ZeroDivisionError",
+        "cache entry y was not warmed: KeyError",
+    ]
+    with pytest.raises(KeyboardInterrupt):
+        cache.warm_cache([("w", interrupted, 60)])
 
 
 # A Redis that is dead
