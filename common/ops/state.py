@@ -19,14 +19,13 @@ JOBS = ("balance", "price", "cost", "fifteen_min_job", "rebalance")
 
 def state(view: View) -> Mapping[str, Any]:
     """Runs and their ages, money, plan, open intents, pause; `unreadable` names each key that cannot be shown."""
-    keys = view.keys
+    from common.report import mix as mixes  # here only: every function knows of this view, and only `ops` decides
+
+    keys, instrument = view.keys, view.settings.instrument
     reads: dict[str, Read] = {f"run {name}": ("GET", keys.report_last(name)) for name in JOBS}
     reads |= {
-        "balances": ("GET", keys.account_balance),
-        "price": ("GET", keys.price_latest),
+        **mixes.reads(keys),
         "cost": ("HGETALL", keys.cost),
-        "plan": ("GET", keys.plan_last),
-        "policy": ("GET", keys.policy),
         "open_intents": ("HGETALL", keys.orders_open),
         "quarantine": ("HGETALL", keys.quarantine),
         "activity": ("GET", keys.day_start),
@@ -49,13 +48,15 @@ def state(view: View) -> Mapping[str, Any]:
             unreadable.append(str(error))
     if recent or orders:
         orders = activity_document(Journal.of(recent), orders, view.now)
+    mix = mixes.mix_of(found, instrument, keys, unreadable)
     return {
         "runs": {name: _run(found[f"run {name}"], view.now) for name in JOBS},
         "balances": _aged(found["balances"], view.now),
         "price": _aged(found["price"], view.now),
         "cost": found["cost"] or None,
         "plan": found["plan"],
-        "policy": found["policy"],
+        "mix": mix.document(instrument) if mix else None,
+        "policy": mix.in_policy(found["policy"]) if mix and found["policy"] else found["policy"],
         "open_intents": list((found["open_intents"] or {}).values()),
         "quarantine": list((found["quarantine"] or {}).values()),
         "orders": orders,

@@ -71,31 +71,36 @@ def why(values: Values) -> str:
 
 def triggers(values: Values) -> dict[str, str]:
     """The prices at which it trades next, and how much: the verb, and the terms."""
-    found = (values.plan or {}).get("next_triggers") or {}
+    if values.mix is None:
+        return {}
     terms = {}
-    for name, verb, side in (("buy_below", "Buys", "at or below"), ("sell_above", "Sells", "at or above")):
-        if trigger := found.get(name):
-            terms[verb] = f"{quantity(trigger['quantity'])} {values.base} {side} {price(trigger['price'])}"
+    below, above = values.mix.next_trades
+    if below is not None:
+        terms["Buys"] = f"{quantity(below.quantity)} {values.base} at or below {price(below.price)}"
+    elif values.mix.buys_anyway:
+        terms["Buys"] = "at any price"
+    if above is not None:
+        terms["Sells"] = f"{quantity(above.quantity)} {values.base} at or above {price(above.price)}"
     return terms
 
 
 def prices(values: Values) -> str:
     """The next prices in one line."""
     text = "; ".join(f"{verb.lower()} {terms}" for verb, terms in triggers(values).items())
-    return text or "no price is known at which it would trade"
+    return f"{text}{planned(values)}" if text else "no price is known at which it would trade"
 
 
 @exact
 def deposit(values: Values) -> str | None:
     """Where a deposit of about a tenth of the value would go: first to the asset that is short."""
-    plan, weight = values.plan, values.weight
-    total = values.of_quote(plan, "total_value") if plan else None
-    if plan is None or weight is None or not total:
+    mix = values.mix
+    if mix is None or mix.weight is None or not mix.price:
         return None
+    total = mix.total_value
     amount = ONE.scaleb((total / 10).adjusted())
-    lacking = plan["target_ratio"] * (total + amount) - weight * total
+    lacking = mix.target_weight * (total + amount) - mix.base_value
     into_base = min(max(lacking, ZERO), amount)
-    bought = quotient(into_base, plan["price"])
+    bought = quotient(into_base, mix.price)
     return (
         f"of {money(amount)} {values.quote}: {money(into_base)} would buy {quantity(bought)} {values.base}, "
         f"{money(amount - into_base)} would stay"
@@ -151,13 +156,19 @@ def trading(values: Values) -> str:
 
 
 def mix(values: Values) -> str:
-    plan, weight = values.plan, values.weight
-    if plan is None or weight is None:
+    mix = values.mix
+    if mix is None or mix.weight is None:
         return "not known yet"
     return (
-        f"{percent(weight)} {values.base} (target {percent(plan['target_ratio'])}), "
-        f"{money(values.of_quote(plan, 'total_value'))} {values.quote} at {price(plan['price'])}"
+        f"{percent(mix.weight)} {values.base} (target {percent(mix.target_weight)}), "
+        f"{money(mix.total_value)} {values.quote} at {price(mix.price)}{planned(values)}"
     )
+
+
+def planned(values: Values) -> str:
+    """That mix and next prices are not those of now, where they are not."""
+    at = values.mix.planned_at if values.mix else None
+    return f" (from the plan of {clock(at)}, before any order)" if at else ""
 
 
 def runs(values: Values) -> Iterator[tuple[str, str, bool]]:

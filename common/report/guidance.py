@@ -16,11 +16,10 @@ USUAL = Level(Decimal("0.01"))
 @exact
 def rows(values: Values) -> list[list[str]]:
     """A row for each band at today's cost and value and a volatility of 100 %; empty without a plan or cost."""
-    plan, policy = values.plan, values.policy
-    total = values.of_quote(plan, "total_value") if plan else None
-    if plan is None or not policy or not policy.get("cost") or not total:
+    plan, policy, mix = values.plan, values.policy, values.mix
+    if plan is None or not policy or not policy.get("cost") or mix is None or not mix.total_value:
         return []
-    cost, weight = policy["cost"]["one_way"], plan["target_ratio"]
+    cost, weight, total = policy["cost"]["one_way"], mix.target_weight, mix.total_value
     least = quotient(plan["settings"].get("min_notional_usdt") or ZERO, total)
     first = policy["levels"][0]
     bands = {

@@ -134,12 +134,14 @@ def _costs(values: Values) -> Sequence[Child]:
     if cost.get("at_notional") is not None:
         facts.append(("At an order of", f"{money(cost['at_notional'])} {values.quote}"))
     facts.append(("From", f"{one_line(cost['source'])}: {cost['books']} order books, {cost['fills']} fills"))
+    policy = values.mix.in_policy(policy) if values.mix else policy
+    bought = "at any price" if values.mix and values.mix.buys_anyway else "never"
     rows = [
         [
             f"{percent(level['trigger'], 2)}",
             percent(level["destination"], 2),
             one_line(level["style"]),
-            price(level["buy_below"]) if level.get("buy_below") is not None else "never",
+            price(level["buy_below"]) if level.get("buy_below") is not None else bought,
             price(level["sell_above"]) if level.get("sell_above") is not None else "never",
         ]
         for level in policy["levels"]

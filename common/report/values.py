@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import Any, TypeVar
 
 from common.config import Settings
-from common.decimals import ZERO, quotient
+from common.decimals import ZERO
 from common.domain.instrument import Instrument
 from common.domain.orders.journal import Journal, JournalEntry
 from common.domain.orders.program import Program
@@ -17,6 +17,8 @@ from common.domain.performance.attribution_state import AttributionState
 from common.domain.performance.equity import Flow, Point
 from common.domain.performance.shadows import Day, Shadows
 from common.errors import StoreCorrupt
+from common.report.mix import Mix, mix_of
+from common.report.mix import reads as mix_reads
 from common.run import View
 from common.store.codec import from_document, moment_or_none
 from common.store.entries import entry_of
@@ -62,6 +64,7 @@ class Values:
     settings_hash: str = ""
     cost: Document = field(default_factory=dict)
     plan: Document | None = None
+    mix: Mix | None = None
     policy: Document | None = None
     balances: Document | None = None
     price: Document | None = None
@@ -119,14 +122,6 @@ class Values:
         return self.pause if self.pause and (until is None or until > self.now) else None
 
     @property
-    def weight(self) -> Decimal | None:
-        """The base asset's share of the value at the last plan."""
-        total = self.of_quote(self.plan, "total_value") if self.plan else None
-        if self.plan is None or not total:
-            return None
-        return quotient(self.plan[f"{self.base.lower()}_value_{self.quote.lower()}"], total)
-
-    @property
     def drift_quantity(self) -> Decimal:
         """Base asset that the account holds beyond the ledger."""
         off: Decimal = self.cost.get("drift_quantity") or ZERO
@@ -142,10 +137,7 @@ def reads(keys: Keys, reports: int) -> Mapping[str, Read]:
     return {
         "cost": ("HGETALL", keys.cost),
         "inception": ("GET", keys.inception),
-        "plan": ("GET", keys.plan_last),
-        "policy": ("GET", keys.policy),
-        "balances": ("GET", keys.account_balance),
-        "price": ("GET", keys.price_latest),
+        **mix_reads(keys),
         "pause": ("GET", keys.pause),
         "open_intents": ("HGETALL", keys.orders_open),
         "orders": ("HGETALL", keys.orders_journal),
@@ -173,6 +165,7 @@ def gather(view: View, *, curves: bool = False) -> Values:
         most_orders=settings.max_orders_per_day,
         cost=found["cost"] or {},
         plan=found["plan"],
+        mix=mix_of(found, settings.instrument, keys, unreadable),
         policy=found["policy"],
         balances=found["balances"],
         price=found["price"],

@@ -15,6 +15,7 @@ from common.domain.performance.attribution_state import AttributionState
 from common.domain.performance.equity import Shares
 from common.report import content
 from common.report.missed import missed_slots
+from common.report.mix import Mix
 from common.report.values import INTERVALS, Values, settings_hash
 from common.report.words import money, price
 from tests.builders import QRL, d
@@ -79,7 +80,7 @@ def test_small_amounts_and_prices_keep_the_figures_that_count() -> None:
 
 def test_the_last_plan_says_which_check_holds_it() -> None:
     assert content.why(SOME) == (
-        "HOLD: Within threshold (the mix is off by 1.31 % of the value; less than 5.00 % is not traded)"
+        "HOLD: Within threshold (the mix is off by 0.14 % of the value; less than 5.00 % is not traded)"
     )
     sell = {
         **(SOME.plan or {}),
@@ -97,9 +98,10 @@ def test_the_last_plan_says_which_check_holds_it() -> None:
     [("0.45", "100.00"), ("0.5", "50.00"), ("0.54", "10.00"), ("0.6", "0.00")],
 )
 def test_a_deposit_goes_first_to_what_is_short(weight: str, into: str) -> None:
-    total = d(1000)
-    plan = {**(SOME.plan or {}), "price": d(2), "total_value_usdt": total, "qrl_value_usdt": total * d(weight)}
-    assert f"of 100.00 USDT: {into} would buy" in (content.deposit(replace(SOME, plan=plan)) or "")
+    mix = Mix(d(2), 1000 * d(weight), d(1000), d("0.5"), (None, None), ())
+    assert f"of 100.00 USDT: {into} would buy" in (content.deposit(replace(SOME, mix=mix)) or "")
+    for unknown in (None, replace(mix, total_value=d(0)), replace(mix, price=d(0))):
+        assert content.deposit(replace(SOME, mix=unknown)) is None
 
 
 def intent(**more: Any) -> JournalEntry:

@@ -1,6 +1,7 @@
 """The guidance of the report: the band in force beside the best and the usual one (contract.md §11)."""
 
 from common.report import guidance
+from common.report.mix import Mix
 from tests.builders import d
 from tests.report.values import values
 
@@ -18,6 +19,6 @@ def test_the_band_in_force_stands_beside_the_best_and_the_usual_one() -> None:
 def test_without_a_cost_or_a_value_there_is_none() -> None:
     assert guidance.rows(values(days=3, slots=3, policy=None)) == []
     assert guidance.rows(values(days=3, slots=3, plan=None)) == []
-    empty = values(days=3, slots=3)
-    assert empty.plan is not None
-    assert guidance.rows(values(days=3, slots=3, plan={**empty.plan, "total_value_usdt": d(0)})) == []
+    assert guidance.rows(values(days=3, slots=3, mix=None)) == []
+    empty = Mix(d(2), d(0), d(0), d("0.5"), (None, None), ())
+    assert guidance.rows(values(days=3, slots=3, mix=empty)) == []

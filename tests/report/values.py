@@ -7,19 +7,39 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from common.decimal_json import loads, to_hash, to_redis
+from common.domain.decision.cost_of_trading import Estimate
+from common.domain.decision.facts import Reference
+from common.domain.decision.levels import Level
+from common.domain.decision.plan import plan as plan_on
+from common.domain.decision.policy import Policy
 from common.domain.instrument import Side
+from common.domain.ledger.position import FifoView, Lot, Position
+from common.domain.ledger.quarantine import Quarantine
+from common.domain.ledger.statement import Statement
 from common.domain.orders.journal import IntentState, JournalEntry
 from common.domain.orders.order import OrderIntent, OrderStyle, client_order_id
 from common.domain.performance.attribution import Attribution
 from common.domain.performance.attribution_state import AttributionState
+from common.domain.performance.benchmark import Inception, Moved, compare
 from common.domain.performance.equity import Point, Shares
 from common.domain.performance.shadows import Day, Paper, Shadows
+from common.domain.portfolio import Account, Balance, Holdings, Valuation
 from common.report import series
+from common.report.mix import mix_of
 from common.report.values import Values
+from common.store.batch import Batch
+from common.store.codec import to_document
+from common.store.documents import LastPrice, account_document, cost_document, shown, shown_hash
+from common.store.inputs import inputs_document
+from common.store.keys import Keys
+from common.store.plans import plan_document, policy_document
 from common.trading.replay import Replayed
-from tests.builders import QRL, d
+from tests.builders import FACTS, LIMITS, QRL, d
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
+BAND = Policy(d("0.5"), d(5), (Level(d("0.05"), d("0.025")),))
+COST = Estimate(d("0.0031"), d("0.0005"), d("0.0021"), d("0.0005"), d("38.2"), 412, 19, "measured")
 SLOT = timedelta(minutes=15)
 
 
@@ -81,56 +101,50 @@ def report(at: datetime, **more: Any) -> dict[str, Any]:
     }
 
 
-def plan(point: Point, **more: Any) -> dict[str, Any]:
-    """The plan of a point: a hold inside a band of five points."""
-    real, mid = point.attribution.real, point.mid
-    return {
-        "timestamp": point.at.isoformat(),
-        "slot": f"{point.at:%Y%m%dT%H%MZ}",
-        "price": mid,
-        "qrl_value_usdt": real.base * mid,
-        "total_value_usdt": point.value,
-        "target_ratio": d("0.5"),
-        "action": "HOLD",
-        "reason": "Within threshold",
-        "quantity": d(0),
-        "notional_usdt": d(0),
-        "settings": {"threshold_pct": d("0.05")},
-        "checks": [
-            {
-                "name": "threshold",
-                "passed": False,
-                "explanation": "the mix is off by 1.31 % of the value; less than 5.00 % is not traded",
-            }
-        ],
-        "next_triggers": {
-            "buy_below": {"price": mid * d("0.8"), "quantity": d("2811.4")},
-            "sell_above": {"price": mid * d("1.2"), "quantity": d("1911.25")},
-        },
-        "policy": {
-            "levels": [
-                {
-                    "trigger": d("0.05"),
-                    "destination": d("0.025"),
-                    "style": "ioc",
-                    "buy_below": mid * d("0.8"),
-                    "sell_above": mid * d("1.2"),
-                }
-            ],
-            "cost": {
-                "one_way": d("0.0031"),
-                "fee": d("0.0005"),
-                "half_spread": d("0.0021"),
-                "impact": d("0.0005"),
-                "at_notional": d("38.2"),
-                "books": 412,
-                "fills": 19,
-                "source": "measured",
-            },
-            "advice": "5.0 points half-way costs about 0.31 % a year at c = 0.31 %",
-        },
-        **more,
+def documents(point: Point, policy: Policy = BAND, **account: Decimal) -> dict[str, Any]:
+    """Plan, policy, inputs, balances, price and cost of a point, made by what stores them and read as a response.
+
+    `account` are balances other than the point's: what the account holds after the plan's order.
+    """
+    at, mid, real = point.at, point.mid, point.attribution.real
+    held = Holdings(Balance(real.base), Balance(real.quote), at)
+    facts = replace(FACTS, now=at, asked_at=at, slot=at, holdings=held, mark_price=mid, price_as_of=at)
+    facts = replace(facts, references=(Reference("the last known one", mid),), trading_cost=COST)
+    made, slot = plan_on(facts, policy, LIMITS), f"{at:%Y%m%dT%H%MZ}"
+    batch = Batch(Keys("", "QRLUSDT"), "0123456789abcdef", "15-min-job")
+    found = {
+        "plan": plan_document(made, slot, "live"),
+        "policy": {"timestamp": at, **policy_document(made)},
+        "inputs": [inputs_document(batch, slot, facts, policy, LIMITS) | {"mode": "live", "policy_told": False}],
+        "balances": account_document(_account(**({"QRL": real.base, "USDT": real.quote} | account)), at),
+        "price": to_document(LastPrice(mid, d(0), at)),
     }
+    lines = to_hash(cost_document(_statement(point, held), point.attribution.at(mid), Quarantine(), QRL))
+    cost = shown_hash(lines | {"updated_at": at.isoformat()}, "cost")
+    return {name: shown(loads(to_redis(document))) for name, document in found.items()} | {"cost": cost}
+
+
+def _account(**balances: Decimal) -> Account:
+    held = {asset: Balance(amount) for asset, amount in balances.items()}
+    return Account(held, True, False, False, "SPOT", ("SPOT",), None, None, None)
+
+
+def _statement(point: Point, held: Holdings) -> Statement:
+    """Books that know the cost of all coins."""
+    base, began = point.attribution.real.base, point.attribution.since
+    position = Position(quantity=base, cost=d("488.2"), realized_pnl=d("60.05"), bought_quantity=base)
+    fifo = FifoView((Lot(base, d("480.1")),), d("51.95"))
+    inception = Inception(began, d(25000), d(500), d("0.02"), Moved(d(0), d(0), d(0), d(0)))
+    comparison = compare(inception, Valuation.of(held, point.mid), position)
+    return Statement(position, fifo, held, point.mid, d(0), (), inception, comparison)
+
+
+def told(found: dict[str, Any]) -> dict[str, Any]:
+    """The fields of Values that rest on such documents."""
+    unreadable: list[str] = []
+    mix = mix_of(found, QRL, Keys("", "QRLUSDT"), unreadable)
+    assert unreadable == []
+    return {name: found[name] for name in ("plan", "policy", "balances", "price", "cost")} | {"mix": mix}
 
 
 def values(days: int = 365, slots: int = 1000, seed: int = 11, **more: Any) -> Values:
@@ -142,22 +156,7 @@ def values(days: int = 365, slots: int = 1000, seed: int = 11, **more: Any) -> V
     points = [Point(p.at + shift, p.mid, p.value, p.held_value, p.shares, p.attribution) for p in points]
     orders = [replace(each, sent_at=each.planned_at + shift) for each in orders]
     last = daily[-1]
-    lines = last.attribution.at(last.mid)
-    told = {name: getattr(lines, name) for name in type(lines).__slots__} | {"since": lines.since.isoformat()}
     now = last.at + timedelta(seconds=40)
-    cost = {
-        "attribution": told,
-        "avg_cost": d("0.0192"),
-        "qrl_balance": last.attribution.real.base,
-        "current_price": last.mid,
-        "total_invested": d("488.2"),
-        "unrealized_pnl": d("21.44"),
-        "realized_pnl": d("60.05"),
-        "fifo": {"quantity": last.attribution.real.base, "avg_cost": d("0.0188"), "total_invested": d("480.1"),
-                 "unrealized_pnl": d("29.54"), "realized_pnl": d("51.95")},
-        "drift_quantity": d(0),
-        "updated_at": last.at.isoformat(),
-    }  # fmt: skip
     at = last.at.replace(second=0)
     real = Paper(daily[0].at, last.attribution.real.base, last.attribution.real.quote, last.value)
     rng = random.Random(seed)
@@ -179,11 +178,7 @@ def values(days: int = 365, slots: int = 1000, seed: int = 11, **more: Any) -> V
             "now": now,
             "mode": "live",
             "settings_hash": "3f9a02c1",
-            "cost": cost,
-            "plan": plan(last),
-            "policy": plan(last)["policy"],
-            "balances": {"timestamp": last.at.isoformat()},
-            "price": {"timestamp": last.at.isoformat()},
+            **told(documents(last)),
             "most_orders": 5,
             "orders": [*old, *orders],
             "runs": {

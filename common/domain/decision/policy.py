@@ -1,7 +1,8 @@
 """What the owner wants, as values: the mix, the levels that restore it, the reserves (contract.md §11).
 
 A level is a trigger, a destination and a style, in points of weight as fractions. When |drift| reaches the
-trigger (equality trades) the mix goes back until the drift is the destination; the widest level reached decides.
+trigger (equality trades) the mix goes back until the drift is the destination. The widest level reached decides,
+unless its order would be too small and a narrower one's is not.
 """
 
 from dataclasses import dataclass
