@@ -122,9 +122,11 @@ def _by_fills(run: Run, entry: JournalEntry, fills: Sequence[Fill]) -> JournalEn
     """The entry closed with its own fills, from the fills of its time; None when there are none.
 
     Fills belong to it if they or their order name its order id or ours. If the exchange no longer lists orders of
-    that time, fills of one order that match its side, quantity and price count as its own.
+    that time, fills of one order that match its side, quantity and price count as its own; until then they are
+    a reason to hold.
     """
     now, old = run.clock.now(), run.clock.now() - (entry.sent_at or entry.planned_at) > ORDERS_LISTED_FOR
+    doubt = None
     for order_id in [entry.order_id] if entry.order_id else _unknown_orders(run, [f.order_id for f in fills]):
         own = [fill for fill in fills if fill.order_id == order_id]
         if not own:
@@ -134,14 +136,17 @@ def _by_fills(run: Run, entry: JournalEntry, fills: Sequence[Fill]) -> JournalEn
             return as_reported(run, entry, order)
         quantity = sum((fill.quantity for fill in own), ZERO)
         named = order_id == entry.order_id or own[0].client_order_id == entry.intent.client_order_id
-        if order is None and (named or (old and own[0].client_order_id is None and _matches(entry, own, quantity))):
+        alike = order is None and own[0].client_order_id is None and _matches(entry, own, quantity)
+        if alike and not (named or old):
+            doubt = entry.unknown(f"fills of order {order_id} match it, and the exchange does not tell whose", now)
+        elif alike or (named and order is None):
             known = entry.acknowledged(order_id, now)
             partly, sent_at = quantity < entry.intent.quantity, entry.sent_at or entry.planned_at
             if not old and partly and _may_be_open(run, known.intent.client_order_id, order_id, sent_at):
                 return known.unknown("its fills show, but not the order: the rest of it may still be open", now)
             notional = sum((fill.notional for fill in own), ZERO)
             return known.closed_with(quantity, notional, "known by its fills: the exchange no longer tells it", now)
-    return None
+    return doubt
 
 
 def _may_be_open(run: Run, client_id: str, order_id: str, sent_at: datetime) -> bool:
@@ -224,7 +229,8 @@ def adopt(run: Run, resolved: Resolved, fills: Sequence[Fill], open_orders: Sequ
     for order_id, order in lost.items():
         slot = slot_in(order.client_order_id) if order is not None else None
         if order is None or order.client_order_id is None or slot is None:
-            run.batch.hash(run.keys.orders_known, {order_id: NOT_OURS})
+            if resolved.unresolved is None:  # while an intent is open, these fills may turn out to be its own
+                run.batch.hash(run.keys.orders_known, {order_id: NOT_OURS})
             continue
         log.error("order %s was not in the journal: taken back into it", order.client_order_id)
         known = order_journal(run).entries.get(order.client_order_id)

@@ -425,6 +425,14 @@ def test_an_order_found_by_its_fills_alone_is_what_the_exchange_tells_of_it(live
     assert (live.intent()["state"], live.intent()["reason"]) == ("FILLED", None)
 
 
+def test_fills_that_match_an_intent_and_name_nobody_are_reason_enough_to_hold(outlived: Live) -> None:
+    without_client_id(outlived)
+    for minutes in (15, 30, 45):
+        assert "match it, and the exchange does not tell whose" in reason(outlived.run(minutes))
+    assert outlived.intent()["state"] == "UNKNOWN"
+    assert outlived.sent == 1
+
+
 @pytest.mark.parametrize(
     "other", [{"quantity": Decimal(4999)}, {"price": Decimal("0.0199")}, {"is_buyer": True}], ids=str
 )
