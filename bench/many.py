@@ -37,8 +37,8 @@ def venue(names: Sequence[str]) -> Iterator[Simulation]:
     with child("bench.venue", *names) as process:
         simulation = Simulation(process.ask().removeprefix("listening on "))
         bought = {"side": "BUY", "price": "0.02", "qty": "1000", "time": round(1000 * (time.time() - 3 * 86_400))}
-        simulation.tell("fills", {"fills": [bought | {"symbol": name} for name in names]})
-        simulation.tell("faults", {"kind": "latency", "ms": EXCHANGE_MS})
+        simulation.post("fills", {"fills": [bought | {"symbol": name} for name in names]})
+        simulation.post("faults", {"kind": "latency", "ms": EXCHANGE_MS})
         yield simulation
 
 

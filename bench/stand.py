@@ -181,7 +181,7 @@ def exchange(*arguments: str, latency_ms: int = 0) -> Iterator[Simulation]:
     with simulated_exchange(["--rate-limit", "0", *arguments]) as simulation:
         simulation.bought("1000", "0.02", datetime.now(UTC) - timedelta(days=3))
         if latency_ms:
-            simulation.tell("faults", {"kind": "latency", "ms": latency_ms})
+            simulation.post("faults", {"kind": "latency", "ms": latency_ms})
         yield simulation
 
 

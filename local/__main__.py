@@ -3,10 +3,10 @@
 A command is a module of this package, loaded only when it is asked for, with two functions:
 
     configure(parser: argparse.ArgumentParser) -> None    its options; the module's docstring is its help
-    main(arguments: argparse.Namespace) -> int            does it; what it returns is the exit code
+    main(arguments: argparse.Namespace) -> int            runs it and returns the exit code
 
-What it cannot do it says with `local.refused.Refused`: the text is shown, and the exit code is 2.
-To add one, write the module and name it in COMMANDS.
+A command that cannot run raises `local.refused.Refused`: its text is shown, and the exit code is 2.
+To add a command, write the module and name it in COMMANDS.
 """
 
 import argparse
@@ -18,15 +18,15 @@ from common.errors import ConfigurationError
 from local.refused import Refused
 
 COMMANDS = {
-    "run": "play a day, and tell what came of it",
-    "serve": "stay up in real time, on a port",
-    "report": "say how a bot stands and whether it was worth it, or write the page",
-    "replay": "make every stored plan again, and say which is another now",
-    "advise": "say which band to choose for a portfolio, and what it costs",
+    "run": "play a day, and report the result",
+    "serve": "run in real time, on a port",
+    "report": "report a bot's state and whether it was worth it, or write the page",
+    "replay": "recompute every stored plan, and list those that differ",
+    "advise": "show which band to choose for a portfolio, and what it costs",
     "export": "write the ledger's fills as CSV for a tax tool",
     "candles": "fetch candles from the exchange into a file",
-    "costs": "tell what the cloud costs a month, as the table in docs/operations.md",
-    "backtest": "replay the rule over candles, and say what that tells",
+    "costs": "print what the cloud costs a month, the table of docs/operations.md",
+    "backtest": "replay the rule over candles, and say what that shows",
 }
 
 

@@ -1,7 +1,7 @@
-"""Which band to choose for a portfolio: what it trades, what it loses a year, and what the cloud takes of it.
+"""Which band to choose for a portfolio: what it trades, what it loses a year, and what share the cloud takes.
 
-Losses are against a mix that is kept for nothing, at the volatility given. The half-way band of least loss is
-told; THRESHOLD_PCT=auto with REBALANCE_TO=half follows it, from the cost that the bot measures itself.
+Losses are against a mix that is kept at no cost, at the given volatility. The half-way band of least loss is
+shown; THRESHOLD_PCT=auto with REBALANCE_TO=half follows it, at the cost that the bot measures itself.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from local.refused import Refused
 
 VALUES = ("500", "2000", "20000")
 CHEAPEST = "lean"
-"""The profile whose monthly price is told."""
+"""The profile whose monthly price is shown."""
 
 
 OPTIONS = {
@@ -34,8 +34,8 @@ OPTIONS = {
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--value", nargs="+", default=VALUES, metavar="V", help="portfolios, quote asset")
-    for name, (default, told) in OPTIONS.items():
-        parser.add_argument(f"--{name}", default=default, metavar="X", help=f"{told} (%(default)s)")
+    for name, (default, help_text) in OPTIONS.items():
+        parser.add_argument(f"--{name}", default=default, metavar="X", help=f"{help_text} (%(default)s)")
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -50,14 +50,14 @@ def main(arguments: argparse.Namespace) -> int:
     console = Console(highlight=False)
     console.print(_table(rows, volatility**2))
     console.print(
-        f"Losses against a mix kept for nothing, at a volatility of {places(volatility * 100, 0)} % a year."
+        f"Losses against a mix kept at no cost, at a volatility of {places(volatility * 100, 0)} % a year."
     )
     console.print("THRESHOLD_PCT=auto with REBALANCE_TO=half follows this, at the cost that the bot measures.")
     return 0
 
 
 def _table(rows: list[Guidance], variance: Decimal) -> Table:
-    """A column for each portfolio."""
+    """One column for each portfolio."""
     table = Table(header_style="bold")
     table.add_column("portfolio")
     for row in rows:
@@ -73,8 +73,8 @@ def _table(rows: list[Guidance], variance: Decimal) -> Table:
         "loss of 1 point to the target, %": lambda row: places(row.usual_loss * variance * 100, 2),
         "cloud a month, % of the portfolio": lambda row: places(monthly(CHEAPEST) / row.value * 100, 2),
     }
-    for name, told in lines.items():
-        table.add_row(name, *map(told, rows))
+    for name, text_of in lines.items():
+        table.add_row(name, *map(text_of, rows))
     return table
 
 

@@ -1,4 +1,4 @@
-"""What must hold after a played day, by what a person would say."""
+"""What must hold after a played day, in plain words."""
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
@@ -18,7 +18,7 @@ PERMANENT = ("latest", "history", "position", "balance", "cost", "ledger", "fill
 
 
 def of_a_day(client: "redis.Redis", keys: Keys, slots: int, failures: int) -> dict[str, bool]:
-    """Of any day: `slots` 15-minute slots were due, `failures` calls were answered with no 2xx."""
+    """Checks of any day: `slots` 15-minute slots were due, `failures` calls got no 2xx."""
     wanted = [
         keys.raw_latest("account_info"),
         keys.raw_history("ticker_24hr"),
@@ -48,11 +48,11 @@ def of_a_day(client: "redis.Redis", keys: Keys, slots: int, failures: int) -> di
 
 
 def of_orders(client: "redis.Redis", keys: Keys, state: Mapping[str, Any]) -> dict[str, bool]:
-    """Of a day with orders; `state` is the simulated exchange's own (GET /sim/state)."""
+    """Checks of a day with orders; `state` is that of the simulated exchange (GET /sim/state)."""
     ledger = ledger_of(_document(client, keys.ledger), keys.ledger)
     instrument = Instrument.from_symbol(keys.symbol)
     held = state["balances"].get(instrument.base, {"free": "0", "locked": "0"})
-    told = {fill["id"] for fill in state["fills"] if fill["symbol"] == keys.symbol}
+    listed = {fill["id"] for fill in state["fills"] if fill["symbol"] == keys.symbol}
     kept: Any = client.zrange(keys.ledger_fills, 0, -1)
     known = {from_redis(text, keys.ledger_fills)["fill_id"] for text in kept}
     plan = _document(client, keys.plan_last)
@@ -61,15 +61,15 @@ def of_orders(client: "redis.Redis", keys: Keys, state: Mapping[str, Any]) -> di
         **_band_check(plan, ids),
         "the ledger equals the exchange's balance": ledger.position(instrument).expected_quantity
         == Decimal(held["free"]) + Decimal(held["locked"]),
-        "every fill of the exchange is in the ledger, and no other": told == known,
+        "every fill of the exchange is in the ledger, and no other": listed == known,
         "no intent is open, unless it rests": _open_states(client, keys) <= {"RESTING"},
     }
 
 
 def _band_check(plan: Mapping[str, Any], ids: Iterable[str]) -> dict[str, bool]:
-    """Inside the band; or outside it with a guard that says why, or with an order that works on it.
+    """The mix is inside the band; or outside it with a guard that says why, or with an order at work.
 
-    A wild market may end a day in a cooldown, or with an order that rests. `ids` are those of all orders.
+    A volatile market may end a day in a cooldown, or with a resting order. `ids` are those of all orders.
     """
     outside = "the mix is outside its band, and "
     if plan["action"] == "HOLD" and plan["reason"].startswith("Order refused: "):

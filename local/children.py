@@ -1,4 +1,4 @@
-"""Programs started by this one: they end when it ends, however it ends."""
+"""Child processes: they end when this process ends, however it ends."""
 
 import ctypes
 import signal
@@ -14,7 +14,7 @@ _PR_SET_PDEATHSIG = 1
 
 @contextmanager
 def child(command: Sequence[str], **options: Any) -> Iterator["subprocess.Popen[str]"]:
-    """Run a program until the block ends. Ctrl-C reaches this program alone, which then ends the other."""
+    """Run a program until the block ends. Ctrl-C reaches only this process, which then ends the child."""
     process = subprocess.Popen(command, text=True, start_new_session=True, preexec_fn=_ended_with_parent, **options)
     try:
         yield process
@@ -30,14 +30,14 @@ def child(command: Sequence[str], **options: Any) -> Iterator["subprocess.Popen[
 
 
 def _ended_with_parent() -> None:
-    """Ask Linux for a SIGTERM when the parent is gone, killed or not; elsewhere `finally` alone sees to it."""
+    """Ask Linux for a SIGTERM when the parent is gone, even if killed; elsewhere only `finally` ends the child."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 @contextmanager
 def orderly_end() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end the block as Ctrl-C does, so that all that was started is ended."""
+    """Let SIGTERM and SIGHUP end the block like Ctrl-C, so that everything that was started ends."""
 
     def end(number: int, _: FrameType | None) -> None:
         for each in _SIGNALS:

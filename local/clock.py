@@ -1,4 +1,4 @@
-"""A clock for played days: it runs at the real rate, and jumps when the player says so."""
+"""A clock for played days: it runs at the real rate, and jumps when the player asks for it."""
 
 import time
 from collections.abc import Callable
@@ -9,7 +9,7 @@ Listener = Callable[[datetime], None]
 
 
 class SimulatedClock:
-    """Shared by the bot and the player; `listener` (the exchange's own clock) is told of every jump."""
+    """Shared by the bot and the player; `listener` (the exchange's own clock) is called on every jump."""
 
     def __init__(self, start: datetime, listener: Listener | None = None) -> None:
         self._start = self._base = start
@@ -25,11 +25,11 @@ class SimulatedClock:
         return (self.now() - self._start).total_seconds()
 
     def sleep(self, seconds: float) -> None:
-        """Nobody waits: the time is simply later."""
+        """Jump ahead instead of waiting."""
         self.jump(self.now() + timedelta(seconds=seconds))
 
     def jump(self, moment: datetime) -> None:
-        """Go on to `moment`; never back."""
+        """Jump to `moment`; never back."""
         with self._lock:
             current = self._base + timedelta(seconds=time.monotonic() - self._set_at)
             self._base = max(moment, current)

@@ -1,8 +1,8 @@
-"""What the cloud costs a month, line by line: the one place that prices are kept.
+"""What the cloud costs a month, line by line: the only place with prices.
 
-The table in docs/operations.md is what this prints, and a test holds it there. USD, list prices, 730 hours or 31
-days. A price with a question mark was not confirmed by the provider's own page; it is then the higher of what was
-read. Singapore's, where unknown, are those of Iowa by the ratio of e2 machines (1.233).
+This prints the table in docs/operations.md, and a test keeps the two equal. USD, list prices, 730 hours or 31 days.
+A price with a question mark was not confirmed by the provider's own page; it is then the highest one found. Unknown
+prices of Singapore are those of Iowa times the ratio of e2 machines (1.233).
 """
 
 import argparse
@@ -18,7 +18,7 @@ ABROAD = Decimal("1.233")
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of the bill: units a month in each profile and for each further bot; the price in each region."""
+    """One line of the bill: monthly units in each profile and for each further bot; the price in each region."""
 
     name: str
     unit: str
@@ -38,7 +38,7 @@ def d(text: str) -> Decimal:
 def line(
     name: str, unit: str, units: tuple[Decimal, ...], here: str, there: str | None = None, doubt: str = ""
 ) -> Line:
-    """`there` is None where the price is the same everywhere; `doubt` names the unconfirmed ones: h, t or both."""
+    """`there` is None where the price is the same everywhere; `doubt` names unconfirmed prices: h, t or both."""
     lean, durable, direct, further = units
     price = d(here)
     return Line(
@@ -52,7 +52,7 @@ def every(units: Decimal | str, further: Decimal | str = "0") -> tuple[Decimal, 
 
 NONE = Decimal(0)
 CPU, MEMORY = SECONDS * d("0.333"), SECONDS / 2
-"""Of one instance that waits."""
+"""Monthly use of one idle instance."""
 LINES = (
     line("Redis, Basic, 1 GB", "GB-h", (HOURS, NONE, HOURS, NONE), "0.049", str(d("0.049") * ABROAD), "t"),
     line("Redis, Standard, 1 GB", "GB-h", (NONE, HOURS, NONE, NONE), "0.064", str(d("0.064") * ABROAD), "t"),
@@ -83,7 +83,7 @@ vCPU and 0.5 GiB.
 
 
 def monthly(profile: str, region: str = "asia-southeast1", bots: int = 1) -> Decimal:
-    """USD a month; the free tiers taken as free."""
+    """USD a month; free tiers count as free."""
     return sum((_of(each, profile, region, bots) for each in LINES), NONE)
 
 

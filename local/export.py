@@ -3,8 +3,8 @@
 `koinly` is Koinly's universal import, `cointracker` and `cointracking` are the imports of those names, `generic`
 has everything the ledger knows. The fills come from the Redis of REDIS_URL, oldest first.
 
-No tool takes a negative fee: a rebate in an asset of the pair goes into the amounts, one in a third asset is a row
-of its own. CoinTracking takes off no fee itself: amounts are net, and a fee in a third asset is such a row too.
+No tool accepts a negative fee: a rebate in an asset of the pair goes into the amounts, one in a third asset gets a
+row of its own. CoinTracking does not subtract fees: its amounts are net, and a fee in a third asset is also a row.
 """
 
 import argparse
@@ -49,7 +49,7 @@ COINTRACKING = (
 
 @dataclass(frozen=True, slots=True)
 class Trade:
-    """A fill as tools see it: what was given and received, and the fee (positive) or rebate apart from both."""
+    """A fill as tools see it: what was sent and received, and separately the fee (positive) or rebate."""
 
     sent: Decimal
     sent_asset: str
@@ -73,7 +73,7 @@ class Trade:
         return self.fee_asset not in (self.sent_asset, self.received_asset)
 
     def net(self) -> "Trade":
-        """The fee in the amounts instead: more was given, or less received; a rebate the other way round."""
+        """Move the fee into the amounts: more was sent, or less received; a rebate the other way round."""
         with localcontext(EXACT):
             if self.fee_asset == self.sent_asset:
                 return replace(self, sent=self.sent + self.fee, fee=ZERO)
@@ -128,7 +128,7 @@ def cointracker_rows(fill: Fill, instrument: Instrument) -> Iterator[Row]:
 
 
 def cointracking_rows(fill: Fill, instrument: Instrument) -> Iterator[Row]:
-    """Amounts net of the fee, which is told beside them; in a third asset it is a row of its own."""
+    """Amounts net of the fee, which is listed beside them; in a third asset it is a row of its own."""
     trade = Trade.of(fill, instrument)
     shown = trade.net()
     common = {
@@ -136,15 +136,15 @@ def cointracking_rows(fill: Fill, instrument: Instrument) -> Iterator[Row]:
         "Comment": f"{fill.side} {instrument.pair} {fill.fill_id}",
         "Date": fill.executed_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"),
     }
-    told = trade.fee > 0 and not trade.in_a_third_asset
+    itemized = trade.fee > 0 and not trade.in_a_third_asset
     yield common | {
         "Type": "Trade",
         "Buy Amount": plain(tidy(shown.received)),
         "Buy Currency": shown.received_asset,
         "Sell Amount": plain(tidy(shown.sent)),
         "Sell Currency": shown.sent_asset,
-        "Fee": plain(tidy(trade.fee)) if told else "",
-        "Fee Currency": trade.fee_asset if told else "",
+        "Fee": plain(tidy(trade.fee)) if itemized else "",
+        "Fee Currency": trade.fee_asset if itemized else "",
     }
     if trade.in_a_third_asset and trade.fee > 0:
         yield common | {
@@ -197,7 +197,7 @@ FORMATS: dict[str, tuple[tuple[str, ...], Rows]] = {
 
 
 def write(fills: Iterable[Fill], instrument: Instrument, form: str, out: IO[str]) -> int:
-    """Write the fills; how many there were."""
+    """Write the fills; return how many there were."""
     columns, rows = FORMATS[form]
     writer = csv.DictWriter(out, columns, restval="", lineterminator="\n")
     writer.writeheader()
@@ -209,7 +209,7 @@ def write(fills: Iterable[Fill], instrument: Instrument, form: str, out: IO[str]
 
 
 def stored_fills(client: "redis.Redis", keys: Keys) -> list[Fill]:
-    """Every fill of the ledger, in its order."""
+    """Every fill of the ledger, in the ledger's order."""
     texts: Any = client.zrange(keys.ledger_fills, 0, -1)
     return list(once(fill_of(from_redis(text, keys.ledger_fills)) for text in texts))
 

@@ -1,4 +1,4 @@
-"""Whether a bot on this machine may place orders: on a real exchange never by accident."""
+"""Whether a bot on this machine may place orders: never on a real exchange by accident."""
 
 import argparse
 import sys
@@ -14,9 +14,9 @@ def execution_mode(
     ask: Callable[[str], str] = input,
     on_terminal: Callable[[], bool] = sys.stdin.isatty,
 ) -> str:
-    """The EXECUTION_MODE to run with. The environment's counts for the simulated exchange alone.
+    """The EXECUTION_MODE to run with. That of the environment counts only for the simulated exchange.
 
-    Raises Refused: options that contradict each other, or a real order nobody confirmed.
+    Raises Refused for contradicting options, or for real orders that nobody confirmed.
     """
     if not arguments.exchange:
         if arguments.live_for_real:

@@ -15,13 +15,13 @@ SCHEDULE = {
     "cost": "*/5 * * * *",
     "fifteen_min_job": "*/15 * * * *",
 }
-"""The jobs that are deployed unpaused; `rebalance` (0 0 * * *) is paused. A test holds this against Terraform."""
+"""The jobs deployed unpaused; `rebalance` (0 0 * * *) is paused. A test compares this with Terraform."""
 RETRIES = 3
 BACKOFF_SECONDS = 5
 
 
 def slots(start: datetime, end: datetime) -> Iterator[tuple[datetime, list[str]]]:
-    """The minutes from `start` up to `end` with the jobs that are due in each."""
+    """The minutes from `start` up to `end`, each with the jobs that are due."""
     moment = start.replace(second=0, microsecond=0)
     due = {name: set(croniter_range(moment, end, schedule)) for name, schedule in SCHEDULE.items()}
     while moment < end:
@@ -31,7 +31,7 @@ def slots(start: datetime, end: datetime) -> Iterator[tuple[datetime, list[str]]
 
 @dataclass
 class Tally:
-    """What the player saw: calls by job and status, and the last answer of each job."""
+    """What the player saw: calls by job and status, and the last response of each job."""
 
     calls: Counter[tuple[str, int]] = field(default_factory=Counter)
     answers: dict[str, Any] = field(default_factory=dict)
@@ -42,7 +42,7 @@ class Tally:
 
     @property
     def failures(self) -> int:
-        """Calls that were answered with no 2xx."""
+        """Calls that got no 2xx."""
         return sum(number for (_, status), number in self.calls.items() if not 200 <= status < 300)
 
     def count(self, job: str) -> int:
@@ -50,7 +50,7 @@ class Tally:
 
 
 class Player:
-    """Delivers slots to the functions at `base_url`; `wait` lets the time between two tries go by."""
+    """Delivers slots to the functions at `base_url`; `wait` passes the time between two tries."""
 
     def __init__(self, base_url: str, wait: Callable[[float], None], timeout: float = 120) -> None:
         self._base_url = base_url
@@ -61,7 +61,7 @@ class Player:
         self.tally = Tally()
 
     def deliver(self, job: str, slot: datetime | None) -> requests.Response:
-        """One slot of one job, retried while the answer is no 2xx; `None` is a forced run without a slot."""
+        """Deliver one slot of one job, with retries until a 2xx; `None` is a forced run without a slot."""
         headers = {
             "User-Agent": "Google-Cloud-Scheduler",
             "X-CloudScheduler": "true",

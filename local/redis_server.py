@@ -1,4 +1,4 @@
-"""Redis for a laptop: the one of REDIS_URL, a redis-server found on the machine, or an embedded one."""
+"""Redis for a laptop: the one of REDIS_URL, a redis-server installed on the machine, or an embedded one."""
 
 import shutil
 import socket
@@ -19,9 +19,9 @@ from local.refused import Refused
 
 @contextmanager
 def redis_for_run(url: str | None, state: Path | None = None) -> Iterator[tuple[str, str]]:
-    """The URL, and in words what answers there; what was started is ended again.
+    """The URL, and a description of the server; whatever was started ends with the block.
 
-    With `state` a redis-server keeps what it holds in that folder. Raises Refused: there is none that could.
+    With `state` a redis-server keeps its data in that folder. Raises Refused if none can.
     """
     program = shutil.which("redis-server")
     if state and url:
@@ -58,12 +58,12 @@ def _started(program: str, state: Path | None) -> Iterator[int]:
 
 @contextmanager
 def _embedded() -> Iterator[int]:
-    """Imported here only: it is for machines without a redis-server."""
+    """An embedded server, for machines without a redis-server."""
     from fakeredis import TcpFakeServer
 
     class Prompt(TcpFakeServer):  # type: ignore[misc]
         def get_request(self) -> tuple[socket.socket, Any]:
-            """It answers a MULTI in many small packets: without this each run would wait for delayed ACKs."""
+            """Disable Nagle: a MULTI goes out in many small packets, and runs would wait for delayed ACKs."""
             connection, address = super().get_request()
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             return connection, address
@@ -79,7 +79,7 @@ def _embedded() -> Iterator[int]:
 
 
 def _wait(port: int, process: "subprocess.Popen[str]") -> None:
-    """Until the server answers; its start takes some hundredths of a second, more when it loads what it kept."""
+    """Wait until the server responds: some hundredths of a second, longer if it loads stored data."""
     client = redis.Redis(port=port)
     for _ in range(1500):
         if process.poll() is not None:

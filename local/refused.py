@@ -1,4 +1,4 @@
-"""What a person asked for cannot be done: the text says why, and what to do, in a sentence."""
+"""A request that cannot be carried out: the text says why, and what to do, in a sentence."""
 
 
 class Refused(Exception):

@@ -1,6 +1,6 @@
-"""Make every stored plan again from the stored raw answers, and compare byte for byte (exit code 1: one differs).
+"""Recompute every stored plan from the stored raw replies, and compare byte for byte (exit code 1: one differs).
 
-The Redis of REDIS_URL is read, with REDIS_KEY_PREFIX and SYMBOL of the environment; nothing is written.
+It reads the Redis of REDIS_URL, with REDIS_KEY_PREFIX and SYMBOL from the environment, and writes nothing.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Say in ten lines how a bot stands and whether it was worth it; the Redis of REDIS_URL is only read."""
+"""Report in ten lines a bot's state and whether it was worth it; the Redis of REDIS_URL is only read."""
 
 import argparse
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""All functions behind one port: `/balance`, `/price`, …, each request handled by functions-framework."""
+"""All functions on one port: `/balance`, `/price`, …, each request handled by functions-framework."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ def function_names() -> list[str]:
 
 
 class Router:
-    """A WSGI application that gives `/<function>/…` to that function's own framework application."""
+    """A WSGI application that passes `/<function>/…` to that function's own framework application."""
 
     def __init__(self) -> None:
         self._apps: dict[str, WsgiApp] = {
@@ -39,14 +39,14 @@ class Router:
             status = "200 OK" if looks else "404 Not Found"
             start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
             return [self._index().encode()]
-        # The framework would redirect /balance to /balance/ if it saw the prefix as its own.
+        # If the framework knew the prefix, it would redirect /balance to /balance/.
         return app({**environ, "PATH_INFO": f"/{rest}"}, start_response)
 
     def _index(self) -> str:
         jobs = "\n".join(f"  /{name}" for name in self._apps if name != REPORT)
         return (
             f"jobs: GET shows what is stored, POST with X-CloudScheduler: true runs one\n{jobs}\n"
-            f"the operator's door: /{REPORT} (the state), /{REPORT}/status, /{REPORT}/verify, /{REPORT}/report\n"
+            f"the operator endpoint: /{REPORT} (the state), /{REPORT}/status, /{REPORT}/verify, /{REPORT}/report\n"
             "in a browser / is the report\n"
         )
 
@@ -56,7 +56,7 @@ class _Quiet(WSGIRequestHandler):
     disable_nagle_algorithm = True
 
     def log(self, *_: Any, **__: Any) -> None:
-        """The bot's own log says what was called."""
+        """Log nothing: the bot's own log shows the calls."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Play a day: simulated exchange, Redis, bot and schedule on one clock; with --exchange each job once, for real."""
+"""Play a day: simulated exchange, Redis, bot and schedule on one clock; with --exchange, run each job once."""
 
 import argparse
 import time
@@ -51,7 +51,7 @@ def main(arguments: argparse.Namespace) -> int:
             tally, results = _play(bot, clock, simulation, list(slots(start, end)), console)
         else:
             tally, results = _once()
-        _tell(bot, tally, results, folder, console, verbose=arguments.verbose)
+        _show(bot, tally, results, folder, console, verbose=arguments.verbose)
     return 0 if all(results.values()) else 1
 
 
@@ -65,7 +65,7 @@ def _play(
             clock.jump(moment)
             for job in jobs:
                 player.deliver(job, moment)
-        for job in ("balance", "cost"):  # what filled since the last slot
+        for job in ("balance", "cost"):  # to see what filled since the last slot
             player.deliver(job, None)
     due = sum(1 for _, jobs in timeline if "fifteen_min_job" in jobs)
     keys = Keys(bot.settings.redis_key_prefix, bot.settings.symbol)
@@ -83,7 +83,7 @@ def _once() -> tuple[Tally, Checks]:
         for job in (*SCHEDULE, "rebalance"):
             player.deliver(job, None)
     answers = player.tally.answers.items()
-    return player.tally, {f"{job} ended without an error": told["status"] != "error" for job, told in answers}
+    return player.tally, {f"{job} ended without an error": answer["status"] != "error" for job, answer in answers}
 
 
 def _progress(timeline: list[Slot], console: Console) -> Iterator[Slot]:
@@ -93,8 +93,8 @@ def _progress(timeline: list[Slot], console: Console) -> Iterator[Slot]:
         yield from progress.track(timeline, description=title)
 
 
-def _tell(bot: Bot, tally: Tally, results: Checks, folder: Path, console: Console, *, verbose: bool) -> None:
-    """The lines that matter, where the rest is, and the long tables if asked for."""
+def _show(bot: Bot, tally: Tally, results: Checks, folder: Path, console: Console, *, verbose: bool) -> None:
+    """Print the most important lines, where the rest is, and on request the long tables."""
     settings, values = bot.settings, summary.values_of(bot)
     keys = Keys(settings.redis_key_prefix, settings.symbol)
     with runtime.redis_client(settings) as client:

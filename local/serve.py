@@ -1,4 +1,4 @@
-"""Stay up in real time: all functions on a port, and the schedule played to them, until interrupted."""
+"""Run in real time: all functions on a port, with the schedule played to them, until interrupted."""
 
 import argparse
 import logging
@@ -36,11 +36,11 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def _serve(port: int, console: Console) -> int:
-    """The router on a port, and the schedule played in real time."""
+    """Serve the router on a port, and play the schedule in real time."""
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     with serving(port) as url:
         console.print(f"serving {url} ({', '.join(function_names())})")
-        console.print("open it in a browser: / is the report, /ops the operator's door; Ctrl-C ends it")
+        console.print("open it in a browser: / is the report, /ops the operator endpoint; Ctrl-C ends it")
         console.print(f"run a job: curl -X POST -H 'X-CloudScheduler: true' {url}/balance", soft_wrap=True)
         player = Player(url, time.sleep)
         while True:

@@ -1,4 +1,4 @@
-"""The simulated exchange as a program of its own: started, told the time, asked what it holds."""
+"""The simulated exchange as a separate process: start it, set its time, read its state."""
 
 import subprocess
 import sys
@@ -17,9 +17,9 @@ from local.refused import Refused
 ROOT = Path(__file__).parent.parent
 CREDENTIALS = {"MEXC_API_KEY": "mx0simulated", "MEXC_SECRET_KEY": "simulated-secret"}
 PREFIX = "simulated:"
-"""Goes before every key of a simulation, whatever REDIS_KEY_PREFIX says: a real bot's state stays untouched."""
+"""Prefix of every key of a simulation, whatever REDIS_KEY_PREFIX says: a real bot's state stays untouched."""
 MARK = "simulation"
-"""The key, behind the prefix, that says whose state this is."""
+"""The key, behind the prefix, that marks the state as a simulation's."""
 
 
 def settings_of_keys(environ: Mapping[str, str]) -> dict[str, str]:
@@ -30,10 +30,10 @@ def settings_of_keys(environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def begin_anew(client: "redis.Redis", keys: Mapping[str, str]) -> None:
-    """Forget what an earlier simulation left under these keys: its exchange is gone.
+def start_fresh(client: "redis.Redis", keys: Mapping[str, str]) -> None:
+    """Delete what an earlier simulation left under these keys: its exchange is gone.
 
-    Raises Refused: what lies there is not marked as a simulation's.
+    Raises Refused if the keys there are not marked as a simulation's.
     """
     prefix, mark = keys["REDIS_KEY_PREFIX"], keys["REDIS_KEY_PREFIX"] + MARK
     found: list[Any] = list(client.scan_iter(match=f"{prefix}*", count=1000))
@@ -57,9 +57,9 @@ class Simulation:
         self._session.trust_env = False
 
     def set_time(self, moment: datetime) -> None:
-        self.tell("clock", {"now_ms": round(moment.timestamp() * 1000)})
+        self.post("clock", {"now_ms": round(moment.timestamp() * 1000)})
 
-    def tell(self, what: str, spec: Mapping[str, Any]) -> Any:
+    def post(self, what: str, spec: Mapping[str, Any]) -> Any:
         """POST to the control API. Raises ValueError with its answer when it refuses."""
         response = self._session.post(f"{self.url}/sim/{what}", json=spec, timeout=30)
         if not response.ok:
@@ -72,12 +72,12 @@ class Simulation:
     def bought(self, quantity: str, price: str, at: datetime) -> None:
         """Put a buy into the account's history; the balances stay as they are."""
         fill = {"side": "BUY", "price": price, "qty": quantity, "time": round(at.timestamp() * 1000)}
-        self.tell("fills", {"fills": [fill | {"commission": "0", "commissionAsset": "USDT"}]})
+        self.post("fills", {"fills": [fill | {"commission": "0", "commissionAsset": "USDT"}]})
 
 
 @contextmanager
 def simulated_exchange(arguments: Sequence[str]) -> Iterator[Simulation]:
-    """Run `python -m local.exchange` on a free port until the block ends. Raises Refused with what it says."""
+    """Run `python -m local.exchange` on a free port until the block ends. Raises Refused with its message."""
     command = [sys.executable, "-m", "local.exchange", "--port", "0", *arguments]
     with child(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         line = (process.stdout.readline() if process.stdout else "").strip()

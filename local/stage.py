@@ -1,4 +1,4 @@
-"""What `run` and `serve` stand on: a Redis, an exchange, and a bot built for both."""
+"""What `run` and `serve` share: a Redis, an exchange, and a bot built for both."""
 
 import argparse
 import logging
@@ -25,17 +25,17 @@ from local.children import orderly_end
 from local.mode import execution_mode
 from local.redis_server import redis_for_run
 from local.refused import Refused
-from local.simulation import CREDENTIALS, ROOT, Simulation, begin_anew, settings_of_keys, simulated_exchange
+from local.simulation import CREDENTIALS, ROOT, Simulation, settings_of_keys, simulated_exchange, start_fresh
 
 DAY = datetime(2026, 1, 5, tzinfo=UTC)
-"""Where a played day starts when no candle file says otherwise."""
+"""When a played day starts without a candle file."""
 START_PRICE = Decimal("0.02")
 BASE_VALUE, QUOTE = Decimal(520), Decimal(480)
-"""What the account holds unless told: two percent above the target, so that the first plan has something to do."""
+"""The account's default holdings: two percent above the target, so that the first plan has something to do."""
 
 
 def _amount(text: str) -> Decimal:
-    """A plain amount of an option. Raises ArgumentTypeError."""
+    """An amount given as an option. Raises ArgumentTypeError."""
     try:
         amount = Decimal(text)
     except InvalidOperation:
@@ -46,7 +46,7 @@ def _amount(text: str) -> Decimal:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """The options that `run` and `serve` share. Settings are taken from the environment."""
+    """The options that `run` and `serve` share. Settings come from the environment."""
     add = parser.add_argument
     add("--candles", type=Path, metavar="FILE", help="replay this candle file, in any common format")
     add("--seed", type=int, default=7, help="of the price path and the order book")
@@ -61,12 +61,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def console() -> Console:
-    """Texts are shown as they are: a reason or a key is no markup."""
+    """A console that shows texts unchanged: a reason or a key is not markup."""
     return Console(highlight=False, markup=False, emoji=False)
 
 
 def candles(arguments: argparse.Namespace) -> Candles | None:
-    """The candle file that is asked for. Raises Refused."""
+    """The requested candle file. Raises Refused."""
     if not arguments.candles:
         return None
     try:
@@ -78,7 +78,7 @@ def candles(arguments: argparse.Namespace) -> Candles | None:
 
 
 def first_minute(candles: Candles | None) -> datetime:
-    """Where a played day begins: the first whole minute of the candle file, or a fixed day."""
+    """When a played day starts: at the first whole minute of the candle file, or on a fixed day."""
     return candles.start.replace(second=0, microsecond=0) if candles else DAY
 
 
@@ -86,10 +86,10 @@ def first_minute(candles: Candles | None) -> datetime:
 def set_up(
     arguments: argparse.Namespace, console: Console, start: datetime | None = None, state: Path | None = None
 ) -> Iterator[tuple[dict[str, str], Simulation | None]]:
-    """The environment to build the bot from, and the simulated exchange unless a real one is asked for.
+    """The environment to build the bot from, and the simulated exchange unless a real one is wanted.
 
-    A simulation runs from `start` on, or in real time. `state` is a folder in which Redis keeps what it holds.
-    Whatever ends the block ends what was started. Raises Refused, ConfigurationError.
+    A simulation runs from `start` on, or in real time. `state` is a folder in which Redis keeps its data.
+    Everything that was started ends with the block. Raises Refused, ConfigurationError.
     """
     kept = {"REDIS_URL": "redis://kept.invalid/0"} if state else {}
     mode = execution_mode(arguments, {**os.environ, **kept})
@@ -107,12 +107,12 @@ def set_up(
         env |= settings_of_keys(os.environ)
         with _simulation(arguments, console, settings, start, state) as simulation:
             if not simulation.resumed:
-                _begin_anew(url, env)
+                _start_fresh(url, env)
             yield env | {"MEXC_BASE_URL": simulation.url, **CREDENTIALS}, simulation
 
 
 def install(env: Mapping[str, str], clock: Clock) -> Bot:
-    """Make the process's bot from an environment."""
+    """Build the process's bot from an environment."""
     bot = runtime.build(env, clock)
     runtime.install(bot)
     return bot
@@ -127,7 +127,7 @@ def log_to(file: Path) -> None:
 
 
 def results() -> Path:
-    """The folder for what a run leaves behind: `build`, or a temporary one where that may not be written."""
+    """The folder for the results of a run: `build`, or a temporary one where that is not writable."""
     folder = ROOT / "build"
     try:
         folder.mkdir(exist_ok=True)
@@ -139,7 +139,7 @@ def results() -> Path:
 
 
 def _checked(env: Mapping[str, str], arguments: argparse.Namespace) -> Settings:
-    """The settings, before anything is started. Raises ConfigurationError."""
+    """The settings, checked before anything is started. Raises ConfigurationError, Refused."""
     somewhere = {"REDIS_URL": "redis://127.0.0.1:6379/0", "MEXC_BASE_URL": "http://127.0.0.1", **CREDENTIALS}
     if arguments.exchange:
         somewhere = {"REDIS_URL": somewhere["REDIS_URL"], "MEXC_BASE_URL": arguments.exchange}
@@ -157,10 +157,10 @@ def _given(name: str) -> dict[str, str]:
     return {name: os.environ[name]} if name in os.environ else {}
 
 
-def _begin_anew(url: str, env: Mapping[str, str]) -> None:
+def _start_fresh(url: str, env: Mapping[str, str]) -> None:
     try:
         with redis.Redis.from_url(url, decode_responses=True) as client:
-            begin_anew(client, env)
+            start_fresh(client, env)
     except (redis.RedisError, ValueError) as error:
         raise Refused(f"the Redis of REDIS_URL cannot be used ({type(error).__name__})") from None
 

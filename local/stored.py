@@ -1,4 +1,4 @@
-"""What a bot has stored, looked at from outside: the Redis of REDIS_URL, with the settings of the environment."""
+"""A bot's stored state, read from outside: the Redis of REDIS_URL, with the settings of the environment."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -17,7 +17,7 @@ from local.refused import Refused
 
 @contextmanager
 def stored(environ: Mapping[str, str] | None = None) -> Iterator[View]:
-    """Raises Refused without REDIS_URL, or when what lies there cannot be read."""
+    """A view of the stored state. Raises Refused without REDIS_URL, or when the state cannot be read."""
     env = os.environ if environ is None else environ
     if not (env.get("REDIS_URL") or env.get("REDIS_HOST")):
         raise Refused("REDIS_URL is not set: where the bot's state lies, such as redis://127.0.0.1:6379/0")

@@ -1,4 +1,4 @@
-"""What a person wants to know after a run, in a few lines: worth, deeds, what is next, and whether all is well."""
+"""What a person wants to know after a run, in a few lines: result, actions, what is next, and the checks."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -20,12 +20,12 @@ from common.service import Bot
 
 
 def values_of(bot: Bot) -> Values:
-    """All that the report rests on, as the bot's Redis holds it now."""
+    """The data of the report, from the bot's Redis."""
     return gather(View(bot.settings, bot.clock, bot.store, Meter(), bot.clock.now(), None), curves=True)
 
 
 def show(console: Console, values: Values, plans: Sequence[Mapping[str, Any]], checks: Mapping[str, bool]) -> None:
-    """Five lines. What does not hold of `checks` is named."""
+    """Print five lines. Failed `checks` are named."""
     failed = [name for name, held in checks.items() if not held]
     well = Text(f"all {len(checks)} checks hold")
     if failed:
@@ -45,7 +45,7 @@ def show(console: Console, values: Values, plans: Sequence[Mapping[str, Any]], c
 
 
 def deeds(values: Values, plans: Sequence[Mapping[str, Any]]) -> str:
-    """What was planned, and what became of the orders."""
+    """What was planned, and the outcome of the orders."""
     actions = Counter(plan["action"] for plan in plans)
     planned = ", ".join(f"{count} {action}" for action, count in actions.most_common())
     text = f"{len(plans)} plans ({planned or 'none'})"
@@ -63,7 +63,7 @@ def _traded(orders: Sequence[JournalEntry], side: Side, base: str) -> str:
 
 
 def write_page(values: Values, folder: Path) -> Path:
-    """The report as a page of its own (contract.md §14)."""
+    """Write the report as an HTML page (contract.md §14)."""
     path = folder / "report.html"
     path.write_text(page.render(values), encoding="utf-8")
     return path

@@ -1,4 +1,4 @@
-"""The long tables of a run (VERBOSE=1): the last answers, every plan and order, what is in Redis."""
+"""The long tables of a run (VERBOSE=1): the last responses, every plan and order, the content of Redis."""
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
@@ -23,7 +23,7 @@ def show_answers(console: Console, answers: Mapping[str, Any]) -> None:
 
 
 def show_plans(console: Console, plans: Sequence[Mapping[str, Any]]) -> None:
-    """Every plan in the order of time; runs of equal decisions to hold are one line."""
+    """Every plan in order of time; consecutive equal HOLDs are one line."""
     table = _table(f"{len(plans)} plans", "slot", ">price", ">weight", ">quantity", "action", "reason")
     for (action, reason), group in groupby(plans, key=lambda plan: (plan["action"], plan["reason"])):
         same = list(group)
@@ -36,7 +36,7 @@ def show_plans(console: Console, plans: Sequence[Mapping[str, Any]]) -> None:
 
 
 def show_orders(console: Console, orders: Sequence[JournalEntry]) -> None:
-    """Every order of the journal in the order of its slot, and what became of it."""
+    """Every order of the journal in order of its slot, and its outcome."""
     columns = ("slot", "side", "style", ">quantity", ">limit", ">filled", ">average", "state")
     table = _table(f"{len(orders)} order{'' if len(orders) == 1 else 's'}", *columns)
     for entry in sorted(orders, key=lambda entry: entry.intent.slot):
@@ -55,7 +55,7 @@ def show_orders(console: Console, orders: Sequence[JournalEntry]) -> None:
 
 
 def _table(title: str, *columns: str) -> Table:
-    """Made for 80 columns: the last column takes what is left and folds. `>` before a name is right-aligned."""
+    """A table for 80 columns: the last column takes the rest and folds. `>` before a name aligns it right."""
     table = Table(title=title, title_justify="left", header_style="bold", box=None, padding=(0, 2, 0, 0))
     for name in columns[:-1]:
         table.add_column(name.lstrip(">"), justify="right" if name[0] == ">" else "left", no_wrap=True)
@@ -64,7 +64,7 @@ def _table(title: str, *columns: str) -> Table:
 
 
 def show_redis(console: Console, client: "redis.Redis", settings: Settings) -> None:
-    """The bot's own keys: those behind its prefix, and its namespace of the cache."""
+    """The bot's own keys: those with its prefix, and those of its cache namespace."""
     table = _table("what is in Redis", "type", ">entries", ">TTL", ">bytes", "key")
     patterns = f"{settings.redis_key_prefix}*", f"{settings.redis_namespace}:*"
     keys = sorted({key for pattern in patterns for key in client.scan_iter(match=pattern, count=1000)})

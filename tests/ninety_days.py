@@ -95,7 +95,7 @@ def _played(
 
 def _move(simulation: Simulation, amount: Decimal, *, in_base: bool) -> None:
     asset, moved = ("QRL", amount * 40) if in_base else ("USDT", amount)
-    simulation.tell("deposit", {"asset": asset, "amount": str(moved)})
+    simulation.post("deposit", {"asset": asset, "amount": str(moved)})
 
 
 def _wrong(values: Values, replayed: list[Replayed], days: int) -> Iterator[str]:

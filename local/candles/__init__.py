@@ -1,6 +1,6 @@
 """Candle files: every common format into one series; `python -m local candles` fetches such a file.
 
-The reader imports nothing of the bot, the fetcher its client to the exchange.
+The reader imports nothing from the bot; the fetcher imports its exchange client.
 """
 
 from local.candles.command import configure, main

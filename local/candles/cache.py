@@ -11,13 +11,13 @@ from typing import Any
 from local.candles.series import Candles, Column
 
 _LEAST = 50_000
-"""Candles below which parsing is quick enough."""
+"""Series shorter than this are not kept: parsing them is quick enough."""
 _VERSION = 3
 _NUMBERS = ("open", "high", "low", "close", "volume")
 
 
 def find(path: Path) -> Candles | None:
-    """What was kept of a file, None when it was not, or when the file or its cache is another by now."""
+    """The kept series of a file; None when there is none, or when the file or the cache format has changed."""
     try:
         with _entry(path).open("rb") as file:
             head = json.loads(file.readline())
@@ -32,19 +32,19 @@ def find(path: Path) -> Candles | None:
                 column.floats.frombytes(file.read(8 * head["bars"]))
                 columns.append(column)
     except (OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError):
-        return None  # whatever it is, it is no entry of ours: the file is parsed anew
+        return None  # not an entry of ours: the file is parsed again
     if len(columns[-1]) != head["bars"] or len(times) != head["bars"]:
         return None
     return Candles.of(head["format"], times, columns)
 
 
 def keep(path: Path, candles: Candles) -> None:
-    """Keep a long series; where that is not possible nothing is lost."""
+    """Keep a long series; a failure is harmless."""
     if len(candles) < _LEAST:
         return
     try:
         entry = _entry(path)
-    except RuntimeError:  # a user without a home
+    except RuntimeError:  # a user without a home directory
         return
     columns = dict(zip(_NUMBERS, candles.columns, strict=True))
     head = {
@@ -72,6 +72,6 @@ def _entry(path: Path) -> Path:
 
 
 def _identity(path: Path) -> list[Any]:
-    """What changes when the file does, or the way it is kept."""
+    """A value that changes with the file, or with the format of the cache."""
     stat = path.stat()
     return [_VERSION, stat.st_size, stat.st_mtime_ns]

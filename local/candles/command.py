@@ -1,13 +1,13 @@
-"""Fetch candles from the exchange into a file; what is there already is continued, whatever ended the last time."""
+"""Fetch candles from the exchange into a file; an existing file is continued, however the last run ended."""
 
 import argparse
 from pathlib import Path
 
 INTERVALS = {"1m": 1, "5m": 5, "15m": 15, "30m": 30, "1h": 60, "60m": 60, "4h": 240, "1d": 1440}
-"""Minutes of each interval; the exchange's own word for 1h is 60m."""
+"""Minutes of each interval; the exchange's own name for 1h is 60m."""
 
 MOST_DAYS = 10_000
-"""Further back no exchange has traded."""
+"""No exchange has traded earlier than this."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +26,6 @@ def _days(text: str) -> int:
 
 
 def main(arguments: argparse.Namespace) -> int:
-    from local.candles import download  # here only: the reader needs nothing of the bot, and starts quicker
+    from local.candles import download  # imported here, so that the reader starts without the bot
 
     return download.run(arguments, INTERVALS[arguments.interval])

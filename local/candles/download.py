@@ -1,8 +1,8 @@
-"""Candles from the exchange by the bot's own client: page by page, each written before the next is asked for.
+"""Candles from the exchange by the bot's own client: page by page, each written before the next is requested.
 
-The file is its own bookmark: a run that was ended anywhere goes on after the last whole line. A page is
-asked for with both its times (exchange.md §1.2), at most four a second; where the exchange is out of reach
-or asks for patience, the wait grows up to a minute, and after ten in a row the run ends and can be repeated.
+The file is its own bookmark: an interrupted run continues after the last whole line. A page is requested with both
+its times (exchange.md §1.2), at most four a second. If the exchange is unreachable or limits the rate, the wait
+grows up to a minute; after ten failures in a row the run ends and can be repeated.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from local.candles.formats import EPOCH, OURS, CandleFileError, shown
 
 log = logging.getLogger(__name__)
 PAGE = 500
-"""Candles the exchange answers at most in practice; 1000 are documented."""
+"""Most candles in one reply in practice; 1000 are documented."""
 BETWEEN_PAGES = 0.25
 PATIENCE = 10
 _PAGE_SECONDS = 120.0
@@ -40,7 +40,7 @@ Ask = Callable[[str, int, datetime], list[Candle]]
 
 
 def run(arguments: argparse.Namespace, minutes: int, clock: Clock | None = None) -> int:
-    """The command; its exit code: 0 complete, 1 ended early, 2 the request makes no sense."""
+    """Run the command; exit code 0: complete, 1: ended early, 2: the request makes no sense."""
     clock, console = clock or SystemClock(), Console(stderr=True, markup=False, emoji=False)
     path = arguments.out or Path(f"{arguments.symbol}-{arguments.interval}.csv")
     try:
@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace, minutes: int, clock: Clock | None = None)
 
 
 def asking(symbol: str, base_url: str, clock: Clock) -> Ask:
-    """Ask the exchange without a key. Raises ValueError for a symbol with an unknown quote asset."""
+    """A function that asks the exchange without a key. Raises ValueError for an unknown quote asset."""
     instrument, meter = Instrument.from_symbol(symbol), Meter()
     session = new_session(1, os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy"))
     http = MexcHttp(session, base_url.rstrip("/"), clock, None, None, 15.0, random.Random())
@@ -87,9 +87,9 @@ def asking(symbol: str, base_url: str, clock: Clock) -> Ask:
 def fetch(
     ask: Ask, path: Path, width: timedelta, back: timedelta, clock: Clock
 ) -> Iterator[tuple[float, datetime]]:
-    """Bring the file up to now; after each page: the share that is done, and the time it has reached.
+    """Bring the file up to now; yield after each page the share that is done, and the time it has reached.
 
-    Only closed candles are written. Raises ExchangeUnavailable when patience ends, CandleFileError.
+    Only closed candles are written. Raises ExchangeUnavailable after the last retry, CandleFileError.
     """
     now, step = clock.now(), PAGE * width
     start = _opening(now - back, width)
@@ -108,9 +108,9 @@ def fetch(
 
 
 def _bookmark(path: Path, start: datetime, width: timedelta) -> datetime | None:
-    """The opening of the last candle in the file, None for a new one; half a line at its end is cut off.
+    """The opening of the last candle in the file, None for a new file; half a line at its end is cut off.
 
-    Raises CandleFileError for a file of another kind, width, or a later beginning.
+    Raises CandleFileError for a file of another kind or width, or with a later start.
     """
     if not path.exists() or path.stat().st_size == 0:
         path.write_text(f"{_HEADER}\n")
@@ -136,7 +136,7 @@ def _bookmark(path: Path, start: datetime, width: timedelta) -> datetime | None:
 
 
 def _listed(ask: Ask, start: datetime, now: datetime, clock: Clock) -> datetime:
-    """A day before the first daily candle since `start`: pages before the pair's listing need not be asked for."""
+    """A day before the first daily candle since `start`, so that pages before the pair's listing are skipped."""
     day = timedelta(days=1)
     page = _opening(start, day)
     while page < now:
@@ -147,27 +147,27 @@ def _listed(ask: Ask, start: datetime, now: datetime, clock: Clock) -> datetime:
 
 
 def _patiently(ask: Ask, interval: str, count: int, end: datetime, clock: Clock) -> list[Candle]:
-    """One page; the client's own tries are within seconds, these go on for minutes."""
+    """Fetch one page; the client's own retries last seconds, these last minutes."""
     for tries in range(1, PATIENCE + 1):
         try:
             return ask(interval, count, end)
         except ExchangeUnavailable as error:
             if tries == PATIENCE:
                 raise
-            told = error.retry_after if isinstance(error, RateLimited) else None
-            pause = told or min(2.0**tries, 60.0)
+            wanted = error.retry_after if isinstance(error, RateLimited) else None
+            pause = wanted or min(2.0**tries, 60.0)
             log.warning("%s; the next of %d tries in %d s", error, PATIENCE, pause)
             clock.sleep(pause)
     raise AssertionError("the last try returns or raises")
 
 
 def _opening(moment: datetime, width: timedelta) -> datetime:
-    """When the candle opens that holds a moment."""
+    """The opening of the candle that contains a moment."""
     return moment - (moment - EPOCH) % width
 
 
 def _word(width: timedelta) -> str:
-    """The exchange's name of an interval: hours are 60m and 4h."""
+    """The exchange's name for an interval: hours are 60m and 4h."""
     minutes = width // timedelta(minutes=1)
     return {240: "4h", 1440: "1d"}.get(minutes, f"{minutes}m")
 

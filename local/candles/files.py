@@ -1,9 +1,8 @@
 """Read a candle file of any format that local/candles/formats.py knows: CSV or JSON, plain, gzip or zip.
 
-Refused, with the line (of JSON: the row) named: times that repeat or go back, turn to a coarser unit, or are not of
-our age; what is no UTF-8, no finite number, or none that a market has; a price at or below zero, a high below the
-low or prices outside of the two; a file without candles. Blank lines are no rows, as in every CSV: they are passed
-over, and counted as lines.
+Refused, naming the line (in JSON the row): times that repeat, go back, change to a coarser unit or are out of
+range; text that is not UTF-8; numbers that are not finite or implausible for a market; prices at or below zero, a
+high below the low or prices outside them; a file without candles. Blank lines are skipped, but counted as lines.
 """
 
 import csv
@@ -40,19 +39,19 @@ from local.candles.series import Candles, Column
 
 _CHUNK = 1024
 LEAST, MOST = 1e-30, 1e30
-"""Prices and volumes of markets lie between, whatever they are quoted in."""
+"""The range of prices and volumes of any market, whatever it is quoted in."""
 _NO_UTF_8 = "\N{REPLACEMENT CHARACTER}"
 _ROW = re.compile(r"\[([^\[\]]+)\]")
 _ROWS = re.compile(r"\[\s*\[.*\]\s*\]|\[\s*\]", re.DOTALL)
 _UNPACKABLE = (EOFError, RuntimeError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
-"""What an archive that is cut, damaged, locked or packed in an unknown way raises."""
+"""Errors of an archive that is truncated, damaged, encrypted or compressed in an unknown way."""
 Row = list[str]
 Pick = Callable[[Any], tuple[Any, ...]]
-"""Takes the wanted six of a row's cells, or of the columns."""
+"""Picks the six wanted cells of a row, or columns of a chunk."""
 
 
 def load(path: Path) -> Candles:
-    """The candles of a file; a long one is kept in the user's cache, and is there at once the next time.
+    """The candles of a file; a long series is kept in the user's cache, so that the next read is instant.
 
     Raises CandleFileError, OSError.
     """
@@ -78,12 +77,13 @@ def read(path: Path) -> Candles:
     except OSError as error:
         if error.filename is not None:
             raise
-        raise CandleFileError(f"{path.name}: cannot be read ({error})") from None  # an archive that points beyond
+        raise CandleFileError(f"{path.name}: cannot be read ({error})") from None  # an archive with offsets beyond
+        its end
 
 
 @contextmanager
 def _text(path: Path) -> Iterator[IO[str]]:
-    """The file's text, whatever it is packed in, told by its first bytes; _NO_UTF_8 where it is none."""
+    """The file's text, unpacked according to its first bytes; _NO_UTF_8 replaces what is not UTF-8."""
     with path.open("rb") as raw:
         magic = raw.read(4)
     if magic[:2] == b"PK":
@@ -102,7 +102,7 @@ def _text(path: Path) -> Iterator[IO[str]]:
 
 
 def _csv(file: IO[str], first: str) -> tuple[Layout, int, Iterator[str], int]:
-    """Layout, width of a row, lines, and the number of the first of them."""
+    """Layout, width of a row, lines, and the number of the first line."""
     number, newest_first = 1, first.lstrip('" ').lower().startswith(("http://", "https://", "www."))
     if newest_first:
         number, first = 2, file.readline()
@@ -115,7 +115,7 @@ def _csv(file: IO[str], first: str) -> tuple[Layout, int, Iterator[str], int]:
 
 
 def _json(text: str) -> tuple[Layout, int, Iterator[str], int]:
-    """An array of arrays of plain values: each inner one is a line of CSV, quotes and all."""
+    """An array of arrays of plain values: each inner array is read as a line of CSV, including quotes."""
     body = text.strip()
     if not _ROWS.fullmatch(body) or "{" in body:
         raise CandleFileError("row 1: JSON is read as an array of rows [time, open, high, low, close, volume]")
@@ -135,7 +135,7 @@ def _cells(line: str) -> Row:
 
 
 class _Reader:
-    """Reads chunk by chunk: whole columns at once, and line by line only where a chunk is at fault."""
+    """Reads chunk by chunk: whole columns at once, and line by line only in a faulty chunk."""
 
     def __init__(self, unit: str, layout: Layout, width: int, lines: Iterator[str], number: int) -> None:
         self._unit, self._layout, self._width = unit, layout, width
@@ -193,7 +193,7 @@ class _Reader:
         )
 
     def _split(self, lines: Row) -> tuple[Any, ...]:
-        """The wanted columns of a chunk. Raises ValueError where rows differ in width."""
+        """The wanted columns of a chunk. Raises ValueError if rows differ in width."""
         text = ",".join(lines)
         if _NO_UTF_8 in text:
             raise ValueError("no UTF-8")
@@ -222,7 +222,7 @@ class _Reader:
 
 
 def _problem(line: str, pick: Pick, width: int, last: tuple[int, Unit] | None, newest_first: bool) -> str | None:
-    """Why a line is no candle that may follow one of `last`, its time and unit; None when it is one."""
+    """Why a line cannot follow a candle of `last` (time and unit); None when it can."""
     if _NO_UTF_8 in line:
         return f"is no UTF-8 text: {shown(line)}"
     row = _cells(line)

@@ -1,10 +1,10 @@
-"""Which columns of a candle file hold what, told by its header and its width.
+"""The columns of a candle file, recognized by its header and width.
 
-| format | how it is told |
+| format | recognized by |
 |---|---|
 | ours | header `open_time_ms,open,high,low,close,volume` |
 | Binance Vision | 12 columns, with or without a header; milliseconds, for spot microseconds from 2025 |
-| MEXC klines | rows of 8, as the exchange answers them (JSON) |
+| MEXC klines | rows of 8, as the exchange returns them (JSON) |
 | ccxt, freqtrade | rows of 6, `[time, open, high, low, close, volume]` (JSON, or CSV without a header) |
 | CryptoDataDownload | a URL in the first line, then a header; newest first |
 | any other CSV | a header that names a time and `open`, `high`, `low`, `close`, `volume` |
@@ -33,7 +33,7 @@ _TIMES = (
 
 
 class Unit(IntEnum):
-    """What the times of a file are written in, from coarse to fine."""
+    """The unit of a file's times, from coarse to fine."""
 
     DATES = 0
     SECONDS = 1
@@ -43,19 +43,19 @@ class Unit(IntEnum):
 
 
 _BELOW = {Unit.SECONDS: 10**11, Unit.MILLISECONDS: 10**14, Unit.MICROSECONDS: 10**17}
-"""The magnitudes of our age."""
+"""The magnitudes of present-day times."""
 END_MS = _BELOW[Unit.MILLISECONDS]
 """When that age ends, in the year 5138."""
 _BY_WIDTH = {6: "ccxt", 8: "MEXC klines", 12: "Binance Vision"}
 
 
 class CandleFileError(ValueError):
-    """The file is not what is documented here; the text names the line."""
+    """The file is not in a documented format; the text names the line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where time, open, high, low, close and volume (of the base asset) stand in a row."""
+    """The positions of time, open, high, low, close and volume (base asset) in a row."""
 
     format: str
     columns: tuple[int, ...]
@@ -76,7 +76,7 @@ def by_width(width: int) -> Layout:
 
 
 def by_header(header: list[str], *, line: int, newest_first: bool) -> Layout:
-    """The layout that a header names. Raises CandleFileError."""
+    """The layout that a header describes. Raises CandleFileError."""
     names = [name.strip().lower() for name in header]
     time = next((names.index(name) for name in _TIMES if name in names), None)
     volume = next((i for i, name in enumerate(names) if name == "volume"), None)
@@ -85,8 +85,8 @@ def by_header(header: list[str], *, line: int, newest_first: bool) -> Layout:
     prices = [names.index(name) if name in names else None for name in OURS[1:5]]
     columns = [index for index in (time, *prices, volume) if index is not None]
     if len(columns) < len(OURS):
-        told = shown(",".join(header))
-        raise CandleFileError(f"line {line}: the header names no time, open, high, low, close and volume: {told}")
+        text = shown(",".join(header))
+        raise CandleFileError(f"line {line}: the header names no time, open, high, low, close and volume: {text}")
     if newest_first:
         return Layout("CryptoDataDownload", tuple(columns), newest_first=True)
     name = "ours" if tuple(names) == OURS else _BY_WIDTH[12] if len(names) == 12 else "CSV with a header"
@@ -98,7 +98,7 @@ def has_header(row: list[str]) -> bool:
 
 
 def may_follow(unit: Unit, before: Unit, *, newest_first: bool) -> bool:
-    """Whether a time in `unit` may stand after one in `before`: exporters turn to finer units, never back.
+    """Whether a time in `unit` may follow one in `before`: exporters change to finer units, never back.
 
     CryptoDataDownload went from seconds to milliseconds, Binance from milliseconds to microseconds in 2025.
     """
@@ -107,7 +107,7 @@ def may_follow(unit: Unit, before: Unit, *, newest_first: bool) -> bool:
 
 
 def time_of(text: str) -> tuple[int, Unit]:
-    """A time in milliseconds, and how it is written: a number by its magnitude, or a date in UTC.
+    """A time in milliseconds, and its unit: that of a number by magnitude, or a date in UTC.
 
     Raises ValueError, ArithmeticError.
     """
@@ -122,7 +122,7 @@ def time_of(text: str) -> tuple[int, Unit]:
 
 
 def times_of(texts: Sequence[str]) -> tuple[list[int], list[Unit]]:
-    """The same for a column, at once where it has one unit; of rows that share theirs it is told once."""
+    """The same for a column, quickly if it has one unit; each run of rows in one unit gives one entry."""
     try:
         numbers = list(map(int, texts))
     except ValueError:

@@ -1,4 +1,4 @@
-"""Candles in memory: eight bytes a number, exact when asked for."""
+"""Candles in memory: eight bytes a number, exact on request."""
 
 from array import array
 from collections import Counter
@@ -11,7 +11,7 @@ from operator import sub
 from local.candles.formats import EPOCH
 
 _SAFE = 15
-"""Decimal digits that a binary double always gives back as they were written."""
+"""Decimal digits that a binary double always reproduces exactly."""
 
 
 def _moment(at_ms: int) -> datetime:
@@ -20,16 +20,16 @@ def _moment(at_ms: int) -> datetime:
 
 @dataclass(slots=True)
 class Column:
-    """Numbers as doubles, for searching; `column[i]` is the decimal that the file wrote.
+    """Numbers as doubles, for searching; `column[i]` is the decimal written in the file.
 
-    A double gives 15 digits back unchanged; the few numbers it would not are kept in `exact`.
+    A double reproduces 15 digits; the few numbers that need more are kept in `exact`.
     """
 
     floats: "array[float]" = field(default_factory=lambda: array("d"))
     exact: dict[int, Decimal] = field(default_factory=dict)
 
     def extend(self, texts: Sequence[str]) -> None:
-        """Append numbers as they are written. Raises ValueError for a text that is no number."""
+        """Append numbers given as text. Raises ValueError for a text that is not a number."""
         start = len(self.floats)
         self.floats.extend(map(float, texts))
         if max(map(len, texts), default=0) > _SAFE:
@@ -64,9 +64,9 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Candles:
-    """A series, oldest first. `times` are the openings in milliseconds, `width_ms` their commonest distance.
+    """A series, oldest first. `times` are the openings in milliseconds, `width_ms` their most common distance.
 
-    Gaps are kept as they are in the source: `gaps` counts them, `missing` the bars that would fill them.
+    Gaps stay as in the source: `gaps` counts them, `missing` the bars that would fill them.
     """
 
     format: str
@@ -82,7 +82,7 @@ class Candles:
 
     @classmethod
     def of(cls, format: str, times: "array[int]", columns: Iterable[Column]) -> "Candles":
-        """Count width and gaps. A single candle is taken to be a minute wide."""
+        """Determine width and gaps. A single candle is assumed to be a minute wide."""
         distances = Counter(map(sub, times[1:], times))
         width = distances.most_common(1)[0][0] if distances else 60_000
         wider = [(distance, count) for distance, count in distances.items() if distance > width]

@@ -18,7 +18,7 @@ from local.__main__ import main
 from local.exchange import ExchangeServer, SimulatedExchange
 from local.mode import execution_mode
 from local.refused import Refused
-from local.simulation import begin_anew, settings_of_keys
+from local.simulation import settings_of_keys, start_fresh
 from tests.conftest import ROOT
 
 REAL = "https://api.mexc.com"
@@ -149,12 +149,12 @@ def content(client: Any) -> dict[str, str]:
 
 def test_a_simulation_forgets_the_one_before_it_and_nothing_else(store_client: "redis.Redis") -> None:
     keys = settings_of_keys({})
-    begin_anew(store_client, keys)
+    start_fresh(store_client, keys)
     real = {"bot:QRLUSDT:ledger": "real", "account:balance": "real", "qrl:v1:rules:QRL/USDT": "real"}
     store_client.mset(real)
     fresh = content(store_client)
     store_client.mset({"simulated:bot:QRLUSDT:ledger": "played", "simulated.qrl:v1:rules:QRL/USDT": "played"})
-    begin_anew(store_client, keys)
+    start_fresh(store_client, keys)
     assert content(store_client) == fresh
 
 
@@ -162,5 +162,5 @@ def test_state_that_is_no_simulations_is_left_alone(store_client: "redis.Redis")
     store_client.set("simulated:bot:QRLUSDT:ledger", "somebody's")
     before = content(store_client)
     with pytest.raises(Refused, match="state of another exchange"):
-        begin_anew(store_client, settings_of_keys({}))
+        start_fresh(store_client, settings_of_keys({}))
     assert content(store_client) == before
