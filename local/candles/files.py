@@ -77,8 +77,8 @@ def read(path: Path) -> Candles:
     except OSError as error:
         if error.filename is not None:
             raise
-        raise CandleFileError(f"{path.name}: cannot be read ({error})") from None  # an archive with offsets beyond
-        its end
+        # An archive whose offsets point beyond its end raises one without a name.
+        raise CandleFileError(f"{path.name}: cannot be read ({error})") from None
 
 
 @contextmanager
