@@ -13,7 +13,7 @@ from common.report.html import Markup, figure, legend, table, tag
 from common.report.returns import Compared
 from common.report.scales import Linear, Percents
 from common.report.values import Document, Values
-from common.report.words import clock, exactly, money, percent, price
+from common.report.words import clock, counted, exactly, money, percent, price
 
 LINES = {
     "start_mix": "Start mix",
@@ -75,10 +75,11 @@ def weights(values: Values, points: Sequence[Point]) -> Markup:
     times = _times(points)
     across = charts.across(times)
     down = Linear.over([*shares, *([target] if target is not None else []), *near], height, charts.TOP)
+    # By slot, as the points are: an order of the last one was sent a moment after it.
     filled = [
-        (entry.sent_at, entry)
+        (entry.intent.slot, entry)
         for entry in values.orders
-        if entry.filled_quantity > 0 and entry.sent_at and points[0].at <= entry.sent_at <= points[-1].at
+        if entry.filled_quantity > 0 and points[0].at <= entry.intent.slot <= points[-1].at
     ]
     orders = sorted(filled, key=lambda pair: pair[0])
     marks = [
@@ -96,7 +97,7 @@ def weights(values: Values, points: Sequence[Point]) -> Markup:
         rules.append(svg.rule(down(target), "target", f"target {percent(target)}"))
     description = (
         f"The share of {values.base} lay between {percent(min(shares))} and {percent(max(shares))} and is "
-        f"{percent(shares[-1])} now; {len(orders)} orders were filled in this time."
+        f"{percent(shares[-1])} now; {counted(len(orders), 'order')} filled in this time."
     )
     picture = svg.picture(
         "weight",

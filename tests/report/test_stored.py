@@ -59,6 +59,16 @@ def test_after_an_order_the_report_tells_the_mix_of_now_and_not_that_of_the_plan
     assert stored["policy"]["levels"][0]["buy_below"] != level["buy_below"]
 
 
+def test_the_picture_of_the_mix_has_the_order_of_the_last_slot(live: Live) -> None:
+    live.start(EXECUTION_MODE="plan")
+    live.run()
+    live.start()
+    assert live.run(15)["order"]["filled_quantity"] == 5000
+    page = FUNCTIONS.get("ops", "report").get_data(as_text=True)
+    assert "is 50.0\u202f% now; 1 order filled in this time." in page
+    assert "SELL 99.9" in page
+
+
 def test_a_deposit_and_a_new_price_move_the_mix_before_the_next_plan(live: Live) -> None:
     live.start(EXECUTION_MODE="plan")
     live.run()

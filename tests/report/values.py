@@ -154,7 +154,10 @@ def values(days: int = 365, slots: int = 1000, seed: int = 11, **more: Any) -> V
     points, orders = equity(slots, SLOT, seed + 1, "0.014")
     shift = start - START
     points = [Point(p.at + shift, p.mid, p.value, p.held_value, p.shares, p.attribution) for p in points]
-    orders = [replace(each, sent_at=each.planned_at + shift) for each in orders]
+    orders = [
+        replace(each, sent_at=each.planned_at + shift, intent=replace(each.intent, slot=each.intent.slot + shift))
+        for each in orders
+    ]
     last = daily[-1]
     now = last.at + timedelta(seconds=40)
     at = last.at.replace(second=0)
