@@ -11,13 +11,15 @@ from decimal import Decimal
 from rich.console import Console
 from rich.table import Table
 
-from common.decimals import ZERO, parse, places, plain
+from common.decimals import ONE, ZERO, parse, places, plain, quotient
 from common.domain.decision.advice import Guidance, guidance
 from common.errors import InvalidAmount
 from local.costs import monthly
 from local.refused import Refused
 
 VALUES = ("500", "2000", "20000")
+LEAST, MOST = Decimal(10) ** -9, Decimal(10) ** 12
+"""What is asked for lies between, or is zero."""
 CHEAPEST = "lean"
 """The profile whose monthly price is shown."""
 
@@ -48,7 +50,14 @@ def main(arguments: argparse.Namespace) -> int:
         raise Refused("--fee, --spread and --weight are fractions: half a per cent is 0.005")
     rows = [guidance(value, fee, spread / 2, depth, least, weight) for value in values]
     console = Console(highlight=False)
-    console.print(_table(rows, volatility**2))
+    room = min(weight, ONE - weight)
+    small = [row for row in rows if least >= row.value * room]
+    console.print(_table(rows, volatility**2, small))
+    if small:
+        console.print(
+            f"{', '.join(plain(row.value) for row in small)}: too little money for a band. "
+            f"With a least order of {plain(least)} it takes more than {plain(quotient(least, room))}."
+        )
     console.print(
         f"Losses against a mix kept at no cost, at a volatility of {places(volatility * 100, 0)} % a year."
     )
@@ -56,8 +65,8 @@ def main(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _table(rows: list[Guidance], variance: Decimal) -> Table:
-    """One column for each portfolio."""
+def _table(rows: list[Guidance], variance: Decimal, small: list[Guidance]) -> Table:
+    """One column for each portfolio; of a `small` one, which no band fits, only the price of the cloud."""
     table = Table(header_style="bold")
     table.add_column("portfolio")
     for row in rows:
@@ -74,7 +83,8 @@ def _table(rows: list[Guidance], variance: Decimal) -> Table:
         "cloud a month, % of the portfolio": lambda row: places(monthly(CHEAPEST) / row.value * 100, 2),
     }
     for name, text_of in lines.items():
-        table.add_row(name, *map(text_of, rows))
+        known = name.startswith("cloud")
+        table.add_row(name, *(text_of(row) if known or row not in small else "\u2013" for row in rows))
     return table
 
 
@@ -83,6 +93,8 @@ def _number(name: str, text: str, above: int | None = None) -> Decimal:
         number = parse(text)
     except InvalidAmount:
         raise Refused(f"--{name}: {text!r} is no number") from None
+    if number and not LEAST <= abs(number) <= MOST:
+        raise Refused(f"--{name}: {text:.40} is out of any sensible range")
     if number < 0 or (above is not None and number <= above):
         raise Refused(f"--{name}: must be {'above' if above is not None else 'at least'} 0")
     return number

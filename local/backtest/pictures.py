@@ -157,15 +157,13 @@ def heat_map(search: Search) -> Markup:
     destinations = list(dict.fromkeys(cell.strategy.policy.levels[0].destination for cell in search.cells))
     by_place = {_place(cell): cell for cell in search.cells}
     rows = [[by_place.get((trigger, to)) for trigger in triggers] for to in destinations]
-    own = search.formula.strategy.policy.levels[0]
-    nearest = min(triggers, key=lambda trigger: abs(trigger - own.trigger))
-    height, left = 34, Destination.HALF
+    nearest, height = _nearest(search), 34
 
     def marked(down: int, right: int) -> str | None:
         cell = rows[down][right]
         kinds = ["best"] if cell is search.best else []
         kinds += ["flat"] if cell in search.region else []
-        kinds += ["chosen"] if triggers[right] == nearest and destinations[down] == left else []
+        kinds += ["chosen"] if cell is nearest else []
         return " ".join(kinds) or None
 
     def told(down: int, right: int) -> str:
@@ -204,6 +202,17 @@ def heat_map(search: Search) -> Markup:
     )
     columns = ["Policy", "Drift-neutral, log-%", "Value", "Orders", ""]
     return figure(picture, table("All tries, the best first", columns, cells), keys)
+
+
+def _nearest(search: Search) -> Cell:
+    """The cell whose trigger, and then whose destination, is next to the formula's own choice."""
+    own = search.formula.strategy.policy.levels[0]
+
+    def distance(cell: Cell) -> tuple[Decimal, Decimal]:
+        level = cell.strategy.policy.levels[0]
+        return abs(level.trigger - own.trigger), abs(level.points - own.points)
+
+    return min(search.cells, key=distance)
 
 
 def _place(cell: Cell) -> tuple[Decimal, Decimal | Destination]:

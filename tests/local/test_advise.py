@@ -31,9 +31,28 @@ def test_costs_and_volatility_may_be_ones_own(capsys: pytest.CaptureFixture[str]
     assert dear["loss a year, %"] == ["0.12"]
 
 
+def test_too_little_money_for_a_band_is_said_so(capsys: pytest.CaptureFixture[str]) -> None:
+    """A least order of 5 is all of one asset at 10; a loss of 208 % a year is no figure of anything."""
+    lines = shown(capsys, "--value", "1", "10", "11")
+    assert lines["trigger, points"] == ["\u2013", "\u2013", "45.5"]
+    assert lines["loss a year, %"][:2] == ["\u2013", "\u2013"]
+    assert lines["cloud a month, % of the portfolio"][0] != "\u2013"
+    assert main(["advise", "--value", "1", "--weight", "0.8"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "1: too little money for a band. With a least order of 5 it takes more than 25." in told
+
+
 @pytest.mark.parametrize(
     "arguments",
-    [["--value", "x"], ["--value", "0"], ["--depth", "0"], ["--fee", "-1"], ["--fee", "1"], ["--weight", "50"]],
+    [
+        ["--value", "x"],
+        ["--value", "0"],
+        ["--depth", "0"],
+        ["--fee", "-1"],
+        ["--fee", "1"],
+        ["--weight", "50"],
+        ["--value", "1e40"],
+    ],
 )
 def test_what_makes_no_sense_is_refused_in_a_sentence(
     arguments: list[str], capsys: pytest.CaptureFixture[str]

@@ -157,6 +157,24 @@ def test_a_search_tells_its_tries_and_stays_the_same_on_several_processes(
     assert "2 % to 3 %" not in text
 
 
+def test_the_map_marks_what_is_next_to_the_formulas_choice_among_the_destinations_shown(
+    file: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """The formula says 8.43 points back to 4.22."""
+    page, short, marked = tmp_path / "page.html", tmp_path / "short.csv", {}
+    short.write_text("".join(file.read_text().splitlines(keepends=True)[:60]))
+    for to in ("edge", "target", "0.06,0.03,target", "target,edge,half"):
+        assert answer(capsys, short, "--grid", "0.02,0.05,0.1", to, "0.003", "--report", page)[0] == 0
+        cells = re.findall('<rect[^>]*class="cell([^"]*)"><title>([^:]*)', page.read_text())
+        marked[to] = [name for kinds, name in cells if "chosen" in kinds]
+    assert marked == {
+        "edge": ["10 % to the edge"],
+        "target": ["10 % to the target"],
+        "0.06,0.03,target": ["10 % to 3 %"],
+        "target,edge,half": ["10 % half-way"],
+    }
+
+
 def test_what_makes_no_sense_is_refused_in_words(
     file: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
