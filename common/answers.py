@@ -13,7 +13,7 @@ from typing import Any
 from flask import Response
 
 from common.clock import Clock
-from common.config import Settings
+from common.config import KEY_LIFE_DAYS, KEY_WARNING_DAYS, Settings
 from common.decimal_json import to_answer
 from common.errors import BotError, CallerError
 from common.gcp import logs
@@ -22,7 +22,6 @@ from common.meter import Meter
 from common.run import Job
 
 log = logging.getLogger(__name__)
-KEY_LIFE_DAYS, KEY_WARNING_DAYS = 90, 75
 
 
 @dataclass

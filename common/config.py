@@ -31,6 +31,8 @@ from common.trading_settings import TIME_TO_SEND_SECONDS, Seconds, TradingSettin
 if TYPE_CHECKING:
     from common.domain.decision.live_gate import Shape
 
+KEY_LIFE_DAYS, KEY_WARNING_DAYS = 90, 75
+"""An exchange key that is bound to no IP dies, and when that is warned of."""
 GOOGLE_CERTS_URL = "https://www.googleapis.com/oauth2/v1/certs"
 INVISIBLE = string.whitespace + "\u00a0\u200b\u200c\u200d\u2060\ufeff"
 """Characters that come along when a secret or an address is pasted, and are never part of it."""

@@ -54,7 +54,7 @@ def _sentence(account: Account, instrument: Instrument, held: int) -> str:
 
 
 def show(view: View) -> Mapping[str, Any] | None:
-    document = view.store.read({"account": ("GET", view.keys.account_balance)}, view.meter)["account"]
+    document = view.store.read_one(("GET", view.keys.account_balance), view.meter)
     if document is None:
         return None
     age = age_seconds(document.get("timestamp"), view.now)

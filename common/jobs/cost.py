@@ -39,7 +39,7 @@ def run(run: Run) -> Outcome:
 
 
 def show(view: View) -> Mapping[str, Any] | None:
-    document = view.store.read({"cost": ("HGETALL", view.keys.cost)}, view.meter)["cost"]
+    document = view.store.read_one(("HGETALL", view.keys.cost), view.meter)
     if not document:
         return None
     age = age_seconds(document.get("updated_at"), view.now)

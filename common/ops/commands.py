@@ -124,13 +124,13 @@ def write_audit_log(given: Given, command: Command) -> Mapping[str, Any]:
     record |= given.found
     key, head = given.batch.keys.commands, given.batch.keys.audit_log_head
     try:
-        chain = follow(given.store.read({"head": ("TEXT", head)}, given.meter)["head"])
+        chain = follow(given.store.read_one(("TEXT", head), given.meter))
     except StoreCorrupt:
         chain = follow(None)
     note("command", record)
     given.batch.document(head, chain.document())
     try:
-        given.store.read({"commands": ("LRANGE", key, "0", "0")}, given.meter)
+        given.store.read_one(("LRANGE", key, "0", "0"), given.meter)
     except StoreCorrupt as error:
         log.error("the command is recorded in the log alone: %s", error)
         return {"warnings": [f"{error}: the command is recorded in the log alone"]}

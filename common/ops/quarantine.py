@@ -51,7 +51,7 @@ def ignore(given: Given) -> Mapping[str, Any]:
 
 def _open(given: Given) -> Quarantined:
     key, name = given.batch.keys.quarantine, given.body.get("id")
-    found: Any = given.store.read({"rows": ("HGETALL", key)}, given.meter)["rows"] or {}
+    found: Any = given.store.read_one(("HGETALL", key), given.meter) or {}
     if not isinstance(name, str) or name not in found:
         waiting = ", ".join(found) or "nothing is in quarantine"
         raise BadRequest(f"id: one of those in quarantine ({waiting})")

@@ -63,7 +63,7 @@ def _lost(
     """An entry for an id of this bot's own that no record knows; None for any other id. Raises BadRequest."""
     symbol, slot = run.instrument.symbol, slot_in(name)
     side = next((side for side in Side if slot and client_order_id(symbol, slot, side) == name), None)
-    recorded = run.store.read({"entry": ("HMGET", run.keys.orders_journal, name)}, run.meter)["entry"]
+    recorded = run.store.read_one(("HMGET", run.keys.orders_journal, name), run.meter)
     if slot is None or side is None or recorded != [None]:
         return None
     if order_id is None:
@@ -128,7 +128,7 @@ def ignore_order(given: Given) -> Mapping[str, Any]:
         raise BadRequest("id: the order's, as the plan's reason has it")
     if not isinstance(reason, str) or not reason.strip():
         raise BadRequest("reason: where this is known from")
-    (ours,) = given.store.read({"known": ("HMGET", key, name)}, given.meter)["known"]
+    (ours,) = given.store.read_one(("HMGET", key, name), given.meter)
     if ours:
         raise BadRequest(f"id: it is the bot's own {ours}")
     given.batch.hash(key, {name: NOT_OURS})

@@ -8,7 +8,7 @@ from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from common.config import Settings
+from common.config import KEY_LIFE_DAYS, KEY_WARNING_DAYS, Settings
 from common.decimals import ZERO, quotient
 from common.domain.chain import Seen, check
 from common.domain.decision.pause import Pause
@@ -104,7 +104,7 @@ def _store(view: View) -> Iterator[Finding]:
 
 
 def _position(view: View) -> Finding:
-    position = view.store.read({"position": ("HGETALL", view.keys.position)}, view.meter)["position"] or {}
+    position = view.store.read_one(("HGETALL", view.keys.position), view.meter) or {}
     written = position_fields(NOBODY, view.settings.instrument, view.now)
     lost = [name for name in written if name not in position]
     return Finding("position_fields", not lost, f"missing: {', '.join(lost)}" if lost else "all fields are there")
@@ -145,7 +145,7 @@ def _runs(view: View) -> Iterator[Finding]:
 
 
 def _kill_switch(view: View) -> Finding:
-    document = view.store.read({"pause": ("GET", view.keys.pause)}, view.meter)["pause"]
+    document = view.store.read_one(("GET", view.keys.pause), view.meter)
     pause = from_document(Pause, document, view.keys.pause) if document else None
     paused = pause is not None and pause.active(view.now)
     text = f"paused by {pause.set_by}: {pause.reason}" if paused and pause else "off"
@@ -189,7 +189,7 @@ def _blocked_slots(values: Values) -> Finding:
 def _continuity(view: View) -> Finding:
     """Whether orders may exist that this Redis does not know yet."""
     key = view.keys.continuity
-    document = view.store.read({"continuity": ("GET", key)}, view.meter)["continuity"]
+    document = view.store.read_one(("GET", key), view.meter)
     known = None if document is None else from_document(Continuity, document, key)
     if known is None or known.searched:
         return Finding("redis_continuity", True, "this Redis knows every order it can know")
@@ -219,7 +219,7 @@ def _drift(values: Values) -> Finding:
 
 
 def _run(view: View, name: str, interval: int) -> Finding:
-    report = view.store.read({"last": ("GET", view.keys.report_last(name))}, view.meter)["last"]
+    report = view.store.read_one(("GET", view.keys.report_last(name)), view.meter)
     if report is None:
         return Finding(f"last_run_{name}", False, "it has never run")
     age = age_seconds(report.get("timestamp"), view.now)
@@ -239,7 +239,8 @@ def _exchange(view: View, exchange: Mexc) -> Iterator[Finding]:
     created = view.settings.mexc_key_created
     if created is not None:
         age = (view.now.date() - created).days
-        yield Finding("key_age", age < 75, f"the exchange key is {age} days old; one without an IP dies at 90")
+        text = f"the exchange key is {age} days old; one without an IP dies at {KEY_LIFE_DAYS}"
+        yield Finding("key_age", age < KEY_WARNING_DAYS, text)
     yield Finding(
         "key_without_withdrawal",
         None,

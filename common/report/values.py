@@ -226,7 +226,7 @@ class _Reading:
 
     def _read(self, command: str, key: str, *more: str) -> Any:
         try:
-            return self.view.store.read({"it": (command, key, *more)}, self.view.meter)["it"]
+            return self.view.store.read_one((command, key, *more), self.view.meter)
         except StoreCorrupt as error:
             self.unreadable.append(str(error))
             return None

@@ -129,13 +129,16 @@ class Store:
 
         return self._values(reads, self._trip(fill, meter))
 
+    def read_one(self, read: Read, meter: Meter) -> Any:
+        return self.read({"read": read}, meter)["read"]
+
     def survey(self, reads: Mapping[str, Read], meter: Meter) -> tuple[dict[str, Any], list[str]]:
         """The same reads as responses show them; an unreadable one is None, and its fault is listed."""
         values: dict[str, Any] = {}
         unreadable: list[str] = []
         for name, read in reads.items():
             try:
-                value = self.read({name: read}, meter)[name]
+                value = self.read_one(read, meter)
                 values[name] = shown_hash(value, read[1]) if read[0] == "HGETALL" else shown(value)
             except StoreCorrupt as error:
                 values[name] = None

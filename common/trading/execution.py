@@ -66,7 +66,7 @@ def _last_look(run: Run) -> str | None:
 
 def paused(run: Run) -> str | None:
     """By whom and why trading is paused now, read afresh; None when it is not."""
-    document = run.store.read({"pause": ("GET", run.keys.pause)}, run.meter)["pause"]
+    document = run.store.read_one(("GET", run.keys.pause), run.meter)
     pause = None if document is None else from_document(Pause, document, run.keys.pause)
     active = pause is not None and pause.active(run.clock.now())
     return f"paused by {pause.set_by}: {pause.reason}" if pause is not None and active else None

@@ -35,7 +35,7 @@ def _stored(run: Run) -> Journal:
 def _of_the_whole_journal(run: Run) -> tuple[JournalEntry, ...]:
     """Fill orders:recent once from the whole journal: older versions did not keep it."""
     key = run.keys.orders_journal
-    texts = run.store.read({"journal": ("HGETALL", key)}, run.meter)["journal"]
+    texts = run.store.read_one(("HGETALL", key), run.meter)
     journal = Journal.of(entry_of(from_redis(text, key), key) for text in texts.values())
     outdated = set(journal.outdated(run.now))
     recent = tuple(entry for name, entry in journal.entries.items() if name not in outdated)

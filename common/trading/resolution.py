@@ -198,7 +198,7 @@ def _unknown_orders(run: Run, order_ids: Iterable[str]) -> list[str]:
     names = list(dict.fromkeys(order_ids))
     if not names:
         return []
-    known = run.store.read({"known": ("HMGET", run.keys.orders_known, *names)}, run.meter)["known"]
+    known = run.store.read_one(("HMGET", run.keys.orders_known, *names), run.meter)
     return [name for name, ours in zip(names, known, strict=True) if ours is None]
 
 

@@ -417,7 +417,7 @@ def test_what_is_stored_once_is_not_overwritten(store: Store) -> None:
         batch = new_batch()
         batch.document_once(KEYS.inception, {"number": number})
         stored(store, batch)
-    assert store.read({"x": ("GET", KEYS.inception)}, Meter())["x"] == {"number": 1}
+    assert store.read_one(("GET", KEYS.inception), Meter()) == {"number": 1}
 
 
 def test_the_field_of_a_hash_is_set_and_deleted_alone(store: Store) -> None:
@@ -426,7 +426,7 @@ def test_the_field_of_a_hash_is_set_and_deleted_alone(store: Store) -> None:
     batch.hash("h", {"b": 3})
     batch.hash_delete("h", "a")
     stored(store, batch)
-    assert store.read({"h": ("HGETALL", "h")}, Meter())["h"] == {"b": "3"}
+    assert store.read_one(("HGETALL", "h"), Meter()) == {"b": "3"}
 
 
 def test_a_leg_that_is_dropped_leaves_nothing_and_one_that_is_taken_in_keeps_its_order(store: Store) -> None:
@@ -452,7 +452,7 @@ def test_an_operators_command_is_written_without_a_lease(store: Store, any_redis
     batch = new_batch()
     batch.document(KEYS.pause, {"reason": "holiday"})
     store.write(batch, Meter())
-    assert store.read({"x": ("GET", KEYS.pause)}, Meter())["x"] == {"reason": "holiday"}
+    assert store.read_one(("GET", KEYS.pause), Meter()) == {"reason": "holiday"}
     assert any_redis.get(LEASE_KEY) == "run-1"
 
 
@@ -478,7 +478,7 @@ def test_the_fields_of_a_hash_go_through_redis_as_the_text_that_they_are(
     stored(store, batch)
     texts = {name: text for name, (_, text) in fields.items()}
     assert any_redis.hgetall("h") == texts
-    assert store.read({"h": ("HGETALL", "h")}, Meter())["h"] == texts
+    assert store.read_one(("HGETALL", "h"), Meter()) == texts
 
 
 def test_amounts_are_decimal_strings_in_redis_and_numbers_in_an_answer() -> None:
@@ -628,7 +628,7 @@ def test_what_is_not_there_is_none_or_empty(store: Store) -> None:
 
 def test_fields_of_a_hash_come_as_plain_text(store: Store, any_redis: "redis.Redis") -> None:
     any_redis.hset("k", mapping={"a": "1", "b": "{broken"})
-    assert store.read({"x": ("HMGET", "k", "b", "a", "c")}, Meter())["x"] == ["{broken", "1", None]
+    assert store.read_one(("HMGET", "k", "b", "a", "c"), Meter()) == ["{broken", "1", None]
 
 
 def test_an_entry_of_the_cache_is_read_as_it_stands_and_one_of_another_type_is_a_miss(
