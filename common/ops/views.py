@@ -1,6 +1,6 @@
 """The operator's views by path (contract.md §2.6).
 
-The modules of a view are imported when it is opened: the state at a glance needs neither report nor jobs.
+The modules of a view are imported when it is opened: the state at a glance needs neither pictures nor jobs.
 """
 
 from collections.abc import Callable, Mapping
