@@ -1,4 +1,4 @@
-"""A simulated MEXC spot exchange, reached over HTTP only. Imports nothing of the bot (common/)."""
+"""A simulated MEXC spot exchange, reached over HTTP only. Imports nothing from the bot (common/)."""
 
 from local.exchange.answers import ConnectionDropped, Response
 from local.exchange.config import BookShape, ExchangeConfig, Fees, Options, RateLimit, Rules

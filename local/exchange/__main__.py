@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             exchange.engine.go_on(kept)
         if options.start is not None:
             exchange.set_clock(options.start, frozen=options.frozen)
-        # Waited for in this thread, blocked in all: a handler may not run at all while a lock is waited for.
+        # Blocked in all threads and awaited in this one: a handler might not run while a lock is awaited.
         signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
         server = ExchangeServer(exchange, options.port)
     except (OSError, ValueError) as error:
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _taken(state: Path | None) -> dict[str, Any]:
-    """What an earlier run left: it is taken away, so that one that was killed leaves nothing that is outdated."""
+    """The state of an earlier run. The file is removed, so that a killed run leaves nothing outdated."""
     if state is None or not state.exists():
         return {}
     kept: dict[str, Any] = pickle.loads(state.read_bytes())
@@ -78,8 +78,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--port", type=int, default=0, help="0 picks a free one")
     add("--seed", type=int, default=0)
     add("--symbol", default="QRLUSDT")
-    add("--start", type=_moment, metavar="ISO", help="simulated time to begin at (UTC unless it says)")
-    add("--frozen", action="store_true", help="with --start: time stands until /sim/clock moves it")
+    add("--start", type=_moment, metavar="ISO", help="simulated start time (UTC unless it has an offset)")
+    add("--frozen", action="store_true", help="with --start: time stands still until /sim/clock moves it")
     add("--price", type=_amount, help="price at the start; a candle file is scaled to it")
     add("--candles", type=Path, metavar="FILE", help="replay instead of the random walk")
     add("--candles-from", type=_moment, metavar="ISO", help="candle time that falls on the start")
@@ -89,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
         "--state",
         type=Path,
         metavar="FILE",
-        help="go on from what an earlier run kept there, and keep it at the end",
+        help="continue from the state that an earlier run kept there, and keep it at the end",
     )
     add("--balance", type=_balance, action="append", metavar="ASSET=AMOUNT", help="may be repeated")
     add("--rate-limit", type=int, default=500, metavar="WEIGHT", help="per 10 s of simulated time; 0 is none")

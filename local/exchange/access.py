@@ -1,6 +1,6 @@
 """Who may call, how often, and when: weight, content type, key, signature, clock, permission.
 
-The order in which the real exchange checks these is unknown; this one goes from the cheap to the dear.
+The order in which the real exchange checks these is unknown; this one goes from cheap to expensive.
 """
 
 import hashlib
@@ -44,7 +44,7 @@ def sign(secret: str, query: bytes, body: bytes = b"") -> str:
 def check(
     config: ExchangeConfig, request: Request, params: Mapping[str, str], now_ms: int, *, permitted: bool
 ) -> None:
-    """Check a signed request; `permitted` tells whether the key has the permission for it. Raises Refusal."""
+    """Check a signed request; `permitted` says whether the key has the permission for it. Raises Refusal."""
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type != "application/json":
         raise Refusal(No.BAD_CONTENT_TYPE)
@@ -67,8 +67,8 @@ def check(
         raise Refusal(No.WINDOW_TOO_LONG)
     query, body = _without_signature(request.query), _without_signature(request.body)
     expected = sign(config.secret_key, query, body)
-    # Compared as text: an upper-case signature is refused. Escapes in lower case and characters that should
-    # have been escaped give 700002 too, as seen in the field: the server signs its own encoding.
+    # Compared as text: an upper-case signature is refused. Lower-case escapes and unescaped characters also give
+    # 700002, as seen in the field: the server signs its own encoding.
     canonical = _is_canonical(query) and _is_canonical(body)
     if not (canonical and hmac.compare_digest(signature.encode(), expected.encode())):
         raise Refusal(No.BAD_SIGNATURE)
@@ -106,8 +106,8 @@ class _Usage:
 class RateLimiter:
     """Counts weight in a sliding window for each client (and endpoint, if so configured) on the exchange's clock.
 
-    The real body and length of a block were never seen; the documents promise 429 with Retry-After only. The
-    weight of a refused request is not counted.
+    The real body and duration of a block were never observed; the documents promise only 429 with Retry-After. The
+    weight of a refused request does not count.
     """
 
     def __init__(self, limit: RateLimit) -> None:

@@ -1,4 +1,4 @@
-"""The one account: balances, free and locked and never below zero, and what a fill costs it."""
+"""The one account: balances, free and locked, never below zero, and the fees of fills."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from decimal import ROUND_UP, Decimal
 from local.exchange.amounts import ONE, ZERO, plain
 from local.exchange.config import QUOTE_ASSET, Fees, Row, Side
 
-# With MX deduction on, the fee is 20 % less, half for who holds 500 MX.
+# With MX deduction on, the fee is 20 % less, or half for holders of 500 MX.
 _MX_DISCOUNT = Decimal("0.2")
 _MX_HOLDER_DISCOUNT = Decimal("0.5")
 _MX_HOLDER_AMOUNT = Decimal(500)
@@ -25,7 +25,7 @@ class Balance:
 
 
 class Account:
-    """What the account holds, and whether it may trade. Changes raise ValueError when too little is there."""
+    """What the account holds, and whether it may trade. Changes raise ValueError when the balance is too small."""
 
     def __init__(self, balances: Mapping[str, Decimal]) -> None:
         self._balances: dict[str, Balance] = {}
@@ -42,7 +42,7 @@ class Account:
         return self._balances.get(asset, Balance()).total
 
     def amounts(self) -> dict[str, Row]:
-        """Every asset ever held, those that are zero too."""
+        """Every asset ever held, including zero balances."""
         return {
             asset: {"free": plain(held.free), "locked": plain(held.locked)}
             for asset, held in sorted(self._balances.items())
@@ -76,7 +76,7 @@ class Account:
         balance.locked -= amount
 
     def rows(self) -> list[Row]:
-        """Balances as the exchange lists them: assets that are zero are not there."""
+        """Balances as the exchange lists them: without zero balances."""
         return [
             {"asset": asset, **row, "available": row["free"]}
             for asset, row in self.amounts().items()
@@ -84,7 +84,7 @@ class Account:
         ]
 
     def keep_showing(self, rows: list[Row], until_ms: int) -> None:
-        """Go on showing older rows for a while: balances that lag behind fills."""
+        """Show older rows for a while: balances that lag behind fills."""
         self._stale, self._stale_until_ms = rows, until_ms
 
     def shown_rows(self, now_ms: int) -> list[Row]:

@@ -31,7 +31,7 @@ def account(call: Call) -> object:
         "canTrade": engine.account.can_trade,
         "canWithdraw": True,
         "canDeposit": True,
-        # Null, so that nobody can see how fresh the balances are.
+        # Null, as on the real exchange: the age of the balances is unknown.
         "updateTime": None,
         "accountType": "SPOT",
         "balances": engine.account.shown_rows(call.now_ms),
@@ -58,9 +58,9 @@ def self_symbols(call: Call) -> object:
 def my_trades(call: Call) -> object:
     """Fills in a window, at most 100.
 
-    The memory is a month. A window that begins more than seven days ago and is longer than seven days gives
-    nothing at all. Without a start the last seven days before the end are meant. More than the limit: the
-    newest are kept, or the oldest when these come first. A larger limit is cut without a word.
+    The memory is a month. A window that starts more than seven days ago and is longer than seven days gives
+    nothing at all. Without a start the window is the seven days before the end. Beyond the limit the newest are
+    kept, or the oldest when these come first. A larger limit is silently reduced.
     """
     symbol, order_id, now_ms = call.symbol(), call.text("orderId"), call.now_ms
     start, end = call.window(_WEEK_MS)
@@ -95,7 +95,7 @@ def new_order(call: Call) -> object:
 
 @endpoint("POST", "order/test", 1, TRADE)
 def test_order(call: Call) -> object:
-    """Check an order and forget it; how much the real one checks is unknown, so form alone by default."""
+    """Check an order and forget it; how much the real one checks is unknown, so by default only the form."""
     engine = call.engine
     wanted = checks.read_form(call.params, engine.markets)
     if engine.options.order_test_checks == "all":
@@ -111,7 +111,7 @@ def query_order(call: Call) -> object:
 
 @endpoint("DELETE", "order", 1, TRADE)
 def cancel_order(call: Call) -> object:
-    """Cancel; the answer shows the order as it was before."""
+    """Cancel; the response shows the order as it was before."""
     order = _found(call, No.UNKNOWN_ORDER)
     before = order.row(CANCELLED)
     call.engine.cancel(order, call.now_ms)
@@ -146,7 +146,7 @@ def all_orders(call: Call) -> object:
 def _found(call: Call, unknown: No) -> Order:
     """Find an order of the last seven days; of several with one client id, the newest.
 
-    Raises Refusal: no id was given, or `unknown`: there is none, or it is too old, or not visible yet.
+    Raises Refusal without an id; with `unknown` if there is no such order, or it is too old or not visible yet.
     """
     symbol, order_id, client_id = call.symbol(), call.text("orderId"), call.text("origClientOrderId")
     if not order_id and not client_id:

@@ -1,4 +1,4 @@
-"""Answers of the exchange and what faults do to them on their way out."""
+"""Responses of the exchange, and what faults do to them on their way out."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -17,12 +17,12 @@ _UNKNOWN_ERROR = {"code": -1003, "msg": "Unknown error, please check your reques
 
 
 class ConnectionDropped(Exception):
-    """The connection was reset instead of an answer."""
+    """The connection was reset instead of a response."""
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An HTTP answer, complete."""
+    """A complete HTTP response."""
 
     status: int
     headers: Mapping[str, str]
@@ -40,14 +40,14 @@ def answered(status: int, payload: object, headers: Mapping[str, str] | None = N
 
 
 def number(value: object) -> int | float:
-    """A Decimal as a JSON number (rates, and what the control API was given); never used to compute with."""
+    """A Decimal as a JSON number (rates, and values given to the control API); never used in computations."""
     if not isinstance(value, Decimal):
         raise TypeError(f"{type(value).__name__} has no JSON form")
     return int(value) if value == value.to_integral_value() else float(value)
 
 
 def instead(faults: list[Fault], when: str) -> Response | None:
-    """The answer that a fault puts in the place of the real one at that point, if any. Raises ConnectionDropped."""
+    """The response that a fault substitutes at that point, if any. Raises ConnectionDropped."""
     for fault in (fault for fault in faults if fault.when == when):
         match fault.kind:
             case "drop":
@@ -70,7 +70,7 @@ def latency_ms(faults: list[Fault], when: str) -> int:
 
 
 def spoiled(response: Response, faults: list[Fault]) -> Response:
-    """The answer with the fields and bytes that faults change."""
+    """The response after faults have changed fields and bytes."""
     for fault in faults:
         if fault.kind in ("null_field", "remove_field", "set_field"):
             payload = response.json()
@@ -92,7 +92,7 @@ def spoiled(response: Response, faults: list[Fault]) -> Response:
 
 
 def _places(node: Any, field: str) -> Iterator[tuple[Any, Any]]:
-    """Containers and keys of a field: at a dotted path, if it leads anywhere, or all of that name."""
+    """Containers and keys of a field: at a dotted path, if it exists, or everywhere by that name."""
     if "." in field or field.isdigit():
         *way, last = field.split(".")
         for step in way:
@@ -107,6 +107,6 @@ def _places(node: Any, field: str) -> Iterator[tuple[Any, Any]]:
 
 
 def _keys(node: Any) -> dict[str, Any]:
-    """Keys of an object and positions of a list, by how a path writes them."""
+    """Keys of an object and positions of a list, by their text in a path."""
     keys = node if isinstance(node, dict) else range(len(node)) if isinstance(node, list) else ()
     return {str(key): key for key in keys}

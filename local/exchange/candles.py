@@ -1,9 +1,9 @@
 """A candle file as the price path, in any format that `local.candles` reads.
 
-Inside a candle the price runs in straight lines open -> low -> high -> close when it closes higher, open ->
-high -> low -> close otherwise: the file does not say more. In a gap, and after the last candle, the price
-stays at the last close, nothing trades, no kline row is made and the path calls itself quiet (the market then
-thins its book). Before the first candle its open stands. The width of a candle is the commonest distance.
+Inside a candle the price moves in straight lines open -> low -> high -> close if it closes higher, otherwise open
+-> high -> low -> close: the file does not say more. In a gap, and after the last candle, the price stays at the
+last close, nothing trades, there is no kline row and `is_quiet` holds (the market then thins its book). Before the
+first candle the price is its open. The width of a candle is the most common distance.
 """
 
 from bisect import bisect_left, bisect_right
@@ -19,12 +19,12 @@ from local.exchange.amounts import ONE, ZERO
 
 _DIGITS = Context(prec=16)
 _KEPT = 50_000
-"""Candles whose decimals are kept: a month of minutes."""
+"""Candles whose decimals are cached: a month of minutes."""
 _HUNDREDTH = Decimal("0.01")
 
 
 class CandleSeries:
-    """The file's candles, moved so that `start_ms` lies in the one at `from_ms`, and scaled to `start_price` there.
+    """The file's candles, shifted so that `start_ms` falls into the one at `from_ms`, scaled to `start_price`.
 
     Raises CandleFileError, OSError.
     """
@@ -39,7 +39,7 @@ class CandleSeries:
         origin_ms = times[0] if from_ms is None else from_ms
         if not times[0] <= origin_ms < times[-1] + self.width_ms:
             raise CandleFileError("from_ms lies outside the file")
-        # Moved by whole candles: a start between two leaves the candles on the grid that klines are cut on.
+        # Shifted by whole candles, so that a start inside a candle leaves them on the grid of klines.
         shift_ms = (start_ms - origin_ms) // self.width_ms * self.width_ms
         self._times = [at_ms + shift_ms for at_ms in times]
         self._factor = ONE
@@ -58,14 +58,14 @@ class CandleSeries:
         return index < 0 or at_ms >= self._times[index] + self.width_ms
 
     def bar(self, start_ms: int, end_ms: int) -> Bar | None:
-        """Give the bar of what traded in the interval, None where no candle touches it."""
+        """The bar of the interval, None where no candle overlaps it."""
         prices: list[Decimal] = []
         volume = ZERO
         for i in range(max(0, bisect_right(self._times, start_ms) - 1), bisect_left(self._times, end_ms)):
             bar, open_ms = self._bar(i), self._times[i]
             begin, finish = max(start_ms, open_ms), min(end_ms, open_ms + self.width_ms)
             if begin >= finish:
-                continue  # the interval begins in the gap behind this one
+                continue  # the interval starts in the gap after this candle
             if finish - begin == self.width_ms:
                 prices += [bar.open, bar.high, bar.low, bar.close]
                 volume += bar.volume
@@ -81,7 +81,7 @@ class CandleSeries:
         return Bar(opened, high, low, close, (volume / self._factor).quantize(_HUNDREDTH, ROUND_FLOOR))
 
     def extremes(self, start_ms: int, end_ms: int) -> tuple[Decimal, Decimal]:
-        """Lowest and highest price, both ends included; a gap keeps the price of its beginning."""
+        """Lowest and highest price, both ends included; a gap keeps the price from its start."""
         ends = self.price_at(start_ms), self.price_at(end_ms)
         bar = self.bar(start_ms, end_ms + 1)
         return (min(ends), max(ends)) if bar is None else (min(*ends, bar.low), max(*ends, bar.high))

@@ -1,4 +1,4 @@
-"""What a new order is checked for before it is taken: its form, then the market's rules. Pure."""
+"""The checks of a new order before it is accepted: its form, then the market's rules. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ TYPES = frozenset({"LIMIT", "LIMIT_MAKER", "MARKET", "IMMEDIATE_OR_CANCEL", "FIL
 
 # exchangeInfo's orderTypes never lists these two, yet the exchange takes them.
 _UNLISTED_TYPES = frozenset({"IMMEDIATE_OR_CANCEL", "FILL_OR_KILL"})
-# Charset and length are unknown: the narrow reading.
+# Charset and length are unknown: the narrow interpretation.
 _CLIENT_ID = re.compile("[A-Za-z0-9]{1,32}")
 _SIDE_TYPES: dict[int, tuple[Side, ...]] = {1: ("BUY", "SELL"), 2: ("BUY",), 3: ("SELL",), 4: ()}
 
@@ -47,7 +47,7 @@ def read_form(params: Mapping[str, str], markets: Mapping[str, Market]) -> NewOr
     if quantity is None and quote_quantity is None:
         raise Refusal(No.MISSING, "quantity")
     if quantity is not None and rules.base_size_precision > 0:
-        # Published as the smallest quantity only; taken for a step too, the reading that refuses more.
+        # Published only as the smallest quantity; used as a step too, the interpretation that refuses more.
         if quantity < rules.base_size_precision:
             raise Refusal(No.BELOW_MINIMUM, plain(rules.base_size_precision), rules.base_asset)
         if floor_to(quantity, rules.base_size_precision) != quantity:
@@ -58,7 +58,7 @@ def read_form(params: Mapping[str, str], markets: Mapping[str, Market]) -> NewOr
 
 
 def check_open(order: NewOrder, rules: Rules, *, key_allows: bool) -> None:
-    """Check that this order may be traded at all now: symbol, key, side, type. Raises Refusal."""
+    """Check that this order may be traded now: symbol, key, side, type. Raises Refusal."""
     sides = _SIDE_TYPES.get(rules.trade_side_type, ())
     for wrong, no in (
         (not (rules.api_open and rules.is_spot_trading_allowed), No.SYMBOL_NOT_SUPPORTED),
@@ -101,7 +101,7 @@ def _amount(params: Mapping[str, str], name: str, scale: int, too_fine: No) -> D
         return None
     value = read_plain(text)
     if value is None:
-        # A minus sign is a readable amount that is not positive; exponents and the rest are not read.
+        # A negative amount is readable but not positive; exponents and anything else are unreadable.
         negative = text.startswith("-") and read_plain(text[1:]) is not None
         raise Refusal(No.AMOUNT_NOT_POSITIVE if negative else No.AMOUNT_UNREADABLE)
     if value <= 0:

@@ -14,7 +14,7 @@ def system_ms() -> int:
 
 
 class SimulatedClock:
-    """A clock over another one that can be set, then flows on at the other's rate, or stands still."""
+    """A clock based on another one; it can be set, then runs at that clock's rate, or stands still."""
 
     def __init__(self, base: Callable[[], int]) -> None:
         self._base = base
@@ -29,7 +29,7 @@ class SimulatedClock:
         return self._base() + self._offset_ms if self._frozen_ms is None else self._frozen_ms
 
     def set(self, now_ms: int | None, *, frozen: bool = False) -> None:
-        """Go on from that time, or stand there; None follows the underlying clock again."""
+        """Continue from that time, or stand still there; None follows the underlying clock again."""
         self._offset_ms = 0 if now_ms is None else now_ms - self._base()
         self._frozen_ms = now_ms if frozen else None
 

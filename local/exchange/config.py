@@ -1,7 +1,7 @@
 """What a simulated exchange is made of: instrument rules, fees, book shape, switches. Values only.
 
-What the exchange's documents leave open is a switch here, and its default is the choice that is harder on the
-bot. The models are what the control API changes while the exchange runs.
+Each point that the exchange's documents leave open is a switch here; its default is the harder case for the bot.
+The control API changes these models while the exchange runs.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ Names = Annotated[tuple[str, ...], Field(strict=False)]
 
 
 class Values(BaseModel):
-    """Values that stay as they are; a change makes a checked copy, and a name that is not known is refused."""
+    """Immutable values; a change makes a checked copy, and an unknown name is refused."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
@@ -37,9 +37,9 @@ class Values(BaseModel):
 
 
 class Rules(Values):
-    """The trading rules of one symbol, as they are enforced and shown by exchangeInfo.
+    """The trading rules of one symbol, as enforced and as shown by exchangeInfo.
 
-    The numbers are made up: no public dump holds QRLUSDT's. They are fine enough for a price of 0.02 USDT.
+    The numbers are invented: no public dump has those of QRLUSDT. They are fine enough for a price of 0.02 USDT.
     """
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
@@ -78,7 +78,7 @@ class Rules(Values):
 
     @cached_property
     def price_decimals(self) -> int:
-        """The smaller of the two fields that speak of it."""
+        """The smaller of the two fields that define it."""
         return min(self.quote_precision, self.quote_asset_precision)
 
     @cached_property
@@ -96,7 +96,7 @@ class Rules(Values):
 
 
 class Fees(Values):
-    """What the account pays: rates as fractions, and in what.
+    """What the account pays: rates as fractions, and the asset.
 
     `asset`: QUOTE (on top of a buy, out of a sale's proceeds), BASE (out of what a buy receives; a sale still
     pays in quote), MX (20 % off, 50 % when 500 MX are held; without enough MX the fee is in quote again).
@@ -116,11 +116,11 @@ class BookShape(Values):
     level_step: Amount = Decimal("0.0010")
     # In a gap of a candle file this share of the depth is left.
     quiet_share: Share = Decimal("0.1")
-    # What our own fills took stays away for that long: the same depth is not sold twice at once.
+    # Depth taken by our own fills is missing for this long, so that it is not sold twice.
     refill_ms: int = 1_000
-    # The most that others take of what is traded through a resting order; how much is drawn for each minute.
+    # The largest share of the volume traded through a resting order that goes to others; drawn for each minute.
     queue_ahead: Share = ONE
-    # The order of levels is not promised by the exchange; True mixes it.
+    # The exchange promises no order of levels; True shuffles them.
     shuffled: bool = False
 
 
@@ -131,7 +131,7 @@ class Options(Values):
     hold_includes_fee: bool = True
     # A LIMIT_MAKER that would take: acknowledged and found cancelled, or refused at once.
     limit_maker_crossing: Literal["cancel", "refuse"] = "cancel"
-    # order/test may check form alone, or all that a real order is checked for.
+    # order/test may check only the form, or everything that a real order is checked for.
     order_test_checks: Literal["form", "all"] = "form"
     # myTrades promises no order.
     trades_order: Literal["newest", "oldest", "shuffled"] = "newest"
@@ -153,7 +153,7 @@ class RateLimit(Values):
 
     weight: int | None = 500
     window_ms: int = 10_000
-    # Sources disagree whether endpoints share the limit; shared is the harder reading.
+    # Sources disagree whether endpoints share the limit; a shared one is the harder case.
     per_endpoint: bool = False
     retry_after_s: int = 10
     # Requests tolerated while refused with 429 before the address is banned with 418.
@@ -165,11 +165,10 @@ class RateLimit(Values):
 class ExchangeConfig:
     """Everything a simulated exchange starts with.
 
-    `start_ms` is the time at which the price path stands at `start_price` (None: the last UTC midnight).
+    `start_ms` is the time at which the price path is at `start_price` (None: the last UTC midnight).
     `start_price` None means 0.02 for the random walk, and no scaling for a candle file. `candles` is a file to
-    replay instead of the walk; `candles_from_ms` is the time of the candle in which the simulated start lies
-    (None: the first), so what is before it is history for klines. `balances` None are 1 000 of the base asset
-    and 500 USDT.
+    replay instead of the walk; `candles_from_ms` is the time of the candle at the simulated start (None: the
+    first), so earlier candles are history for klines. `balances` None means 1 000 of the base asset and 500 USDT.
     """
 
     symbol: str = "QRLUSDT"

@@ -1,7 +1,7 @@
-"""The control API under /sim/: the simulation's own door, not signed, never used by the bot.
+"""The control API of the simulation under /sim/: unsigned, never used by the bot.
 
-Each route is a method of `Control`: the fields of its JSON body are the keywords, and their types say what is
-taken. Answers are JSON; what cannot be done answers 400 {"error": text} and changes nothing.
+Each route is a method of `Control`: the fields of its JSON body are keyword arguments, checked by their types.
+Responses are JSON; an impossible request gets 400 {"error": text} and changes nothing.
 """
 
 import json
@@ -63,7 +63,7 @@ class Control:
             return answered(400, {"error": str(error)})
 
     def set_clock(self, now_ms: int | None, *, frozen: bool) -> None:
-        """Set the time (None: the machine's own) and let the market live through what is skipped."""
+        """Set the time (None: the machine's own) and let the market trade through the skipped time."""
         before = self._clock.now_ms()
         self._clock.set(now_ms, frozen=frozen)
         now_ms = self._clock.now_ms()
@@ -184,7 +184,7 @@ class Control:
         filters: list[Row] | None = None,
         **rules: Any,
     ) -> Row:
-        """Change rules (enforced and shown), the account's fees, and what is only shown (None: no more)."""
+        """Change rules (enforced and shown), the account's fees, and fields that are only shown (None: clear)."""
         market, engine = self._market(symbol), self._engine
         changed = market.rules.changed(rules | _band(filters))
         if changed.symbol != market.symbol:
@@ -245,7 +245,7 @@ class Control:
 
 
 def _band(filters: list[Row] | None) -> Row:
-    """Read the one filter there is from exchangeInfo's list; an empty list takes it off."""
+    """Read the only known filter from exchangeInfo's list; an empty list removes it."""
     match filters:
         case None:
             return {}

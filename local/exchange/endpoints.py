@@ -1,4 +1,4 @@
-"""What the endpoint handlers share: how they are found, and how one reads its request."""
+"""What the endpoint handlers share: their registration, and access to the request."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ TRADE = "SPOT_DEAL_WRITE"
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request, read and let in."""
+    """One request, parsed and admitted."""
 
     engine: Engine
     params: Mapping[str, str]
@@ -40,20 +40,20 @@ class Call:
         return None if value is None else int(value)
 
     def window(self, length_ms: int) -> tuple[int, int]:
-        """Read `startTime` and `endTime`: without an end until now, without a start so long before the end."""
+        """Read `startTime` and `endTime`: the end defaults to now, the start to `length_ms` before the end."""
         start, end = self.time("startTime"), self.time("endTime")
         end = self.now_ms if end is None else end
         return end - length_ms if start is None else start, end
 
     def limit(self, default: int, most: int) -> int:
-        """Read `limit`; more than the maximum is cut without a word, as far as is known."""
+        """Read `limit`; a larger one is silently reduced, as far as is known."""
         value = self.time("limit")
         if value == 0:
             raise Refusal(No.PARAMETER_ERROR, "limit")
         return default if value is None else min(value, most)
 
     def symbol(self) -> str:
-        """The required `symbol`, a known one."""
+        """The required `symbol`, which must be known."""
         symbol = self.required("symbol")
         if symbol not in self.engine.markets:
             raise Refusal(No.INVALID_SYMBOL)
@@ -63,7 +63,7 @@ class Call:
         return self.engine.data[self.symbol()]
 
     def rules(self, symbol: str) -> Rules:
-        """Give a symbol's rules as they are during this request; faults leave MX alone."""
+        """A symbol's rules during this request; faults do not affect MX."""
         rules = self.engine.markets[symbol].rules
         return rules if symbol == MX_SYMBOL else self.effects.rules(rules)
 
@@ -80,7 +80,7 @@ class Call:
         return {"data": data, "code": 0, "msg": "success", "timestamp": self.now_ms}
 
     def enveloped_list(self, data: object) -> Row:
-        """Wrap as selfSymbols and defaultSymbols do: live (code 0) or as documented (code 200)."""
+        """Wrap like selfSymbols and defaultSymbols: live (code 0) or as documented (code 200)."""
         documented = self.engine.options.envelope_code == 200
         return {"code": 200, "data": data, "msg": None} if documented else self.enveloped(data)
 
@@ -90,7 +90,7 @@ Handler = Callable[[Call], object]
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """`permission` None is a public endpoint; `weight_of_all` counts when no symbol is given."""
+    """`permission` None means public; `weight_of_all` applies when no symbol is given."""
 
     handler: Handler
     weight: int

@@ -1,4 +1,4 @@
-"""Orders against the book: taking, resting, filling, cancelling, and the money that moves with it."""
+"""Orders against the book: taking, resting, filling, cancelling, and the resulting balances."""
 
 import random
 from collections.abc import Mapping
@@ -16,14 +16,14 @@ from local.exchange.market_data import MarketData
 from local.exchange.orders import Fill, IdSource, NewOrder, Order, trade_id, whole_second
 from local.exchange.refusals import No, Refusal
 
-# A MARKET order is bound to this distance from the last price, as the server does it.
+# A MARKET order is bounded to this distance from the last price, as on the real server.
 _MARKET_BOUND = Decimal("0.05")
 _KEPT = ("account", "orders", "fills", "_ids", "_open", "_client_ids", "_trade_ids", "_advanced_ms")
 _AT_ONCE = frozenset({"MARKET", "IMMEDIATE_OR_CANCEL", "FILL_OR_KILL"})
 
 
 class Engine:
-    """Takes orders for one account on several markets. What is refused raises Refusal and changes nothing."""
+    """Takes orders of one account on several markets. A refused order raises Refusal and changes nothing."""
 
     def __init__(self, config: ExchangeConfig, markets: dict[str, Market], rng: random.Random, now_ms: int) -> None:
         self.symbol = config.symbol
@@ -58,11 +58,11 @@ class Engine:
             raise Refusal(No.TOO_MANY_OPEN_ORDERS)
 
     def check_funds(self, new: NewOrder, now_ms: int) -> None:
-        """Check that the hold of this order would be free."""
+        """Check that the funds for this order's hold are free."""
         self._require_funds(self._made(new, "", Effects(), now_ms))
 
     def place(self, new: NewOrder, effects: Effects, now_ms: int) -> Order:
-        """Take an order, match it at once as its type says, and keep what rests."""
+        """Accept an order, match it at once according to its type, and keep the rest in the book."""
         self.check(new, effects, now_ms)
         market = self.markets[new.symbol]
         levels = market.book(now_ms).opposite(new.side)
@@ -98,7 +98,7 @@ class Engine:
         return list(self._open.values())
 
     def rewind(self, now_ms: int) -> None:
-        """Go on from an earlier time after the clock was set back."""
+        """Continue from an earlier time after the clock was set back."""
         self._advanced_ms = now_ms
         for market in self.markets.values():
             market.rewind(now_ms)
@@ -106,16 +106,16 @@ class Engine:
     def advance(self, now_ms: int) -> None:
         """Let time pass: fill resting orders that the price path went through since the last call.
 
-        A resting order is filled when the price goes beyond it, never when it is only touched; at most once a
-        minute, by the best price of that minute, however often or seldom this is called. How much reaches it is
-        a matter of its place in the queue.
+        A resting order fills when the price goes beyond it, not when it is only touched; at most once a minute, by
+        the best price of that minute, however often this is called. How much reaches it depends on its place in the
+        queue.
         """
         since_ms, self._advanced_ms = self._advanced_ms, max(self._advanced_ms, now_ms)
         if not self._open or now_ms < since_ms:
             return
         for symbol in sorted({order.symbol for order in self._open.values()}):
             market = self.markets[symbol]
-            # A day in which nothing can be reached is skipped whole.
+            # A day in which no order can be reached is skipped as a whole.
             for begin_ms, end_ms in pieces(since_ms, now_ms, DAY_MS):
                 low, high = market.extremes(begin_ms, end_ms)
                 resting = (order for order in self._open.values() if order.symbol == symbol)
@@ -132,7 +132,7 @@ class Engine:
         # Best priced first, then oldest; together they get no more than was traded through them.
         given = {"BUY": ZERO, "SELL": ZERO}
         for order in sorted(waiting, key=lambda o: -o.price if o.side == "BUY" else o.price):
-            # Sized as at the beginning of the minute, so that the moment of asking does not matter.
+            # Sized as at the start of the minute, so that the moment of the call does not matter.
             through = market.traded_through(order.side, order.price, extremes[order.side], minute * MINUTE_MS)
             ahead = market.queue_ahead(order.order_id, minute)
             offered = floor_to(through * (ONE - ahead), market.rules.quantity_step) - given[order.side]
@@ -165,7 +165,7 @@ class Engine:
             visible_ms=now_ms + effects.hide_order_ms,
             hold_asset=QUOTE_ASSET if buys else rules.base_asset,
             hold_rate=self.fees.taker if fee_held else ZERO,
-            # A sale sized by quote is turned into a quantity once; a buy spends its budget.
+            # A sale sized by quote is converted into a quantity once; a buy spends its budget.
             quote_budget=new.quote_quantity if new.quantity is None and buys else None,
             fills_hidden_ms=effects.hide_trades_ms,
         )
@@ -218,7 +218,7 @@ class Engine:
         account.credit(QUOTE_ASSET, freed - quote if buys else quote)
         if buys:
             account.credit(base, quantity)
-        # A fee that is not there (a hold without it, all spent) is waived: balances never go negative.
+        # A fee that is not covered (a hold without it, all spent) is waived: balances never go negative.
         fee = min(fee, account.free(fee_asset))
         account.credit(fee_asset, -fee)
         order.fills += 1
@@ -252,7 +252,7 @@ class Engine:
         del self._open[order.order_id]
 
     def kept(self) -> dict[str, Any]:
-        """What a later engine goes on from: account, orders and fills."""
+        """The state from which a later engine continues: account, orders and fills."""
         return {name: getattr(self, name) for name in _KEPT}
 
     def go_on(self, kept: Mapping[str, Any]) -> None:
@@ -260,7 +260,7 @@ class Engine:
             setattr(self, name, kept[name])
 
     def seed_fill(self, fill: Fill) -> None:
-        """Add to the history only: balances stay as they are, so that the two can be made to disagree."""
+        """Add to the history only: balances do not change, so that tests can make the two disagree."""
         if fill.trade_id in self._trade_ids:
             raise ValueError(f"trade id {fill.trade_id} is taken")
         self._trade_ids.add(fill.trade_id)

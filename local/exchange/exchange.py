@@ -28,7 +28,7 @@ _MX_PRICE = Decimal(3)
 class SimulatedExchange:
     """MEXC's spot v3 API over a synthetic market and one account. Thread-safe.
 
-    The same config, clock readings, seed and sequence of requests give the same answers. `sleep` takes the
+    The same config, clock readings, seed and sequence of requests give the same responses. `sleep` waits the
     milliseconds of a latency fault; a test passes its own clock's `advance`.
     """
 
@@ -64,9 +64,9 @@ class SimulatedExchange:
         *,
         client: str = "127.0.0.1",
     ) -> Response:
-        """Answer one request; `query` holds the exact bytes after the question mark.
+        """Handle one request; `query` holds the exact bytes after the question mark.
 
-        Raises ConnectionDropped: a fault resets the connection.
+        Raises ConnectionDropped if a fault resets the connection.
         """
         if path.startswith("/sim/"):
             with self._lock:
@@ -95,7 +95,7 @@ class SimulatedExchange:
             self._sleep(late_ms)
 
     def set_clock(self, now_ms: int, *, frozen: bool = False) -> None:
-        """Set the simulated time; it flows on from there unless frozen."""
+        """Set the simulated time; it continues from there unless frozen."""
         with self._lock:
             self._control.set_clock(now_ms, frozen=frozen)
 
@@ -131,7 +131,7 @@ def _markets(config: ExchangeConfig, start_ms: int, seed: int) -> dict[str, Mark
 
 
 def _rules(base_asset: str, price: Decimal) -> Rules:
-    """Quantities as fine as the price asks for: a step is worth a few cents at most."""
+    """Rules with quantities as fine as the price needs: a step is worth a few cents at most."""
     scale = max(4, 4 + price.adjusted())
     step = Decimal(1).scaleb(-scale)
     return Rules(base_asset=base_asset, full_name=base_asset, base_asset_precision=scale, base_size_precision=step)

@@ -1,9 +1,9 @@
-"""Faults that can be switched on: which requests they meet, how often, and what they do.
+"""Faults that can be switched on: which requests they affect, how often, and what they do.
 
-A fault names its `kind` and, optionally: `method` and `path` (which requests; without them every request, or
-POST /api/v3/order for the kinds that are about placing), `times` (how many requests; without it every one),
-`skip` (let so many pass first), `probability` (0 to 1, drawn from the exchange's seed). `KINDS` below lists the
-kinds, what each does, and its parameters.
+A fault names its `kind` and, optionally: `method` and `path` (which requests; default every request, or POST
+/api/v3/order for the kinds about placing), `times` (how many requests; default all), `skip` (how many to let pass
+first), `probability` (0 to 1, drawn from the exchange's seed). `KINDS` below lists the kinds, their effects and
+their parameters.
 """
 
 import random
@@ -20,10 +20,10 @@ ORDER_ENDPOINT = {"method": "POST", "path": "/api/v3/order"}
 REQUIRED = object()
 
 # The parameters of each kind with their defaults. `when` is "before" the request is carried out, or "after" it,
-# when its answer is lost. `field` is a name, met at any depth, or a dotted path with list positions
+# when its response is lost. `field` is a name at any depth, or a dotted path with list positions
 # ("balances.0.free").
 KINDS: dict[str, Row] = {
-    # About the answer.
+    # About the response.
     "latency": {"ms": REQUIRED, "when": "after"},  # the path is slow
     "answer": {"status": REQUIRED, "body": "", "headers": {}, "when": "before"},  # any at all; body is text or JSON
     "server_error": {"status": 503, "when": "before"},  # with the "Unknown error" body
@@ -42,15 +42,15 @@ KINDS: dict[str, Row] = {
     "symbol_closed": {"how": "orders"},  # a key of CLOSED_HOW
     "hide_order": {"seconds": REQUIRED},  # a new order and its fills stay invisible
     "hide_trades": {"seconds": REQUIRED},  # only its fills do
-    "lag_balances": {"seconds": REQUIRED},  # account goes on showing what was before the order
-    "partial_fill": {"fraction": REQUIRED},  # at once only that share of a new order is filled
+    "lag_balances": {"seconds": REQUIRED},  # account keeps showing the balances from before the order
+    "partial_fill": {"fraction": REQUIRED},  # only that share of a new order is filled at once
     "market_closed": {},  # MARKET is refused with 30051
     "refuse_duplicates": {},  # a known client order id is refused (an assumption)
 }
 _PLACING = ("hide_order", "hide_trades", "lag_balances", "partial_fill", "market_closed", "refuse_duplicates")
 _COMMON = {"kind", "method", "path", "times", "skip", "probability"}
 
-# What each way of closing a symbol changes in its rules. "orders" and "key" show nowhere in exchangeInfo.
+# How each way of closing a symbol changes its rules. "orders" and "key" do not show in exchangeInfo.
 CLOSED_HOW: dict[str, Row] = {
     "orders": {"api_open": False},
     "key": {},
@@ -66,7 +66,7 @@ Count = Annotated[int, Field(ge=0)]
 
 
 class Fault(BaseModel):
-    """One fault, its parameters those of its kind; `hits` counts the requests it changed."""
+    """One fault with the parameters of its kind; `hits` counts the requests it changed."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
@@ -112,7 +112,7 @@ class Fault(BaseModel):
         return params
 
     def meets(self, method: str, path: str, rng: random.Random) -> bool:
-        """Whether it changes this request; if so it is used up by one."""
+        """Whether it applies to this request; if so, one of its uses is consumed."""
         if self.times == 0 or self.method not in (None, method) or self.path not in (None, path):
             return False
         if self.probability < 1 and rng.random() >= self.probability:
@@ -139,7 +139,7 @@ class FaultBook:
         self._last_id = 0
 
     def add(self, spec: Mapping[str, Any]) -> Fault:
-        """Switch a fault on. Raises ValueError: it is not one documented above."""
+        """Switch a fault on. Raises ValueError if it is not documented above."""
         fault = Fault.model_validate(spec)
         self._last_id += 1
         fault.id = self._last_id
@@ -147,7 +147,7 @@ class FaultBook:
         return fault
 
     def clear(self, fault_id: int | None = None) -> int:
-        """Switch one fault off, or all; tell how many there were."""
+        """Switch one fault off, or all; return how many there were."""
         kept = [] if fault_id is None else [f for f in self._faults if f.id != fault_id]
         removed, self._faults = len(self._faults) - len(kept), kept
         return removed
@@ -156,12 +156,12 @@ class FaultBook:
         return [fault.row() for fault in self._faults]
 
     def meet(self, method: str, path: str) -> list[Fault]:
-        """Give the faults that this request meets, and use each of them up by one."""
+        """The faults that apply to this request; each loses one use."""
         return [fault for fault in self._faults if fault.meets(method, path, self._rng)]
 
 
 class Effects:
-    """How the exchange behaves during one request: all that the faults it met change together."""
+    """How the exchange behaves during one request: the combined changes of its faults."""
 
     def __init__(self, met: Sequence[Fault] = ()) -> None:
         of_kind = {fault.kind: fault for fault in met}
@@ -182,5 +182,5 @@ class Effects:
             self._changes = self._changes | {"market_orders_open": False}
 
     def rules(self, rules: Rules) -> Rules:
-        """Give the rules as they are during this request."""
+        """The rules during this request."""
         return rules.model_copy(update=self._changes) if self._changes else rules

@@ -1,4 +1,4 @@
-"""One symbol's market: the price (path or pinned), the synthetic book, and what our fills took of it."""
+"""One symbol's market: the price (path or pinned), the synthetic book, and what our fills took from it."""
 
 import random
 from collections.abc import Iterator
@@ -30,24 +30,24 @@ class Book:
 
 
 class Market:
-    """The market of one symbol. The mid price is the price path's; our own fills do not move it."""
+    """The market of one symbol. The mid price follows the price path; our own fills do not move it."""
 
     def __init__(self, rules: Rules, path: PricePath, shape: BookShape, seed: int) -> None:
         self.rules = rules
         self.shape = shape
         self.shown: Row = {}
-        """Fields of exchangeInfo that are shown as given here and not enforced."""
+        """Fields of exchangeInfo that are shown as given here but not enforced."""
         self.revision = 0
-        """Counts all changes: what was made of the market before one is outdated."""
+        """Counts all changes: anything derived from an earlier revision is outdated."""
         self._path = path
         self._seed = seed
         self._pins: list[tuple[int, Decimal | None]] = []
-        # What our own fills took: until when it stays away, the side of the order, how much.
+        # What our own fills took: until when it is missing, the side of the order, how much.
         self._taken: list[tuple[int, Side, Decimal]] = []
         self._full_book: tuple[tuple[int, int], Book] | None = None
 
     def change(self, *, rules: Rules | None = None, shape: BookShape | None = None) -> None:
-        """Trade by other rules, or offer another book."""
+        """Change the rules, or the shape of the book."""
         self.rules, self.shape = rules or self.rules, shape or self.shape
         self.revision += 1
 
@@ -64,14 +64,14 @@ class Market:
         return self._pins[-1][1] if self._pins else None
 
     def pin(self, price: Decimal | None, now_ms: int) -> None:
-        """Hold the mid price at exactly `price` from now on; None gives it back to the path."""
+        """Hold the mid price at exactly `price` from now on; None returns to the path."""
         while self._pins and self._pins[-1][0] >= now_ms:
             self._pins.pop()
         self._pins.append((now_ms, price))
         self.revision += 1
 
     def rewind(self, now_ms: int) -> None:
-        """After the clock was set back: a pin of later holds from `now_ms`, and the book is full again."""
+        """After the clock was set back: a later pin holds from `now_ms`, and the book is full again."""
         if self._pins and self._pins[-1][0] > now_ms:
             self.pin(self._pins[-1][1], now_ms)
         self._taken.clear()
@@ -86,7 +86,7 @@ class Market:
         return self.round_price(self._path.price_at(at_ms))
 
     def bar(self, start_ms: int, end_ms: int) -> Bar | None:
-        """Join the path's bars with the stretches where the price was pinned; None where nothing traded."""
+        """Combine the path's bars with the stretches of pinned prices; None where nothing traded."""
         bars: list[Bar] = []
         for begin, end, pin in self._stretches(start_ms, end_ms):
             bar = self._path.bar(begin, end)
@@ -111,7 +111,7 @@ class Market:
         return min(prices), max(prices)
 
     def book(self, now_ms: int) -> Book:
-        """The book as it is offered now, without what our own fills took within the refill time."""
+        """The book as offered now, without what our own fills took within the refill time."""
         key = (now_ms // SECOND_MS, self.revision)
         if self._full_book is None or self._full_book[0] != key:
             # Mid prices of a candle file move within the second; the book follows once a second.
@@ -137,7 +137,7 @@ class Market:
             bid = min(bid, bids[-1].price - tick) if bids else bid
             ask = max(ask, asks[-1].price + tick) if asks else max(ask, bid + tick)
             for levels, price in ((bids, bid), (asks, ask)):
-                # Sizes lie between 60 % and 140 % of the even share.
+                # Sizes are between 60 % and 140 % of the even share.
                 weight = Decimal(60 + rng.randrange(81)).scaleb(-2)
                 quantity = floor_to(notional * weight / price, step) if price > 0 else ZERO
                 if quantity > 0:
@@ -145,9 +145,9 @@ class Market:
         return Book(tuple(bids), tuple(asks))
 
     def traded_through(self, side: Side, price: Decimal, extreme: Decimal, at_ms: int) -> Decimal:
-        """What changed hands beyond a resting order's price when the market went to `extreme`; zero on a touch.
+        """The volume traded beyond a resting order's price when the market went to `extreme`; zero on a touch.
 
-        As much as a book of that second holds between the two: the further, the more.
+        It is what a book of that second holds between the two prices.
         """
         beyond = price - extreme if side == "BUY" else extreme - price
         if beyond <= 0:
@@ -156,12 +156,12 @@ class Market:
         return sum((each.quantity for each in levels if abs(each.price - levels[0].price) < beyond), ZERO)
 
     def queue_ahead(self, order_id: str, minute: int) -> Decimal:
-        """The share of what is traded through an order in a minute that goes to others: nothing to all of it."""
+        """The share of the volume traded through an order in a minute that goes to others: from none to all."""
         luck = random.Random(f"{self._seed}|queue|{order_id}|{minute}").randrange(5)
         return self.shape.queue_ahead * luck / 4
 
     def take(self, side: Side, quantity: Decimal, now_ms: int) -> None:
-        """Remember what an order of that side took, so that it is not offered again at once."""
+        """Remember what an order of that side took, so that it is not offered again immediately."""
         self._taken.append((now_ms + self.shape.refill_ms, side, quantity))
         self.revision += 1
 

@@ -1,4 +1,4 @@
-"""A market in the exchange's own shapes: depth, tickers, klines, trades. What is past is kept."""
+"""A market in the exchange's own formats: depth, tickers, klines, trades. Past data is cached."""
 
 import random
 from collections.abc import Iterator
@@ -16,15 +16,15 @@ from local.exchange.price_path import Bar
 _PERCENT = Decimal("0.0001")
 _TRADE_GAP_MS = 20 * SECOND_MS
 _KEPT = 20_000
-# The width of a bar in minutes; a month is as long as it gets.
+# The width of a bar in minutes; for a month that of the longest.
 _MINUTES = {"1m": 1, "5m": 5, "15m": 15, "30m": 30, "60m": 60, "4h": 240, "1d": 1_440, "1W": 10_080, "1M": 44_640}
 INTERVALS_MS = {name: minutes * MINUTE_MS for name, minutes in _MINUTES.items()}
-# The epoch was a Thursday; weeks are taken to open on Monday.
+# The epoch was a Thursday; weeks are assumed to open on Monday.
 _MONDAY_MS = 4 * DAY_MS
 
 
 class MarketData:
-    """Renders one market; klines and trades are made once, until rules or pins change."""
+    """Renders one market; klines and trades are cached until rules or pins change."""
 
     def __init__(self, market: Market) -> None:
         self._market = market
@@ -50,7 +50,7 @@ class MarketData:
         return {"symbol": self._market.symbol, "price": self._text(self._market.mid_price(now_ms))}
 
     def best(self, now_ms: int) -> Row:
-        """Best levels; an empty side is null, as is to be expected of an illiquid pair."""
+        """Best levels; an empty side is null, as can be expected for an illiquid pair."""
         book = self._market.book(now_ms)
         row: Row = {"symbol": self._market.symbol}
         for side, levels in (("bid", book.bids), ("ask", book.asks)):
@@ -59,7 +59,7 @@ class MarketData:
         return row
 
     def ticker(self, now_ms: int, *, bare: bool) -> Row:
-        """The 24 h ticker; `bare` leaves quantities and quote volume out, as the documented list does."""
+        """The 24 h ticker; `bare` omits quantities and quote volume, like the documented list."""
         market = self._market
         key = (now_ms // MINUTE_MS, market.revision)
         if key != self._day_key:
@@ -94,8 +94,8 @@ class MarketData:
     ) -> list[list[object]]:
         """Rows of eight columns, oldest first, the last one unfinished.
 
-        A start without an end is ignored and the newest bars come back, as the real exchange does. With both,
-        bars that open in [start, end) are given from the oldest on.
+        A start without an end is ignored and the newest bars are returned, as on the real exchange. With both,
+        bars that open in [start, end) are returned from the oldest on.
         """
         first_ms, until_ms = self._market.first_ms, now_ms + 1 if end_ms is None else min(end_ms, now_ms + 1)
         if start_ms is not None and end_ms is not None:
@@ -110,7 +110,7 @@ class MarketData:
     def trades(self, now_ms: int, limit: int) -> list[Row]:
         """Public trades, newest first."""
         newest = now_ms // _TRADE_GAP_MS
-        # A gap of a candle file has no trades: look back ten times as far at most.
+        # A gap of a candle file has no trades: look back at most ten times as far.
         slots = range(newest, newest - 10 * limit - 30, -1)
         trades = (self._trade(slot, self._market.revision) for slot in slots)
         return list(islice((trade for trade in trades if trade and trade["time"] <= now_ms), limit))
@@ -150,7 +150,7 @@ class MarketData:
         return plain((bar.volume * typical).quantize(self._market.rules.tick))
 
     def _text(self, price: Decimal) -> str:
-        """Pad to the tick; a pinned price is shown exactly as it was given."""
+        """Pad to the tick; a pinned price is shown exactly as given."""
         market = self._market
         return format(price, "f") if price == market.pinned else fixed(price, market.rules.price_decimals)
 
@@ -159,7 +159,7 @@ def _bars(interval: str, start_ms: int, end_ms: int) -> Iterator[tuple[int, int]
     """The bars that open in [start, end): when each opens and when it closes."""
     open_ms = _open_of(interval, start_ms)
     while open_ms < end_ms:
-        # The next one holds the moment one width later, whatever the length of the month.
+        # The next bar contains the moment one width later, whatever the length of the month.
         close_ms = _open_of(interval, open_ms + INTERVALS_MS[interval])
         if open_ms >= start_ms:
             yield open_ms, close_ms
@@ -167,7 +167,7 @@ def _bars(interval: str, start_ms: int, end_ms: int) -> Iterator[tuple[int, int]
 
 
 def _open_of(interval: str, at_ms: int) -> int:
-    """The opening of the bar that holds `at_ms`; days and longer open at 00:00 UTC."""
+    """The opening of the bar that contains `at_ms`; days and longer bars open at 00:00 UTC."""
     if interval == "1M":
         day = datetime.fromtimestamp(at_ms // SECOND_MS, tz=UTC)
         return int(datetime(day.year, day.month, 1, tzinfo=UTC).timestamp()) * SECOND_MS

@@ -1,4 +1,4 @@
-"""Orders and fills as the exchange keeps and shows them."""
+"""Orders and fills as the exchange stores and shows them."""
 
 import random
 from dataclasses import dataclass
@@ -11,19 +11,19 @@ from local.exchange.clock import SECOND_MS
 from local.exchange.config import Row, Side, Values
 
 FINAL = frozenset({"FILLED", "CANCELED", "PARTIALLY_CANCELED"})
-# Steps of the real ids (snowflakes), so that these look and sort alike.
+# Steps of the real ids (snowflakes), so that these look and sort like them.
 _FIRST_ID = 593_000_000_000_000_000
 _ID_STEP = 4_194_304
 _ID_SUFFIX = "036"
 
-# The shapes in which an order is shown: that of GET order, openOrders and allOrders as seen live,
+# The formats of an order: that of GET order, openOrders and allOrders as seen live,
 LIVE = (
     "symbol orderId orderListId clientOrderId price origQty executedQty cummulativeQuoteQty status stpMode"
     " timeInForce type side stopPrice icebergQty time updateTime isWorking origQuoteOrderQty"
 )
-# the answer to POST order, in which nothing says what became of the order,
+# the reply to POST order, which does not show the order's outcome,
 ACKNOWLEDGED = "symbol orderId orderListId price origQty type side stpMode transactTime"
-# the answer to DELETE order, and an entry of that to DELETE openOrders, shorter as seen live.
+# the reply to DELETE order, and an entry of the reply to DELETE openOrders, shorter as seen live.
 CANCELLED = (
     "symbol origClientOrderId orderId orderListId clientOrderId price origQty executedQty cummulativeQuoteQty"
     " status timeInForce type side"
@@ -32,7 +32,7 @@ BULK_CANCELLED = "symbol orderId type side price origQty executedQty cummulative
 
 
 def whole_second(at_ms: int) -> int:
-    """Orders and fills carry whole seconds, in milliseconds."""
+    """The whole second, in milliseconds, as orders and fills carry it."""
     return at_ms // SECOND_MS * SECOND_MS
 
 
@@ -54,7 +54,7 @@ def trade_id(order_id: str, number: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class NewOrder:
-    """An order as asked for, its form checked."""
+    """A requested order whose form was checked."""
 
     symbol: str
     side: Side
@@ -100,7 +100,7 @@ class Order:
 
     @property
     def hold_wanted(self) -> Decimal:
-        """What must stay locked for the part that is still to be filled."""
+        """What must stay locked for the unfilled part."""
         if self.side == "SELL":
             return self.remaining
         left = self.price * self.remaining
@@ -109,7 +109,7 @@ class Order:
         return left * (1 + self.hold_rate)
 
     def crosses(self, price: Decimal) -> bool:
-        """Tell whether this order would trade at that price of the other side."""
+        """Whether this order would trade at that price of the other side."""
         return price <= self.price if self.side == "BUY" else price >= self.price
 
     @property
@@ -117,7 +117,7 @@ class Order:
         return self.status not in FINAL
 
     def row(self, names: str = LIVE) -> Row:
-        """The order as it stands now, in one of the shapes above."""
+        """The order's current state, in one of the formats above."""
         row = {
             "symbol": self.symbol,
             "orderId": self.order_id,
@@ -146,7 +146,7 @@ class Order:
 
 
 class Fill(Values):
-    """One execution, written as an entry of myTrades; `visible_ms` is when that begins to show it."""
+    """One execution, written as an entry of myTrades; `visible_ms` is when it becomes visible there."""
 
     symbol: str
     trade_id: str = Field(serialization_alias="id")

@@ -1,10 +1,10 @@
-"""What a price path is, and the seeded walk; the candle file is the other one (candles.py).
+"""The interface of a price path, and the seeded walk; the other path is a candle file (candles.py).
 
-The walk is geometric: any minute of it can be asked for, in any order, with the same answer. Two layers make
-that cheap. A chain of daily steps runs outwards from the start day; inside a day 1440 minute steps are bent so
-that they end where the next day starts. Each day draws from its own generator, seeded with (seed, name, day).
-The price stands during a minute. The noise is binary floating point; a price becomes a Decimal here and is
-rounded to the tick by the market.
+The walk is geometric: any minute can be read, in any order, with the same result. Two layers make that cheap. A
+chain of daily steps runs outwards from the start day; inside a day 1440 minute steps are bent so that they end
+where the next day starts. Each day draws from its own generator, seeded with (seed, name, day). The price is
+constant during a minute. The noise is binary floating point; prices become Decimals here, and the market rounds
+them to the tick.
 """
 
 import math
@@ -44,7 +44,7 @@ class PricePath(Protocol):
 
 
 class RandomWalk:
-    """The walk that stands at `start_price` at `start_ms`."""
+    """The walk that is at `start_price` at `start_ms`."""
 
     def __init__(
         self, *, seed: int, name: str, start_price: Decimal, start_ms: int, daily_volatility: float = 0.05
@@ -66,11 +66,11 @@ class RandomWalk:
         return self._price(self._log(at_ms // MINUTE_MS))
 
     def is_quiet(self, at_ms: int) -> bool:  # noqa: ARG002
-        """Tell that this path has no gaps."""
+        """Always False: this path has no gaps."""
         return False
 
     def bar(self, start_ms: int, end_ms: int) -> Bar | None:
-        """Give the bar of the minutes touched; its open is the close of the minute before."""
+        """The bar of the minutes touched; its open is the close of the minute before."""
         first, last = start_ms // MINUTE_MS, (end_ms - 1) // MINUTE_MS
         if last < first:
             return None
@@ -106,7 +106,7 @@ class RandomWalk:
         return _drawn(f"{self._seed}|{day}", self._volatility, self._day_start(day))
 
     def _day_start(self, day: int) -> float:
-        """Where a day starts: its neighbour on the anchor's side, and the step between the two."""
+        """The logarithm at a day's start: that of its neighbour towards the anchor, plus the step between them."""
         known, step = self._starts, 1 if day > self._anchor_day else -1
         before = day
         while before not in known:
@@ -127,7 +127,7 @@ def _step(seed: str, volatility: float) -> tuple[random.Random, float]:
 
 @lru_cache(1_000)
 def _drawn(seed: str, volatility: float, start: float) -> "tuple[array[float], array[int]]":
-    """A day's logarithms of prices and its volumes; kept for every walk of that seed in this process."""
+    """A day's logarithms of prices and its volumes; cached for every walk of that seed in this process."""
     rng, net = _step(seed, volatility)
     sigma = volatility / math.sqrt(_MINUTES)
     raw, total = [0.0], 0.0

@@ -32,7 +32,7 @@ def default_symbols(call: Call) -> object:
 
 @endpoint("GET", "symbol/offline", 10)
 def offline_symbols(call: Call) -> object:
-    """Symbols taken off; the sample has neither code nor msg."""
+    """Delisted symbols; the sample has neither code nor msg."""
     rules = (call.rules(symbol) for symbol in call.engine.markets)
     return {"data": [{"symbol": r.symbol, "state": 3} for r in rules if r.status == "3"]}
 
@@ -49,7 +49,7 @@ def exchange_info(call: Call) -> object:
         "serverTime": call.now_ms,
         "rateLimits": [],
         "exchangeFilters": [],
-        # With what /sim/rules put over it for show.
+        # Overlaid with the fields that /sim/rules only shows.
         "symbols": [instrument_row(call.rules(name)) | call.engine.markets[name].shown for name in known],
     }
 

@@ -1,13 +1,13 @@
-"""The exchange's refusals: code and text, as seen on the wire where known, else made up in the same tone."""
+"""The exchange's refusals: code and text, as observed where known, otherwise invented in the same style."""
 
 from enum import Enum
 
 
 class No(Enum):
-    """Each definite no; `{}` takes the words given with it."""
+    """Every definite refusal; `{}` is replaced by the words given with it."""
 
     INVALID_SYMBOL = -1121, "Invalid symbol."
-    # The same code as an invalid symbol: only the text tells.
+    # The same code as an invalid symbol: only the text differs.
     INVALID_INTERVAL = -1121, "Invalid interval."
     INVALID_COMBINATION = -1128, "Combination of optional parameters invalid."
     UNKNOWN_ORDER = -2011, "Unknown order sent."
@@ -48,7 +48,7 @@ class No(Enum):
     AMOUNT_NOT_POSITIVE = 10102, "amount cannot be zero or negative"
     AMOUNT_UNREADABLE = 10097, "amount is error"
     QUANTITY_SCALE = 400, "quantity scale is invalid"
-    # With the leading blank that the real text has; the next one is made up after the two that were seen.
+    # With the leading blank of the real text; the next one is invented after the two that were observed.
     AMOUNT_SCALE = 400, " amount scale is invalid"
     PRICE_SCALE = 400, "price scale is invalid"
     # An assumption: what MEXC does with a repeated client id is unknown.
@@ -56,11 +56,11 @@ class No(Enum):
 
 
 _EXTENDED = (-1121, -1128, -2013)
-"""Market data and order look-ups answer in a third shape."""
+"""Codes of market data and order look-ups, which use a third format."""
 
 
 class Refusal(Exception):
-    """A definite no of the exchange: HTTP status, body and headers."""
+    """A definite refusal: HTTP status, body and headers."""
 
     def __init__(self, no: No, *words: str) -> None:
         code, text = no.value

@@ -1,4 +1,4 @@
-"""The simulated exchange on a loopback port: HTTP/1.1 with keep-alive, one thread a connection."""
+"""The simulated exchange on a loopback port: HTTP/1.1 with keep-alive, one thread per connection."""
 
 import contextlib
 import socket
@@ -22,7 +22,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: "ExchangeServer"
 
     def parse_request(self) -> bool:
-        """Refuse what a lenient parser would guess at."""
+        """Refuse what a lenient parser would guess."""
         if not super().parse_request():
             return False
         if self.headers.defects or "Transfer-Encoding" in self.headers:
@@ -57,7 +57,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_DELETE = _answer
 
     def log_message(self, *_: Any) -> None:
-        """The exchange counts its requests itself."""
+        """Log nothing: the exchange counts its requests itself."""
 
 
 class ExchangeServer(ThreadingTCPServer):
@@ -83,7 +83,7 @@ class ExchangeServer(ThreadingTCPServer):
         super().process_request(request, client_address)
 
     def finish_request(self, request: Any, client_address: Any) -> None:
-        """Answer a connection's requests until its end; a client may go at any time."""
+        """Handle a connection's requests until it ends; a client may disconnect at any time."""
         with contextlib.suppress(ConnectionError):
             super().finish_request(request, client_address)
 
@@ -92,7 +92,7 @@ class ExchangeServer(ThreadingTCPServer):
         super().shutdown_request(request)
 
     def close(self) -> None:
-        """Stop listening, and end the connections that stay open and their threads."""
+        """Stop listening, and end open connections and their threads."""
         self.shutdown()
         for connection in list(self._connections):
             with contextlib.suppress(OSError):
