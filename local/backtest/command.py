@@ -1,7 +1,7 @@
-"""Replay the bot's own rule over candles, and say honestly what that tells.
+"""Replay the bot's own rule over candles, and say honestly what that shows.
 
-The policy is that of the environment's settings, so that one environment serves the bot and its back-test; --policy
-sets another, and may be given several times to compare. Costs are fractions: 0.0005 is 0.05 %.
+The policy comes from the settings in the environment, so that one environment serves the bot and its back-test;
+--policy sets another, and may be given several times to compare. Costs are fractions: 0.0005 is 0.05 %.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from local.backtest import export, page, words
 from local.backtest.costs import Costs
 from local.backtest.market import Market
 from local.backtest.replay import Desk, Start
-from local.backtest.strategies import SEEDS_RULE, settings, strategy
+from local.backtest.strategies import DEFAULT_RULE, settings, strategy
 from local.backtest.study import Grid, Setup, Study, replays, study
 from local.candles.files import load
 from local.candles.formats import CandleFileError
@@ -36,7 +36,7 @@ from local.candles.formats import CandleFileError
 USUAL = Costs()
 STEP = Decimal("0.000001")
 LEAST, MOST = Decimal(10) ** -18, Decimal(10) ** 18
-"""Amounts and fractions that are asked for lie between, or are zero."""
+"""The range of amounts and fractions given as options, unless they are zero."""
 SLOTS = {"1m": 1, "5m": 5, "15m": 15, "30m": 30, "1h": 60, "4h": 240, "1d": 1440}
 
 
@@ -69,7 +69,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--base", type=_amount, help="base asset at the start; without --base and --quote half and half of 1000")
     add("--quote", type=_amount, help="quote asset at the start")
     add("--step", type=_amount, help="of quantities (QUANTITY_INCREMENT, else 0.000001)")
-    add("--slots", choices=SLOTS, default="15m", help="how often the bot looks (%(default)s)")
+    add("--slots", choices=SLOTS, default="15m", help="how often the bot decides (%(default)s)")
     add(
         "--holdout", type=_fraction, default=Decimal("0.3"), help="last share, never seen by a choice (%(default)s)"
     )
@@ -123,7 +123,7 @@ def _setup(arguments: argparse.Namespace) -> Setup:
     texts = arguments.policy or [""]
     chosen = settings(environ)
     strategies = tuple(strategy(text, environ) for text in texts)
-    rule, monthly, hold = (strategy(text, environ) for text in (SEEDS_RULE, "monthly", "hold"))
+    rule, monthly, hold = (strategy(text, environ) for text in (DEFAULT_RULE, "monthly", "hold"))
     candles = load(arguments.file)
     start = _start(arguments, candles.open[0])
     desk = Desk(
@@ -137,7 +137,7 @@ def _setup(arguments: argparse.Namespace) -> Setup:
 
 
 def _costs(arguments: argparse.Namespace) -> Costs:
-    """The cost model. Raises ValueError when one thing is said twice."""
+    """The cost model. Raises ValueError for options that exclude each other."""
     costs = Costs(fee=arguments.fee, volume_share=arguments.volume_share)
     if arguments.half_spread is not None and arguments.spread is not None:
         raise ValueError("--half-spread and --spread: only one of them can be given")
@@ -164,7 +164,7 @@ def _start(arguments: argparse.Namespace, price: Decimal) -> Start:
 
 
 def _grid(lists: list[str] | None) -> Grid | None:
-    """What --grid asks for; None without it. Raises ValueError."""
+    """The grid of --grid; None without it. Raises ValueError."""
     if lists is None:
         return None
     if len(lists) > 3:

@@ -1,4 +1,4 @@
-"""What an order meets on a candle: half spread, impact, fee, and a share of the volume."""
+"""The costs and limits of an order on a candle: half spread, impact, fee, and a share of the volume."""
 
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
@@ -8,9 +8,9 @@ from common.domain.instrument import Side
 from common.domain.order_book import Level, OrderBook
 
 PLENTY = Decimal(10) ** 30
-"""Quantity of a book that nobody exhausts."""
+"""The quantity of a practically unlimited book."""
 _HAIR = Decimal(1).scaleb(-18)
-"""What keeps bid and ask apart where trading costs nothing: a book that is crossed is refused."""
+"""Keeps bid and ask apart where trading costs nothing: a crossed book is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Costs:
     volume_share: Decimal = Decimal("0.1")
 
     def price(self, side: Side, mid: Decimal, notional: Decimal) -> Decimal:
-        """What an order of this notional is filled at when the middle of the market is `mid`."""
+        """The fill price of an order of this notional when the market's mid is `mid`."""
         away = self.half_spread + self.impact * notional
         return mid * (ONE + away if side is Side.BUY else ONE - away)
 
@@ -35,10 +35,10 @@ class Costs:
         return self.fee + self.half_spread + self.impact * notional
 
     def book(self, mid: Decimal, notional: Decimal, max_slippage: Decimal) -> OrderBook:
-        """The book that such costs mean for an order of this notional, for the bot's own guards to look at.
+        """The order book that these costs imply for an order of this notional, for the bot's own guards.
 
-        One level a side, at the price the order would get; with an impact it holds no more than what stays
-        within the slippage that is allowed, so that the bot cuts the order as it would against a real book.
+        One level a side, at the price the order would get; with an impact it holds only what stays within the
+        allowed slippage, so that the bot cuts the order as it would against a real book.
         """
         quantity = PLENTY
         if self.impact:

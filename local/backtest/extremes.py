@@ -1,7 +1,7 @@
-"""The next price at or beyond a bound, found by jumping over blocks whose extremes lie within.
+"""The next price at or beyond a bound, found by jumping over blocks whose extremes are within the bounds.
 
-A pyramid: every row holds the least and the greatest of 32 entries of the row below. A search climbs while
-whole blocks can be left out and descends into the first that cannot: some dozens of comparisons, however far.
+A pyramid: every row holds the lowest and the highest of 32 entries of the row below. A search climbs while whole
+blocks can be skipped and descends into the first that cannot: some dozens of comparisons, however far.
 """
 
 from array import array
@@ -11,7 +11,7 @@ FAN = 32
 
 
 class Extremes:
-    """An index over prices that stay as they are; a fifteenth of their size."""
+    """An index over immutable prices, a fifteenth of their size."""
 
     def __init__(self, prices: "array[float]") -> None:
         lows, highs = prices, prices
@@ -24,7 +24,7 @@ class Extremes:
             self._highs.append(highs)
 
     def first_beyond(self, start: int, end: int, low: float, high: float) -> int:
-        """The first index from `start` on whose price is ≤ `low` or ≥ `high`; `end` when there is none before."""
+        """The first index from `start` on whose price is ≤ `low` or ≥ `high`; `end` if there is none before it."""
         row, at, top = 0, start, len(self._lows) - 1
         while at * FAN**row < end:
             size = len(self._lows[row])

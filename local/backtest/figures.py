@@ -1,4 +1,4 @@
-"""What a replay amounts to: exact totals, and series for pictures and statistics (those in floats)."""
+"""The results of a replay: exact totals, and series in floats for pictures and statistics."""
 
 from array import array
 from bisect import bisect_right
@@ -25,7 +25,7 @@ class Stretch:
 
 
 class Figures:
-    """Of one replay on its market; what costs time is made when it is asked for."""
+    """The figures of one replay on its market; expensive ones are computed on demand."""
 
     def __init__(self, market: Market, replay: Replay) -> None:
         self._market, self.replay = market, replay
@@ -36,7 +36,7 @@ class Figures:
 
     @property
     def last_price(self) -> Decimal:
-        """The close of the last candle, whether it decides or not."""
+        """The close of the last candle, whether it has a decision or not."""
         return self._market.candles.close[len(self._market.candles) - 1]
 
     @cached_property
@@ -57,7 +57,7 @@ class Figures:
     @cached_property
     @exact
     def slippage(self) -> Decimal:
-        """What fills were worse than the price that was decided on: Σ s·(P − m), s signed as in contract.md §13."""
+        """How much worse fills were than the decision price: Σ s·(P − m), s signed as in contract.md §13."""
         parts = (event.signed * (event.fill_price - event.decision_price) for event in self.replay.events)
         return sum(parts, ZERO)
 
@@ -113,8 +113,8 @@ class Figures:
     def neutral_days(self) -> list[float]:
         """Drift-neutral growth of every UTC day after the first: Δ ln V − Σ (weight − w)·Δ ln p.
 
-        What is left of a policy that is never off target is the growth of the mix itself (rebalancing.md). Summed
-        over the decisions of a day; a weight is 1 / (1 + (u/q)/p), and between two orders u/q stands still.
+        For a policy that is never off target, the growth of the mix itself remains (rebalancing.md). Summed over
+        the decisions of a day; a weight is 1 / (1 + (u/q)/p), and u/q is constant between two orders.
         """
         target = float(self.replay.strategy.policy.target_weight)
         days = self._market.day_ends
@@ -128,7 +128,7 @@ class Figures:
 
     @cached_property
     def harvest(self) -> float:
-        """Drift-neutral growth of all days beyond w·Δ ln p, which any mix of this target has for nothing."""
+        """Drift-neutral growth of all days beyond w·Δ ln p, which any mix of this target has anyway."""
         days = self._market.day_ends
         if len(days) < 2:
             return 0.0

@@ -1,4 +1,4 @@
-"""Candles as the bot would have looked at them: one decision a slot, on the close of the slot's bar."""
+"""Candles as the bot would have seen them: one decision a slot, on the close of the slot's bar."""
 
 from array import array
 from bisect import bisect_left
@@ -20,8 +20,8 @@ MINUTE_MS = 60_000
 class Market:
     """The decisions that a series allows, numbered from 0.
 
-    A bar decides when a slot's time lies in it or at its close: with bars that fit into a slot, the one that
-    closes with it. A slot without a bar has no decision: a price that has grown old is not decided on.
+    A bar has a decision if a slot's time falls into it or on its close: with bars that fit into a slot, the one
+    that closes with it. A slot without a bar has no decision, because a stale price is not decided on.
     """
 
     def __init__(self, candles: Candles, slot_minutes: int = 15) -> None:
@@ -46,12 +46,12 @@ class Market:
         return from_milliseconds(self._decided_ms[number])
 
     def next_bar(self, number: int) -> int | None:
-        """The bar that opens where the decision's closes; None where it is missing."""
+        """The bar that opens when the decision's bar closes; None where it is missing."""
         after, times = self.bars[number] + 1, self.candles.times
         return after if after < len(times) and times[after] == self._decided_ms[number] else None
 
     def price_before(self, number: int) -> Decimal:
-        """The close before the decision's bar; before the first, its own opening."""
+        """The close before the decision's bar; for the first bar its own opening."""
         bar = self.bars[number]
         return self.candles.close[bar - 1] if bar else self.candles.open[0]
 
@@ -96,7 +96,7 @@ class Market:
 
     @cached_property
     def months(self) -> tuple[int, ...]:
-        """The first decision of each UTC month, but for the one that the series begins in."""
+        """The first decision of each UTC month, except the month in which the series starts."""
         firsts, last, number = [], self.candles.start.month, 0
         while number < len(self):
             month = self.decided_at(number).month
@@ -112,7 +112,7 @@ class Market:
         return tuple(self._daily_closes())
 
     def closed_days(self, day: int) -> tuple[tuple[int, Decimal], ...]:
-        """Those of the days before `day`."""
+        """The daily closes before `day`."""
         closes = self.daily_closes
         return closes[: bisect_left(closes, (day,))]
 

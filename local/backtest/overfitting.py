@@ -1,6 +1,6 @@
-"""How much of a best result is luck of the search: deflated Sharpe ratio, probability of overfitting. Pure.
+"""How much of a best result is the luck of the search: deflated Sharpe ratio, probability of overfitting. Pure.
 
-Floats: nothing here is money, and all of it is an estimate.
+It uses floats: nothing here is money, and everything is an estimate.
 """
 
 from collections.abc import Sequence
@@ -14,13 +14,13 @@ BLOCKS = 10
 
 
 def sharpe(steps: Sequence[float]) -> float:
-    """Mean over standard deviation of the steps, not annualized; 0 of steps that do not vary."""
+    """Mean over standard deviation of the steps, not annualized; 0 for steps that do not vary."""
     spread = stdev(steps) if len(steps) > 1 else 0.0
     return fmean(steps) / spread if spread > 0 else 0.0
 
 
 def deflated_sharpe(steps: Sequence[float], tried: Sequence[float]) -> float:
-    """The chance that the best of several tries is better than luck; `tried` are the Sharpe ratios of all."""
+    """The probability that the best of several tries is better than luck; `tried` are all Sharpe ratios."""
     if len(steps) < 3 or len(tried) < 2 or not (ratio := sharpe(steps)):
         return 0.0
     return deflated(ratio, len(steps), *_moments(steps), variance(tried), len(tried))
@@ -29,8 +29,8 @@ def deflated_sharpe(steps: Sequence[float], tried: Sequence[float]) -> float:
 def deflated(ratio: float, count: int, skew: float, kurtosis: float, spread: float, tries: int) -> float:
     """Φ((SR − SR₀)·√(T−1) / √(1 − γ₃·SR + (γ₄−1)/4·SR²)), by Bailey and López de Prado 2014.
 
-    SR₀ is the greatest ratio that so many tries of no worth would show, whose ratios have the variance `spread`;
-    `count` is T, the number of steps.
+    SR₀ is the expected largest ratio of `tries` worthless tries whose ratios have the variance `spread`; `count` is
+    T, the number of steps.
     """
     quantile = _NORMAL.inv_cdf
     luck = sqrt(spread) * ((1 - _EULER) * quantile(1 - 1 / tries) + _EULER * quantile(1 - 1 / (tries * e)))
@@ -47,10 +47,10 @@ def _moments(steps: Sequence[float]) -> tuple[float, float]:
 
 
 def probability_of_overfitting(tries: Sequence[Sequence[float]], blocks: int = BLOCKS) -> float | None:
-    """How often the best of one half of the time is below the middle in the other half (PBO by CSCV).
+    """How often the best of one half of the time is below the median in the other half (PBO by CSCV).
 
-    `tries` holds the steps of each try, of the same moments. Time is cut into `blocks` parts, and every half of
-    them is searched once (Bailey, Borwein, López de Prado, Zhu 2017). None when there is too little to cut.
+    `tries` holds the steps of each try, at the same times. Time is cut into `blocks` parts, and every half of them
+    is searched once (Bailey, Borwein, López de Prado, Zhu 2017). None when there are too few steps.
     """
     count = min(map(len, tries), default=0)
     if len(tries) < 2 or count < 2 * blocks:

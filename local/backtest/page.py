@@ -1,4 +1,4 @@
-"""The back-test as one page: what it says first, then the pictures, the tries, and how it was made."""
+"""The back-test as one page: the conclusions first, then the pictures, the tries, and the method."""
 
 from decimal import Decimal
 
@@ -15,7 +15,7 @@ EXTRA = """
 
 
 def render(study: Study, name: str) -> str:
-    """The whole page as text; it loads nothing from anywhere."""
+    """The whole page as text; it loads nothing from elsewhere."""
     lines = words.lines(study, name)
     head = tag(
         "header",

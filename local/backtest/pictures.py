@@ -20,9 +20,9 @@ from local.backtest.study import Search, Study
 from local.backtest.sweep import Cell
 
 MANY_DAYS = 60
-"""From so many days on lines go through the ends of days."""
+"""From this many days on, lines are drawn through the ends of days."""
 MARKS = 400
-"""Orders that are marked, at most: more cannot be told apart."""
+"""Most orders that are marked: more could not be distinguished."""
 
 
 class Points:
@@ -45,7 +45,7 @@ def _decimal(value: float) -> Decimal:
 
 
 def value(study: Study, points: Points) -> Markup:
-    """Value against holding, all base and all quote, on a scale of ratios."""
+    """Value against holding, all base and all quote, on a log scale."""
     start = study.setup.desk.start
     ours = points.values(study.figures)
     lines = {
@@ -55,11 +55,11 @@ def value(study: Study, points: Points) -> Markup:
         "bot": ours,
     }
     last = {kind: amounts[-1] for kind, amounts in lines.items()}
-    told = (
+    description = (
         f"From {clock(points.times[0])} to {clock(points.times[-1])}: the policy went from {money(ours[0])} to "
         f"{money(ours[-1])}, holding to {money(last['held'])}."
     )
-    picture = charts.value(points.times, lines, told)
+    picture = charts.value(points.times, lines, description)
     rows = sampled(list(zip(points.times, points.prices, *lines.values(), strict=True)), charts.ROWS)
     cells = [[clock(at), price(p), money(o), money(h), money(b), money(q)] for at, p, q, b, h, o in rows]
     heads = ["Time", "Price", "The policy", "Holding", "All base", "All quote"]
@@ -81,14 +81,14 @@ def weights(study: Study, points: Points) -> Markup:
     down = Linear.over([*shares, target, *(share for *_, share in edges)], height, charts.TOP)
     events = sampled(figures.replay.events, MARKS)
     marks = [_mark(event, points, down, target) for event in events]
-    told = (
+    description = (
         f"The share of the base asset lay between {percent(min(shares))} and {percent(max(shares))}; "
         f"{len(figures.replay.events)} orders were filled."
     )
     picture = svg.picture(
         "weight",
         "Share of the base asset in the value",
-        told,
+        description,
         height + svg.BELOW,
         svg.grid(Percents(down), 4),
         svg.axis(points.across, height),
@@ -107,18 +107,18 @@ def weights(study: Study, points: Points) -> Markup:
     rows = sampled(list(zip(points.times, shares, points.prices, strict=True)), charts.ROWS)
     cells = [[clock(at), percent(share, 2), price(p)] for at, share, p in rows]
     keys = legend(("bot", "share"), ("level", "levels in force"), ("buy", "bought"), ("sell", "sold"))
-    told_in_full = [table("Weight over time", ["Time", "Weight", "Price"], cells)]
+    numbers = [table("Weight over time", ["Time", "Weight", "Price"], cells)]
     if len(figures.replay.in_force) > 1:
         bands = [[clock(each.since), named(each.levels)] for each in figures.replay.in_force]
-        told_in_full.append(table("The band, and since when", ["Since", "Band"], bands, texts=2))
-    return figure(picture, join(told_in_full), keys)
+        numbers.append(table("The band, and since when", ["Since", "Band"], bands, texts=2))
+    return figure(picture, join(numbers), keys)
 
 
 def _edges(replay: Replay, points: Points) -> Iterator[tuple[datetime, datetime, Decimal]]:
-    """The shares at which it trades, each with since when and until when."""
+    """The shares at which it trades, each with the times between which it held."""
     target = replay.strategy.policy.target_weight
     ends = [*(each.since for each in replay.in_force[1:]), points.times[-1]]
-    for each, until in zip(replay.in_force, ends, strict=False):  # no levels, and one end, of what never trades
+    for each, until in zip(replay.in_force, ends, strict=False):  # a policy that never trades has no levels
         for level in each.levels:
             for share in (target - level.trigger, target + level.trigger):
                 if 0 < share < 1:
@@ -136,23 +136,23 @@ def _bases(figures: Figures, points: Points) -> list[Decimal]:
 
 
 def _mark(event: Event, points: Points, down: Linear, target: Decimal) -> Markup:
-    """On the side of the target that the order came from."""
+    """A marker on the side of the target from which the order came."""
     sold = event.side is Side.SELL
     spread = (down.high - down.low) / 25
-    told = f"{event.side} {money(event.notional)} at {price(event.fill_price)}, {clock(event.time)}"
+    tooltip = f"{event.side} {money(event.notional)} at {price(event.fill_price)}, {clock(event.time)}"
     at = down(target + (spread if sold else -spread))
-    return svg.marker(points.across(event.time), at, "down" if sold else "up", event.side.lower(), told)
+    return svg.marker(points.across(event.time), at, "down" if sold else "up", event.side.lower(), tooltip)
 
 
 def drawdown(study: Study, points: Points) -> Markup:
-    """How far the value stood below its highest."""
+    """How far the value was below its highest."""
     values = points.values(study.figures)
     depths = [quotient(amount, peak) - ONE for amount, peak in zip(values, accumulate(values, max), strict=True)]
     return charts.drawdown(points.times, depths)
 
 
 def heat_map(search: Search) -> Markup:
-    """Drift-neutral growth of every cell; what is within 5 % of the best, and what is next to the formula's own."""
+    """Drift-neutral growth of every cell; marks those within 5 % of the best, and the formula's neighbour."""
     triggers = sorted({cell.strategy.policy.levels[0].trigger for cell in search.cells})
     destinations = list(dict.fromkeys(cell.strategy.policy.levels[0].destination for cell in search.cells))
     by_place = {_place(cell): cell for cell in search.cells}
@@ -166,9 +166,9 @@ def heat_map(search: Search) -> Markup:
         kinds += ["chosen"] if cell is nearest else []
         return " ".join(kinds) or None
 
-    def told(down: int, right: int) -> str:
+    def tooltip(down: int, right: int) -> str:
         cell = rows[down][right]
-        return _told(cell) if cell else ""
+        return _tooltip(cell) if cell else ""
 
     scores = [[_decimal(round(cell.score, 9)) if cell else None for cell in row] for row in rows]
     wide = svg.WIDTH / len(triggers)
@@ -181,7 +181,7 @@ def heat_map(search: Search) -> Markup:
         "Every try: trigger across, destination down",
         f"The best is {search.best.strategy.name}; {len(search.region)} of {search.tries} lie within 5 % of it.",
         height * len(rows) + svg.BELOW,
-        svg.cells(scores, height, marked, told),
+        svg.cells(scores, height, marked, tooltip),
         *(svg.words(way(to), "6", height * i + 21) for i, to in enumerate(destinations)),
         *heads,
     )
@@ -220,7 +220,7 @@ def _place(cell: Cell) -> tuple[Decimal, Decimal | Destination]:
     return level.trigger, level.destination
 
 
-def _told(cell: Cell) -> str:
+def _tooltip(cell: Cell) -> str:
     return f"{cell.strategy.name}: {_hundredths(cell.score)} log-%, {cell.orders} orders"
 
 
@@ -235,7 +235,7 @@ def _hundredths(score: float) -> str:
 
 
 def by_cost(study: Study) -> Markup:
-    """What each policy would have ended with, had trading cost more or less."""
+    """The final value of each policy if trading had cost more or less."""
     height, kinds = 200, ("bot", "held", "base", "quote")
     costs = [cost for cost, _ in study.by_cost]
     names = [cell.strategy.name for cell in study.by_cost[0][1]]
@@ -263,12 +263,12 @@ def by_cost(study: Study) -> Markup:
         [percent(cost, 2), *(f"{money(cell.final_value)} ({cell.orders})" for cell in row)]
         for cost, row in study.by_cost
     ]
-    told = table("Value at the end, orders in brackets", ["One-way cost", *names], cells)
-    return figure(picture, told, legend(*zip(kinds, names, strict=False)))
+    numbers = table("Value at the end, orders in brackets", ["One-way cost", *names], cells)
+    return figure(picture, numbers, legend(*zip(kinds, names, strict=False)))
 
 
 def orders(events: Sequence[Event]) -> Markup:
-    """The orders, the newest hundred at most."""
+    """The orders, at most the newest hundred."""
     rows = [
         [
             clock(event.time),

@@ -1,9 +1,9 @@
 """One policy over one market: decide on a close, fill at the next opening, rest for the next slot.
 
-The bot's own `plan` decides and its own guards size the order. Between two orders the holdings stand still,
-so the prices at which the rule would next trade are known, and all decisions within them are left out: they
-hold. Whatever is found at or beyond them is decided in full. With `every_bar` nothing is left out; both ways
-give the same events to the last digit.
+The bot's own `plan` decides and its own guards size the order. Between two orders the holdings are constant, so the
+prices at which the rule would next trade are known, and all decisions between them are skipped: they hold. A
+decision at or beyond them is made in full. With `every_bar` nothing is skipped; both ways give the same events to
+the last digit.
 """
 
 from collections.abc import Sequence
@@ -34,11 +34,11 @@ from local.backtest.market import Market
 from local.backtest.strategies import Strategy, cost_at_best, least_order
 
 WIDE_BAR_MS = 3_600_000
-"""Bars wider than this are no reference to hold a price against: a bot that looks saw the prices between."""
+"""The close of a wider bar is no reference for the next price: a running bot would have seen prices in between."""
 SENT_AFTER = timedelta(seconds=1)
-"""How long after its slot an order leaves: a live run reads account, price and book first, and sends no sooner.
+"""How long after its slot an order leaves: a live run first reads account, price and book.
 
-In whole seconds, as cooldowns are. A cooldown counts from the sending, so one of four slots refuses the fourth.
+In whole seconds, like cooldowns. A cooldown counts from the sending, so one of four slots refuses the fourth.
 """
 
 
@@ -53,7 +53,7 @@ class Event:
     fill_price: Decimal
     fee: Decimal
     number: int
-    """Of the decision."""
+    """The number of its decision."""
 
     @property
     @exact
@@ -68,7 +68,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What there is to begin with, and the price at which it was valued."""
+    """The starting balances, and the price at which they were valued."""
 
     base: Decimal
     quote: Decimal
@@ -96,7 +96,7 @@ class InForce:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """What came of it: the orders, and the two balances at the end."""
+    """The result: the orders, and the two balances at the end."""
 
     strategy: Strategy
     start: Start
@@ -106,19 +106,19 @@ class Replay:
     decided: int
     """How many decisions were made in full."""
     held: str | None
-    """Why the last of them that was beyond a trigger came to no order; None when all did."""
+    """Why the last decision beyond a trigger made no order; None if all did."""
     in_force: tuple[InForce, ...]
-    """The levels it decided under, in order: a derived band moves with the value. None where it never decided."""
+    """The levels in force over time: a derived band moves with the value. Empty if nothing was decided."""
 
     @property
     def levels(self) -> tuple[Level, ...]:
-        """The levels in force at the end; none where nothing was decided."""
+        """The levels in force at the end; empty if nothing was decided."""
         return self.in_force[-1].levels if self.in_force else ()
 
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Where the replays of one comparison take place."""
+    """What the replays of one comparison share: market, costs, start and instrument."""
 
     market: Market
     costs: Costs
@@ -128,7 +128,7 @@ class Desk:
 
     @property
     def rules(self) -> TradingRules:
-        """The venue as far as candles tell: steps of `step`, orders of 1 quote asset at least, any price."""
+        """The venue as far as candles show it: steps of `step`, orders of at least 1 quote asset, any price."""
         return TradingRules(self.step, ZERO, ZERO, ONE, Decimal(10) ** 30, self.costs.fee, self.costs.fee)
 
     def replay(self, strategy: Strategy, *, every_bar: bool = False) -> Replay:
@@ -137,7 +137,7 @@ class Desk:
 
 
 class _Run:
-    """A replay while it goes on."""
+    """A replay in progress."""
 
     def __init__(self, desk: Desk, strategy: Strategy, every_bar: bool) -> None:
         self.desk, self.market, self.strategy = desk, desk.market, strategy
@@ -175,7 +175,7 @@ class _Run:
         )
 
     def _stretches(self) -> Sequence[tuple[int, int]]:
-        """Decisions [first, stop) under one policy: days when it follows the trend or the value, else all."""
+        """Ranges [first, stop) of decisions under one policy: days if it follows trend or value, else all."""
         if self.strategy.never or not self.end:
             return []
         if self.strategy.monthly:
@@ -190,26 +190,26 @@ class _Run:
         return stretches
 
     def _adapt(self, number: int) -> None:
-        """Bring the policy up to the day."""
+        """Update the policy for the day."""
         if self.strategy.trend is not None:
             self.trend = self.strategy.trend.on(self.market, number)
         if self.strategy.auto is not None:
             price = self.market.close(number)
             value = self.base * price + self.quote
-            self.band = self._settled(self.strategy.auto, value, number)
+            self.band = self._band_to_use(self.strategy.auto, value, number)
             self.policy = self.strategy.with_band(self.band.band)
         if self.policy.levels != (self.in_force[-1].levels if self.in_force else ()):
             self.in_force.append(InForce(self.market.decided_at(number), self.policy.levels))
 
-    def _settled(self, to: Destination, value: Decimal, number: int) -> BandInUse:
-        """The band that the costs imply at this value, when it differs enough from the one in use."""
+    def _band_to_use(self, to: Destination, value: Decimal, number: int) -> BandInUse:
+        """The band that the costs imply at this value, if it differs enough from the one in use."""
         usual = self.strategy.policy
         cost = cost_at_best(usual, value, self.desk.costs, to)
         least = least_order(usual, value)
         return band_to_use(self.band, cost, usual.target_weight, least, to, self.market.decided_at(number))
 
     def _candidate(self, number: int, stop: int) -> int:
-        """The next decision that may be more than a hold; `stop` when there is none before."""
+        """The next decision that may not be a hold; `stop` if there is none before it."""
         if self.every_bar or number >= stop or self.program is not None:
             return number
         number = max(number, self._free_from())
@@ -217,7 +217,7 @@ class _Run:
         return self.market.extremes.first_beyond(number, stop, low, high)
 
     def _free_from(self) -> int:
-        """The first decision that cooldown and the day's count of orders allow."""
+        """The first decision that the cooldown and the daily number of orders allow."""
         last = self.activity.last_order_at
         if last is None:
             return 0
@@ -227,9 +227,9 @@ class _Run:
         return free
 
     def _triggers(self, number: int) -> tuple[float, float]:
-        """Between these prices every decision holds, as long as nothing trades; with no base asset none does.
+        """The prices between which every decision holds, as long as nothing trades; none without base asset.
 
-        Where the narrow trigger already lies in a trend that widens it, the wide one stands.
+        If the trend already widens the trigger at its narrow price, the wide trigger applies.
         """
         if self.base <= 0:
             return inf, 0.0
@@ -252,7 +252,7 @@ class _Run:
         return max(buys, default=0.0), min(sells, default=inf)
 
     def _decide(self, number: int) -> int:
-        """Decide one slot in full and fill what it orders; the number to go on with."""
+        """Decide one slot in full and fill its order; return the number of the next decision."""
         self.decided += 1
         facts = self._facts(number)
         policy = self._followed(facts.mark_price)
@@ -269,12 +269,12 @@ class _Run:
         return number + 1
 
     def _planned(self, facts: Facts, policy: Policy) -> tuple[Plan, Program | None]:
-        """The bot's plan, in slices where they are asked for, and the program as it stands after it."""
+        """The bot's plan, in slices if the settings ask for them, and the program after it."""
         slicing = self.strategy.slicing
         if slicing is None:
             return plan(facts, policy, self.limits), None
-        worked = plan_slice(self.program, slicing, facts, policy, self.limits)
-        return worked.plan, worked.program
+        sliced = plan_slice(self.program, slicing, facts, policy, self.limits)
+        return sliced.plan, sliced.program
 
     def _largest(self) -> Decimal:
         """The largest notional of one order."""
@@ -317,7 +317,7 @@ class _Run:
         )
 
     def _begin_day(self, now: datetime, pnl: Decimal | None) -> None:
-        """Orders are counted anew with each UTC day."""
+        """Start counting orders again with each UTC day."""
         if now.date() > self.day.day:
             self.activity = replace(self.activity, orders=0)
         self.day = self.day.on(now, pnl)
@@ -327,7 +327,7 @@ class _Run:
         return Holdings(Balance(self.base), Balance(self.quote), self.market.decided_at(number))
 
     def _reference(self, number: int, price: Decimal) -> Reference:
-        """The last price before, where bars are narrow enough for it to mean something."""
+        """The price before the decision's bar, if bars are narrow enough for it to be meaningful."""
         wide = self.market.candles.width_ms > WIDE_BAR_MS
         return Reference("the last known one", price if wide else self.market.price_before(number))
 
@@ -341,7 +341,7 @@ class _Run:
         return self.position.average_cost if self.policy.cost_guard is not None else None
 
     def _fill(self, number: int, intent: OrderIntent, facts: Facts) -> None:
-        """Fill at the next bar's opening what it bears and the balances pay; nothing where the bar is missing."""
+        """Fill at the next bar's opening what its volume and the balances allow; nothing if it is missing."""
         bar = self.market.next_bar(number)
         if bar is None:
             self.held = "the bar after the decision is missing"

@@ -1,12 +1,12 @@
-"""What is compared: policies as the bot's settings name them, and the plain things a person could do instead.
+"""What is compared: policies as the bot's settings define them, and simple alternatives.
 
 A policy is written as any of
 
-    0.05                          a trigger; the rest as the environment has it
+    0.05                          a trigger; the rest from the environment
     0.01:half,0.03:target         levels, as in LEVELS
-    auto, auto:half               the band that the costs of the run imply, and where it goes back to
-    hold, monthly                 nothing at all; back to the target at the first slot of a month
-    NAME=VALUE NAME=VALUE         settings of the bot, blank or semicolon between them
+    auto, auto:half               the band that the costs of the run imply, and its destination
+    hold, monthly                 never trade; back to the target at the first slot of a month
+    NAME=VALUE NAME=VALUE         settings of the bot, separated by blanks or semicolons
 """
 
 import re
@@ -25,21 +25,21 @@ from common.errors import ConfigurationError
 from local.backtest.costs import Costs
 from local.backtest.market import Market
 
-SEEDS_RULE = "0.01:target"
-_ASIDE = ("K_SERVICE", "MEXC_API_KEY", "MEXC_SECRET_KEY", "REDIS_HOST", "REDIS_CA", "REDIS_URL")
-"""Settings that have no say in a back-test and might stand in its way."""
+DEFAULT_RULE = "0.01:target"
+_IRRELEVANT = ("K_SERVICE", "MEXC_API_KEY", "MEXC_SECRET_KEY", "REDIS_HOST", "REDIS_CA", "REDIS_URL")
+"""Settings that do not matter in a back-test and might make it fail."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrendFilter:
-    """Days of the two means, and how many times as wide the triggers against the trend stand."""
+    """Days of the two means, and the factor by which triggers against the trend widen."""
 
     fast: int
     slow: int
     factor: Decimal
 
     def on(self, market: Market, number: int) -> Trend | None:
-        """The trend on the day of a decision: by the days that have closed, the newest of the last two days."""
+        """The trend on the day of a decision, from closed days; None if the newest is more than two days old."""
         day = market.day(number)
         closed = market.closed_days(day)
         if not closed or closed[-1][0] < day - 2:
@@ -49,10 +49,10 @@ class TrendFilter:
 
 @dataclass(frozen=True, slots=True)
 class Strategy:
-    """A policy with the limits that its orders keep.
+    """A policy with the limits of its orders.
 
-    `never` holds what there is; `monthly` looks at the first slot of a month only; `auto` derives the band from
-    cost and value, day by day; `trend` is looked at once a day.
+    `never` just holds; `monthly` decides only at the first slot of a month; `auto` derives the band from cost and
+    value every day; `trend` is updated once a day.
     """
 
     name: str
@@ -79,7 +79,7 @@ def least_order(policy: Policy, value: Decimal) -> Decimal:
 
 
 def cost_at_best(policy: Policy, value: Decimal, costs: Costs, to: Destination) -> Decimal:
-    """One-way cost at the size that the band of this very cost trades (contract.md §11)."""
+    """One-way cost at the size that the band of that cost trades (contract.md §11)."""
     cost, least = costs.one_way(ZERO), least_order(policy, value)
     for _ in range(ROUNDS if costs.impact else 0):
         cost = costs.one_way(best_band(cost, policy.target_weight, least, to).size * value)
@@ -93,15 +93,15 @@ def formula(policy: Policy, value: Decimal, costs: Costs, to: Destination) -> Ba
 
 def settings(environ: Mapping[str, str], **changed: str) -> Settings:
     """The bot's settings with some of them changed. Raises ConfigurationError, which names every offender."""
-    kept = {name: value for name, value in environ.items() if name not in _ASIDE}
+    kept = {name: value for name, value in environ.items() if name not in _IRRELEVANT}
     return Settings.from_env({**kept, "AUTH_MODE": "header", "REDIS_URL": "redis://127.0.0.1", **changed})
 
 
 def strategy(text: str, environ: Mapping[str, str]) -> Strategy:
-    """The strategy that a text writes. Raises ConfigurationError."""
+    """The strategy that a text describes. Raises ConfigurationError."""
     word, _, rest = text.partition(":")
     if text in ("hold", "monthly"):
-        bare = _strategy(text, settings(environ, **_levels(SEEDS_RULE)))
+        bare = _strategy(text, settings(environ, **_levels(DEFAULT_RULE)))
         level = replace(bare.policy.levels[0], trigger=ZERO)
         policy = replace(bare.policy, levels=(level,), cost_guard=None)
         return replace(bare, policy=policy, never=text == "hold", monthly=text == "monthly", trend=None)
@@ -116,7 +116,7 @@ def strategy(text: str, environ: Mapping[str, str]) -> Strategy:
 
 
 def _named(text: str) -> dict[str, str]:
-    """NAME=VALUE pairs. Raises ConfigurationError for a name that is no setting: it would change nothing."""
+    """NAME=VALUE pairs. Raises ConfigurationError for an unknown setting, which would change nothing."""
     pairs = [part.partition("=") for part in re.split(r"[\s;]+", text.strip()) if part]
     unknown = [name for name, _, _ in pairs if name.lower() not in Settings.model_fields or not name.isupper()]
     if unknown:
@@ -125,7 +125,7 @@ def _named(text: str) -> dict[str, str]:
 
 
 def level_strategy(trigger: Decimal, destination: Decimal | Destination, like: Strategy) -> Strategy:
-    """One level in place of those of another strategy: a cell of a sweep."""
+    """Another strategy with this one level instead of its own: a cell of a sweep."""
     level = Level(trigger, destination, like.policy.levels[0].style)
     policy = replace(like.policy, levels=(level,))
     return Strategy(named(policy.levels), policy, like.limits)
@@ -137,7 +137,7 @@ def _levels(text: str) -> dict[str, str]:
 
 def _strategy(name: str | None, chosen: Settings) -> Strategy:
     limits = replace(chosen.limits, binding=True, max_depth_share=Decimal(1))
-    told = f"auto, {way(chosen.auto)}" if chosen.auto else named(chosen.policy.levels)
+    policy_name = f"auto, {way(chosen.auto)}" if chosen.auto else named(chosen.policy.levels)
     extras = [f"cost guard {_percent(chosen.min_sell_margin)}"] if chosen.min_sell_margin is not None else []
     trend = None
     if chosen.trend_filter == "ma":
@@ -145,17 +145,17 @@ def _strategy(name: str | None, chosen: Settings) -> Strategy:
         extras.append(f"trend {trend.fast}/{trend.slow}")
     if chosen.slicing is not None:
         extras.append(f"in slices of {plain(chosen.slicing.notional)}")
-    named_so = name or ", ".join([told, *extras])
-    return Strategy(named_so, chosen.policy, limits, auto=chosen.auto, trend=trend, slicing=chosen.slicing)
+    full_name = name or ", ".join([policy_name, *extras])
+    return Strategy(full_name, chosen.policy, limits, auto=chosen.auto, trend=trend, slicing=chosen.slicing)
 
 
 def named(levels: tuple[Level, ...]) -> str:
-    """1 % to the target; 10 % half-way; 10 % to 5 %; several with a semicolon."""
+    """Levels in words: 1 % to the target; 10 % half-way; 10 % to 5 %."""
     return "; ".join(f"{_percent(level.trigger)} {way(level.destination)}" for level in levels)
 
 
 def way(destination: Decimal | Destination) -> str:
-    """Where a level goes back to, in words."""
+    """The destination of a level in words."""
     match destination:
         case Destination.TARGET:
             return "to the target"

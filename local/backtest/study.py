@@ -1,4 +1,4 @@
-"""A back-test as a whole: the policy, what it is held against, what a search found, and what cannot be told."""
+"""A whole back-test: the policy, what it is compared with, the result of a search, and what remains uncertain."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ from local.backtest.strategies import Strategy, formula, level_strategy
 from local.backtest.sweep import Cell, best_of, cell_of, flat_region, sweep
 
 SEED = 20
-"""Of the bootstrap: the same file and options give the same interval."""
+"""Seed of the bootstrap: the same file and options give the same interval."""
 LEAST_DAYS = 10
 """Fewer days than this are no basis for an interval."""
 TRIGGERS = tuple(Decimal(points) / 100 for points in (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15))
@@ -27,7 +27,7 @@ COSTS = tuple(Decimal(text) for text in ("0.001", "0.002", "0.003", "0.005", "0.
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What is run where: the first of `strategies` is the one in question, the others are compared with it.
+    """What to run: the first of `strategies` is the one in question, the others are compared with it.
 
     `holdout` is the last share of the candles; `every_bar` decides on every slot, `jobs` counts processes.
     """
@@ -56,7 +56,7 @@ class Grid:
 
     @property
     def cells(self) -> list[tuple[Decimal, Decimal | Destination]]:
-        """Trigger and destination of each; a destination in points that is not below its trigger is left out."""
+        """Trigger and destination of each cell, without destinations in points that are not below the trigger."""
         return [
             (trigger, to)
             for trigger in self.triggers
@@ -67,7 +67,7 @@ class Grid:
 
 @dataclass(frozen=True, slots=True)
 class Holdout:
-    """The last part of the series, begun anew with halves: how the policy did there."""
+    """The policy's result on the last part of the series, started again with half in each asset."""
 
     share: Decimal
     begins: datetime
@@ -80,8 +80,8 @@ class Holdout:
 class Search:
     """What a grid found on all but the holdout.
 
-    `against_formula` compares the best with the formula's own choice where both were searched, `afterwards` in
-    the holdout; only when both leave no doubt of the same sign is the formula refuted.
+    `against_formula` compares the best with the formula's own choice on the searched part, `afterwards` on the
+    holdout; the formula is refuted only if both intervals are above zero.
     """
 
     cells: tuple[Cell, ...]
@@ -134,7 +134,7 @@ def compared(ours: Sequence[float], theirs: Sequence[float]) -> Interval | None:
 
 
 def study(setup: Setup, grid: Grid | None, seen: Callable[[], None] = lambda: None) -> Study:
-    """Run all of it; `seen` is called after each of `replays(setup, grid)`."""
+    """Run the whole study; `seen` is called after each of `replays(setup, grid)`."""
     desk = setup.desk
     found = [_figures(setup, desk, each, seen) for each in setup.strategies]
     plain = (setup.default_rule, setup.monthly, setup.hold)
@@ -153,7 +153,7 @@ def study(setup: Setup, grid: Grid | None, seen: Callable[[], None] = lambda: No
 
 
 def replays(setup: Setup, grid: Grid | None) -> int:
-    """How many replays a study makes, nearly: what a progress bar counts to."""
+    """About how many replays a study makes, for the progress bar."""
     alone = len(setup.strategies) + 3 + 2
     if grid is None:
         return alone
@@ -167,7 +167,7 @@ def _figures(setup: Setup, desk: Desk, strategy: Strategy, seen: Callable[[], No
 
 
 def _later(setup: Setup, split: int) -> Desk | None:
-    """The desk of the holdout: begun with half and half of what there was at first, at its own first price."""
+    """The desk of the holdout: started with half of the initial value in each asset, at its own first price."""
     count = len(setup.desk.market.candles)
     if not 0 < split < count:
         return None
@@ -209,7 +209,7 @@ def _search(setup: Setup, grid: Grid, split: int, later: Desk, seen: Callable[[]
 def _by_cost(
     setup: Setup, own: Strategy, search: Search | None, costs: Sequence[Decimal], seen: Callable[[], None]
 ) -> tuple[tuple[Decimal, tuple[Cell, ...]], ...]:
-    """The policy, the rule of thumb, the formula and what was found, at several one-way costs, over all candles."""
+    """The policy, the default rule, the formula and the best find, at several one-way costs, over all candles."""
     wanted = [own, setup.default_rule]
     if search:
         wanted += [search.formula.strategy, search.best.strategy]
@@ -217,12 +217,12 @@ def _by_cost(
     for cost in costs:
         fee = min(setup.desk.costs.fee, cost)
         desk = replace(setup.desk, costs=replace(setup.desk.costs, fee=fee, half_spread=cost - fee, impact=ZERO))
-        rows.append((cost, tuple(cell_of(desk, _patient(each, cost)) for each in wanted)))
+        rows.append((cost, tuple(cell_of(desk, _tolerant(each, cost)) for each in wanted)))
         seen()
     return tuple(rows)
 
 
-def _patient(strategy: Strategy, cost: Decimal) -> Strategy:
-    """With a slippage limit that lets this cost through: the question is what it would cost, not who refuses it."""
+def _tolerant(strategy: Strategy, cost: Decimal) -> Strategy:
+    """The strategy with a slippage limit that allows this cost: the question is the cost, not a refusal."""
     limits = strategy.limits
     return replace(strategy, limits=replace(limits, max_slippage=max(limits.max_slippage, cost)))

@@ -1,4 +1,4 @@
-"""Many policies over one market, each a process's work where there are several cores."""
+"""Many policies over one market, in several processes where there are several cores."""
 
 import gc
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +13,7 @@ from local.backtest.replay import Desk
 from local.backtest.strategies import Strategy
 
 FLAT = 0.05
-"""How far a cell may lie below the best, as a share of it, to count as equally good."""
+"""How far below the best a cell may be, as a share of it, to count as equally good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def sweep(
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Without Python's collector of cycles: a replay makes none, and it would look for them all the time."""
+    """Disable Python's cycle collector: a replay creates no cycles, and the collector would keep scanning."""
     was = gc.isenabled()
     gc.disable()
     try:
@@ -55,7 +55,7 @@ def _cells(desk: Desk, strategies: Sequence[Strategy], jobs: int) -> Iterator[Ce
     if jobs <= 1 or len(strategies) < 2:
         yield from (cell_of(desk, each) for each in strategies)
         return
-    # Begun anew, as on every platform: a fork does not take the thread along that draws the progress.
+    # Spawned, not forked: a fork would not copy the thread that draws the progress.
     spawn = get_context("spawn")
     with ProcessPoolExecutor(jobs, spawn, initializer=_take, initargs=(desk,)) as pool:
         yield from pool.map(_work, strategies, chunksize=max(1, len(strategies) // (8 * jobs)))
@@ -68,13 +68,13 @@ def cell_of(desk: Desk, strategy: Strategy) -> Cell:
 
 
 _desk: Desk | None = None
-"""Of this worker process."""
+"""The desk of this worker process."""
 
 
 def _take(desk: Desk) -> None:
     global _desk
     _desk = desk
-    gc.disable()  # as in `undisturbed`, of which a process begun anew knows nothing
+    gc.disable()  # as in `undisturbed`, which does not reach a spawned process
 
 
 def _work(strategy: Strategy) -> Cell:
@@ -83,11 +83,11 @@ def _work(strategy: Strategy) -> Cell:
 
 
 def best_of(cells: Sequence[Cell]) -> Cell:
-    """The highest score; of equal ones the one with fewer orders, then the first."""
+    """The cell with the highest score; among equals the one with fewer orders, then the first."""
     return max(cells, key=lambda cell: (cell.score, -cell.orders))
 
 
 def flat_region(cells: Sequence[Cell]) -> list[Cell]:
-    """The cells that are as good as the best, to within a twentieth of it."""
+    """The cells within a twentieth of the best."""
     best = best_of(cells).score
     return [cell for cell in cells if cell.score >= best - FLAT * abs(best)]

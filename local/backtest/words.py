@@ -1,4 +1,4 @@
-"""The results in sentences: what a person reads first, and what the data cannot tell."""
+"""The results in sentences: what a person reads first, and what the data cannot show."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -12,14 +12,14 @@ from local.backtest.replay import Replay
 from local.backtest.strategies import named
 from local.backtest.study import LEAST_DAYS, Holdout, Search, Study
 
-UNTOLD = "these cannot be told apart on this data"
+INDISTINGUISHABLE = "these cannot be told apart on this data"
 
 
 def lines(study: Study, name: str) -> list[str]:
-    """Five lines that say it, and one or two more where a grid was searched."""
-    told = [_series(study, name), _orders(study), _holding(study), _rule(study)]
-    told.append(_afterwards(study.holdout) if study.holdout else "No holdout was kept.")
-    return [*told, *(_found(study.search) if study.search else [])]
+    """Five lines of results, and one or two more where a grid was searched."""
+    found = [_series(study, name), _orders(study), _holding(study), _rule(study)]
+    found.append(_afterwards(study.holdout) if study.holdout else "No holdout was kept.")
+    return [*found, *(_found(study.search) if study.search else [])]
 
 
 def _series(study: Study, name: str) -> str:
@@ -50,7 +50,7 @@ def _orders(study: Study) -> str:
 
 
 def _band(replay: Replay) -> str:
-    """What a derived band came to, the last where it moved."""
+    """The derived band, the last one if it moved."""
     if replay.strategy.auto is None or not replay.in_force:
         return ""
     count = len(replay.in_force)
@@ -76,13 +76,13 @@ def _rule(study: Study) -> str:
 
 
 def difference(interval: Interval | None) -> str:
-    """An estimate with its interval, and what it is worth."""
+    """An estimate with its interval, and whether it is significant."""
     if interval is None:
         return f"fewer than {LEAST_DAYS} days are no basis for a comparison"
-    told = f"{log_percent(interval)} log-%, {interval.level:.0%} interval"
+    text = f"{log_percent(interval)} log-%, {interval.level:.0%} interval"
     if not interval.excludes_zero:
-        return f"{told}; {UNTOLD}"
-    return f"{told}; {'better' if interval.low > 0 else 'worse'} beyond what chance explains"
+        return f"{text}; {INDISTINGUISHABLE}"
+    return f"{text}; {'better' if interval.low > 0 else 'worse'} beyond what chance explains"
 
 
 def log_percent(interval: Interval) -> str:
@@ -133,7 +133,7 @@ def row(figures: Figures, study: Study) -> list[str]:
 
 
 def benchmark_rows(study: Study) -> list[list[str]]:
-    """All of it in one asset from the start to the end."""
+    """The whole value in one asset from start to end."""
     held = study.figures.held_value
     return [
         [name, "", money(value), money(value - held, signed=True), "", "", ""]
@@ -142,7 +142,7 @@ def benchmark_rows(study: Study) -> list[list[str]]:
 
 
 HEADS = ("policy", "orders", "value", "− held", "costs", "fall", "log-% to the default [95 %]")
-"""Of the table: costs are fees and slippage, the fall is the deepest, the last column is drift-neutral."""
+"""Heads of the table: costs are fees and slippage, the fall is the deepest, the last column is drift-neutral."""
 
 
 def _count(number: int) -> str:
