@@ -24,7 +24,9 @@ usage: ./deploy.sh [--env NAME] [--bot NAME] <command>
                                they are those
   tell <json>                  any other command of ops, such as {"command": "ignore-fill", …}
   verify                       everything that could silently be wrong, from inside and outside
-  restore [journal|exchange]   rebuild an empty Redis from the journal and the exchange, or from the exchange alone
+  restore [journal|exchange [confirm]]
+                               rebuild an empty Redis from the journal and the exchange, or from the exchange alone;
+                               over a ledger that is there, with the "confirm" of the answer without it
   destroy                      take all bots down; it says what stays
 
 --env NAME: terraform/envs/NAME.tfvars, with a state and a data folder of its own. --bot NAME: which of several bots.
@@ -604,12 +606,10 @@ tell() {
 }
 
 restore() {
-  takes 0 1 "restore [journal|exchange]" "$@"
-  case "${1:-}" in
-    '') ops POST / '{"command": "restore"}' ;;
-    journal | exchange) ops POST / "{\"command\": \"restore\", \"source\": \"$1\"}" ;;
-    *) die "usage: ./deploy.sh restore [journal|exchange]" ;;
-  esac
+  local usage="restore [journal|exchange [confirm]]"
+  takes 0 2 "$usage" "$@"
+  [[ "${1:-journal} ${2-0}" =~ ^(journal|exchange)\ [0-9a-f]+$ ]] || die "usage: ./deploy.sh $usage"
+  ops POST / "{\"command\": \"restore\"${1:+, \"source\": \"$1\"}${2:+, \"confirm\": \"$2\"}}"
 }
 
 # --- verify: what ops can see from inside, and what only shows from outside ------------------------------------

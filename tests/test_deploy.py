@@ -423,7 +423,12 @@ def test_what_is_not_understood_is_not_done(deployment: Deployment) -> None:
             ["tell"],
             ["verify", "x"],
         ),
-        *(["restore", "backup"], ["restore", "journal", "x"], ["report", "a", "b"]),
+        *(
+            ["restore", "backup"],
+            ["restore", "journal", "x"],
+            ["restore", "journal", "0", "x"],
+            ["report", "a", "b"],
+        ),
     ):
         deployment.refuses(*command, says="day is kept" if command[1:2] == ["read"] else "usage")
     deployment.refuses("run", "ops", says="no such job")
@@ -682,6 +687,12 @@ def test_commands_reach_ops(deployment: Deployment) -> None:
         (["tell", '{"command": "ignore-fill", "id": "7"}'], "POST", "/", {"command": "ignore-fill", "id": "7"}),
         (["restore"], "POST", "/", {"command": "restore"}),
         (["restore", "exchange"], "POST", "/", {"command": "restore", "source": "exchange"}),
+        (
+            ["restore", "journal", "1f0c"],
+            "POST",
+            "/",
+            {"command": "restore", "source": "journal", "confirm": "1f0c"},
+        ),
     ):
         deployment.forget()
         told = deployment.does(*command)

@@ -75,7 +75,7 @@ def update(run: Run, batch: Batch, books: Books, observation: Observation, histo
     if not is_whole(books, new_fills, run.instrument):
         log.error("%s holds fewer fills than the ledger has counted: restore", run.keys.ledger_fills)
     _queue(run, batch, books, history, new_fills, folded)
-    _queue_quarantine(run, batch, books, quarantine)
+    queue_quarantine(run, batch, books.quarantine, quarantine)
     after = Books(folded.ledger, folded.lots, folded.inception, folded.attribution_state, quarantine)
     observation = folded.observation
     holdings = observation.holdings
@@ -128,15 +128,16 @@ def _queue(run: Run, batch: Batch, books: Books, history: History, new_fills: Ne
         note("flow", to_document(folded.confirmed))
 
 
-def _queue_quarantine(run: Run, batch: Batch, books: Books, after: Quarantine) -> None:
-    before = {entry.odd.fill_id: entry for entry in books.quarantine.entries}
+def queue_quarantine(run: Run, batch: Batch, before: Quarantine, after: Quarantine) -> None:
+    """Queue what has changed, and log what is new in it."""
+    known = {entry.odd.fill_id: entry for entry in before.entries}
     now = {entry.odd.fill_id: entry for entry in after.entries}
-    for name in before.keys() - now.keys():
+    for name in known.keys() - now.keys():
         batch.hash_delete(run.keys.quarantine, name)
     for name, entry in now.items():
-        if before.get(name) != entry:
+        if known.get(name) != entry:
             batch.hash(run.keys.quarantine, {name: to_document(entry)})
-        if name not in before:
+        if name not in known and entry.ruling is None:
             log.error(
                 "fill %s cannot be booked (%s): nothing is ordered until an operator says", name, entry.odd.reason
             )

@@ -14,6 +14,7 @@ from common.domain.decision.pause import Pause
 from common.errors import BadRequest, StoreCorrupt
 from common.gcp.journal import follow, note
 from common.ops import quarantine, repair, restore, settle
+from common.ops.audit_log import source_of
 from common.ops.given import Given
 from common.run import Job
 from common.store.codec import Unreadable, from_document, moment, to_document
@@ -63,7 +64,9 @@ def resume(given: Given) -> Mapping[str, Any]:
 
 def restored(given: Given) -> Job:
     """Rebuild the ledger after a loss of Redis, as a run of its own."""
-    return restore.job(given.settings, restore.source_of(given.settings, given.body.get("source")))
+    return restore.job(
+        given.settings, source_of(given.settings, given.body.get("source")), given.body.get("confirm")
+    )
 
 
 def repaired(given: Given) -> Mapping[str, Any] | Job:
@@ -102,7 +105,7 @@ COMMANDS: Mapping[str, Command] = {
     "pause": Command(pause, ("reason", "until")),
     "resume": Command(resume),
     "confirm": Command(confirmed, ("hash",)),
-    "restore": Command(restored, ("source",)),
+    "restore": Command(restored, ("source", "confirm")),
     "repair": Command(repaired, ("key", "confirm")),
     "settle-intent": Command(settle_intent, settle.INTENT_FIELDS),
     "ignore-order": Command(settle.ignore_order, ("id", "reason")),

@@ -18,7 +18,7 @@ from common.domain.slots import QUARTER
 from common.errors import BotError
 from common.gcp.journal import events
 from common.mexc.client import Mexc
-from common.ops.restore import source_of
+from common.ops.audit_log import source_of
 from common.report import content
 from common.report.missed import missed_slots
 from common.report.values import ENDED_WELL, INTERVALS, Values, gather, late

@@ -11,6 +11,11 @@ from common.redact import UNSIGNED, Redact
 from common.store.keys import HISTORY_LIMIT, PRICE_CACHE_SECONDS, RUN_MARK_SECONDS, Keys
 
 
+def aside(key: str, at: datetime) -> str:
+    """The key that what is moved away from another goes to: nothing is ever deleted."""
+    return f"{key}:aside:{at:%Y%m%dT%H%M%SZ}"
+
+
 class Batch:
     """Writes that go to Redis together or not at all."""
 
@@ -107,6 +112,12 @@ class Batch:
 
     def delete(self, key: str) -> None:
         self.writes.append(lambda pipe: pipe.delete(key))
+
+    def set_aside(self, key: str, at: datetime) -> str:
+        """Queue the move of a whole key that is there, and return the key that it goes to."""
+        moved = aside(key, at)
+        self.writes.append(lambda pipe: pipe.rename(key, moved))
+        return moved
 
     def append(self, key: str, text: str, score: int) -> None:
         """Add to a trimmed history, a sorted set by milliseconds."""

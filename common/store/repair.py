@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from common.decimal_json import from_redis, spelt_out
 from common.errors import StoreCorrupt
-from common.store.batch import Batch
+from common.store.batch import Batch, aside
 from common.store.codec import document_of
 from common.store.held import Held, Piece
 from common.store.keys import CacheKeys, Keys
@@ -52,12 +52,13 @@ class Damage(NamedTuple):
 
     def move(self, batch: Batch, at: datetime) -> str:
         """Queue the move, and return the key that it goes to."""
-        key, aside = self.held.key, f"{self.held.key}:aside:{at:%Y%m%dT%H%M%SZ}"
+        key = self.held.key
         if self.whole:
-            batch.writes.append(lambda pipe: pipe.rename(key, aside))
-        for piece, _ in () if self.whole else self.pieces:
-            batch.writes += _moves(self.held.kind, key, aside, piece)
-        return aside
+            return batch.set_aside(key, at)
+        moved = aside(key, at)
+        for piece, _ in self.pieces:
+            batch.writes += _moves(self.held.kind, key, moved, piece)
+        return moved
 
 
 def _moves(kind: str, key: str, aside: str, piece: Piece) -> list[Callable[[Any], object]]:

@@ -27,7 +27,7 @@ INTACT_FILL = json.loads(to_redis(to_document(fill("BUY", "900", "0.02", at=NOON
 FIRST = fill_payload("BUY", "900", "0.02", number=1, at=NOON - timedelta(days=2), fee="0.009")
 
 
-def restore(functions: Functions, **body: str) -> Any:
+def restore(functions: Functions, **body: Any) -> Any:
     return functions.command("restore", **body).json
 
 
@@ -141,7 +141,133 @@ def test_nothing_is_restored_over_a_ledger_that_is_there(
     answer = restore(functions)
     assert answer["status"] == "skipped"
     assert "not empty" in answer["reason"]
+    assert (answer["data"]["fills"], answer["data"]["drift_quantity"]) == (1, 0)
+    assert answer["data"]["replaces"]["ledger_quantity"] == answer["data"]["ledger_quantity"]
     assert snapshot(store_client) == before
+    for wrong in ("0a1b", 5):
+        refused = restore(functions, confirm=wrong)
+        assert (refused["status"], refused["error"]["code"]) == ("error", "bad_request")
+        assert snapshot(store_client) == before
+
+
+# Over a ledger that is there, once that is confirmed
+
+
+def confirmed(functions: Functions, **body: Any) -> Any:
+    """The answer to the command that repeats the `confirm` of the one before: what that has shown is made."""
+    shown = restore(functions, **body)
+    assert shown["status"] == "skipped"
+    answer = restore(functions, **body, confirm=shown["data"]["confirm"])
+    assert answer["status"] == "success", answer
+    for name in shown["data"].keys() - {"confirm", "journal_chain"}:
+        assert answer["data"][name] == shown["data"][name], name
+    return answer["data"]
+
+
+def test_wrong_books_are_rebuilt_once_that_is_confirmed_and_the_old_ledger_is_kept(
+    journal: Path, live: Live, bare_functions: Functions
+) -> None:
+    a_live_day(live)
+    live.start(JOURNAL_FOLDER=str(journal), MAX_ORDERS_PER_DAY="50")
+    before, attribution = kept(live.client), live.stored("attribution")
+    wrong = live.stored("ledger")
+    wrong["sealed"] |= {"quantity": "1", "fill_count": 99}
+    live.client.set(KEYS.ledger, json.dumps(wrong))
+    for source in ("exchange", "journal"):
+        live.client.set(KEYS.ledger, json.dumps(wrong))
+        data = confirmed(bare_functions, source=source)
+        assert (data["proved"], data["drift_quantity"], data["unknown_cost_quantity"]) == (True, 0, 0), source
+        assert data["replaces"]["drift_quantity"] != 0
+        assert kept(live.client) == before, source
+        assert live.stored("attribution")["attribution"] == attribution["attribution"], source
+        assert live.stored(data["moved_to"].removeprefix("bot:QRLUSDT:")) == wrong
+        live.client.delete(data["moved_to"])
+    records = [json.loads(str(text)) for text in live.client.lrange(KEYS.commands, 0, -1)]
+    assert [record.get("confirm") is not None for record in records] == [True, False] * 2
+
+
+def test_a_fill_that_was_never_seen_is_found_and_no_longer_a_flow(live: Live, bare_functions: Functions) -> None:
+    """The runbook for coins that the ledger does not explain."""
+    live.run()
+    live.desk.market.order("BUY", "1000")
+    hidden = live.desk.market.exchange.engine.fills[-1].trade_id
+    live.desk.on["GET myTrades"] = lambda call: [
+        row for row in json.loads(live.desk.carry_out(call)[1]) if row["id"] != hidden
+    ]
+    for days in (0, 2, 4):
+        live.run(days * 24 * 60 + 15)
+    del live.desk.on["GET myTrades"]
+    assert live.client.zcard(KEYS.flows) == 1
+    data = confirmed(bare_functions, source="exchange")
+    assert (data["replaces"]["drift_quantity"], data["drift_quantity"], data["proved"]) == (1000, 0, True)
+    assert live.client.zcard(KEYS.flows) == 0
+    lines = live.run(4 * 24 * 60 + 30)["cost_update"]["attribution"]
+    assert lines["value"] == live.desk.market.total("QRL") * d("0.02") + live.desk.market.total("USDT")
+    assert lines["operator_trades"] == d("-0.020005"), "1000 at 0.02001, and the fee"
+
+
+def test_after_a_repair_of_the_ledger_the_journal_is_restored_without_a_word(
+    journal: Path, live: Live, bare_functions: Functions
+) -> None:
+    """The inception still stands; it is the ledger that is younger than the journal."""
+    a_live_day(live)
+    before = kept(live.client)
+    live.client.delete(KEYS.ledger)
+    live.start(JOURNAL_FOLDER=str(journal), MAX_ORDERS_PER_DAY="50", EXECUTION_MODE="plan")
+    live.clock.move(900)
+    live.call("cost")
+    assert restore(bare_functions)["data"]["proved"] is True
+    assert kept(live.client)["position"] == before["position"]
+
+
+# Rows that cannot be booked
+
+
+def odd_row(live: Live) -> None:
+    """A purchase of 1000 whose side the exchange does not tell."""
+    odd = fill_payload("BUY", "1000", "0.02", number=77, at=NOON) | {"isBuyer": None}
+    live.desk.market.hold(QRL="31000", USDT="380")
+
+    def lists(call: Call) -> Any:
+        rows = json.loads(live.desk.carry_out(call)[1])
+        return [*rows, odd] if int(call.params["startTime"]) <= odd["time"] <= int(call.params["endTime"]) else rows
+
+    live.desk.on["GET myTrades"] = lists
+    live.clock.move(60)
+
+
+def test_an_odd_row_goes_on_holding_until_an_operator_says_what_it_was(
+    live: Live, bare_functions: Functions
+) -> None:
+    odd_row(live)
+    live.client.flushall()
+    data = restore(bare_functions, source="exchange")["data"]
+    assert (data["proved"], data["fills_in_quarantine"], data["unknown_cost_quantity"]) == (False, 1, 1000)
+    live.call("price")
+    assert "Fill in quarantine: 77X1" in live.run(15)["rebalance"]["reason"]
+    bare_functions.command("book-fill", id="77X1", side="BUY")
+    answer = live.run(30)
+    assert (answer["order"]["status"], answer["cost_update"]["unknown_cost_quantity"]) == ("FILLED", 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "coins"),
+    [("book-fill", {"side": "BUY"}, 31000), ("ignore-fill", {"reason": "none of ours"}, 30000)],
+)
+def test_what_an_operator_has_said_of_an_odd_row_is_not_asked_again(
+    journal: Path, live: Live, bare_functions: Functions, name: str, said: dict[str, str], coins: int
+) -> None:
+    odd_row(live)
+    live.start(JOURNAL_FOLDER=str(journal), EXECUTION_MODE="plan")
+    live.run(15)
+    bare_functions.command(name, id="77X1", **said)
+    live.run(30)
+    live.client.flushall()
+    data = restore(bare_functions)["data"]
+    assert (data["fills_in_quarantine"], data["ledger_quantity"]) == (0, coins)
+    assert data["unknown_cost_quantity"] == 0
+    live.call("price")
+    assert "quarantine" not in live.run(45)["rebalance"]["reason"]
 
 
 def test_a_line_that_cannot_be_read_restores_nothing(
