@@ -15,18 +15,16 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC
 from decimal import Decimal, localcontext
-from typing import IO, Any
+from typing import IO
 
-import redis
-
-from common.decimal_json import from_redis
 from common.decimals import EXACT, ZERO, places, plain, tidy
 from common.domain.instrument import Instrument, Side
 from common.domain.ledger.ledger import once
 from common.domain.orders.order import Fill
-from common.store.keys import Keys
+from common.report.words import counted
+from common.run import View
 from common.store.records import fill_of
-from local.refused import Refused
+from local.stored import stored
 
 Row = dict[str, str]
 KOINLY = (
@@ -208,10 +206,11 @@ def write(fills: Iterable[Fill], instrument: Instrument, form: str, out: IO[str]
     return count
 
 
-def stored_fills(client: "redis.Redis", keys: Keys) -> list[Fill]:
-    """Every fill of the ledger, in the ledger's order."""
-    texts: Any = client.zrange(keys.ledger_fills, 0, -1)
-    return list(once(fill_of(from_redis(text, keys.ledger_fills)) for text in texts))
+def stored_fills(view: View) -> list[Fill]:
+    """Every fill of the ledger, in the ledger's order. Raises StoreError, naming the key and the fill."""
+    key = view.store.keys.ledger_fills
+    documents = view.store.read_one(("ZRANGE", key, "0", "-1"), view.meter)
+    return list(once(fill_of(each, f"{key}, fill {number}") for number, each in enumerate(documents, 1)))
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -221,19 +220,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: argparse.Namespace) -> int:
-    url = os.environ.get("REDIS_URL")
-    if not url:
-        raise Refused(
-            "REDIS_URL is not set; give the Redis that holds the ledger: REDIS_URL=redis://127.0.0.1:6379/0"
-        )
-    client = redis.Redis.from_url(url, decode_responses=True, protocol=2)
-    try:
-        fills = stored_fills(client, Keys(arguments.prefix, arguments.symbol))
-    except redis.RedisError as error:
-        print(f"Redis cannot be read ({type(error).__name__})", file=sys.stderr)
-        return 1
-    count = write(fills, Instrument.from_symbol(arguments.symbol), arguments.format, sys.stdout)
-    print(f"{count} fills", file=sys.stderr)
+    chosen = {"SYMBOL": arguments.symbol, "REDIS_KEY_PREFIX": arguments.prefix}
+    with stored({**os.environ, **chosen}) as view:
+        fills, instrument = stored_fills(view), view.settings.instrument
+    count = write(fills, instrument, arguments.format, sys.stdout)
+    print(counted(count, "fill"), file=sys.stderr)
     return 0
 
 

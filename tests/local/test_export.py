@@ -5,8 +5,8 @@ import io
 from dataclasses import replace
 from datetime import timedelta
 
-import fakeredis
 import pytest
+import redis
 
 from common.clock import milliseconds
 from common.decimal_json import to_redis
@@ -14,7 +14,7 @@ from common.domain.orders.order import Fill
 from common.store.codec import to_document
 from common.store.keys import Keys
 from local.__main__ import main
-from local.export import COINTRACKER, COINTRACKING, GENERIC, KOINLY, stored_fills, write
+from local.export import COINTRACKER, COINTRACKING, GENERIC, KOINLY, write
 from tests.builders import QRL, d, fill
 from tests.fakes import NOON
 
@@ -127,14 +127,6 @@ def test_a_fee_that_nobody_knows_is_no_fee_of_an_unknown_asset() -> None:
     assert rows([unknown], "generic")[0]["remarks"] == "fee unknown"
 
 
-def test_fills_come_out_of_the_store_in_the_ledgers_order() -> None:
-    client = fakeredis.FakeRedis(server=fakeredis.FakeServer(), decode_responses=True)
-    keys = Keys("", "QRLUSDT")
-    for item in (SALE, BUY):
-        client.zadd(keys.ledger_fills, {to_redis(to_document(item)): milliseconds(item.executed_at)})
-    assert stored_fills(client, keys) == [BUY, SALE]
-
-
 def test_without_a_redis_it_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.delenv("REDIS_URL", raising=False)
     assert main(["export", "--format", "koinly"]) == 2
@@ -144,14 +136,39 @@ def test_without_a_redis_it_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pyt
 def test_it_writes_the_fills_of_a_real_redis(
     redis_server: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import redis
-
-    keys = Keys("export:", "QRLUSDT")
-    redis.Redis.from_url(redis_server).zadd(
-        keys.ledger_fills, {to_redis(to_document(BUY)): milliseconds(BUY.executed_at)}
-    )
+    key = Keys("export:", "QRLUSDT").ledger_fills
+    client = redis.Redis.from_url(redis_server)
+    for item in (SALE, BUY):
+        client.zadd(key, {to_redis(to_document(item)): milliseconds(item.executed_at)})
     monkeypatch.setenv("REDIS_URL", redis_server)
     assert main(["export", "--format", "koinly", "--prefix", "export:"]) == 0
     printed = capsys.readouterr()
-    assert "1 fills" in printed.err
+    assert "2 fills" in printed.err
     assert printed.out.splitlines()[1].startswith("2026-01-02 12:00:00 UTC,20.010,USDT,1000.5,QRL")
+    assert len(printed.out.splitlines()) == 3
+
+
+def test_what_it_cannot_read_is_said_in_a_sentence(
+    redis_server: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key, client = Keys("corrupt:", "QRLUSDT").ledger_fills, redis.Redis.from_url(redis_server)
+    client.zadd(key, {to_redis(to_document(BUY)): 1})
+    monkeypatch.setenv("REDIS_URL", redis_server)
+    told = {}
+    for member in (b"", b"-1", to_redis({**to_document(SALE), "fill_id": -1}).encode(), b"\xff"):
+        client.zadd(key, {member: 2})
+        told[str(member)] = (main(["export", "--prefix", "corrupt:"]), capsys.readouterr())
+        client.zrem(key, member)
+    client.set("corrupt:bot:XUSDT:ledger:fills", "x")
+    told["another type"] = (main(["export", "--prefix", "corrupt:", "--symbol", "XUSDT"]), capsys.readouterr())
+    for symbol in ("X", "qrlusdt", "[/x]"):
+        told[symbol] = (main(["export", "--symbol", symbol]), capsys.readouterr())
+    for url in ("nonsense", "redis://127.0.0.1:9/0"):
+        monkeypatch.setenv("REDIS_URL", url)
+        told[url] = (main(["export"]), capsys.readouterr())
+    assert [(code, out) for code, (out, _) in told.values()] == [(2, "")] * len(told)
+    named = [f"{key} does not hold valid JSON", f"{key} cannot be read: no document"]
+    named += [f"{key}, fill 2 cannot be read: fill_id", f"{key} does not hold valid JSON"]
+    named += ["XUSDT:ledger:fills holds a value of the wrong type", *["SYMBOL"] * 3, "REDIS_URL", "Redis"]
+    wrong = [err for (_, (_, err)), name in zip(told.values(), named, strict=True) if name not in err]
+    assert wrong == []
