@@ -12,6 +12,7 @@ from common.books.fills import FillReader
 from common.books.fold import Books, Observation
 from common.books.update import Update
 from common.domain.decision.policy import Cause, Hold
+from common.domain.ledger.ledger import once
 from common.domain.portfolio import Holdings
 from common.errors import BotError, StoreCorrupt
 from common.mexc.wave import Wave, together
@@ -104,7 +105,7 @@ def _plan(run: Run, batch: Batch, inputs: Inputs, costs: CostLeg) -> tuple[snaps
     """The plan; it holds when the cost leg failed, because the guards' data is then stale."""
     seen = snapshot.snapshot(run, inputs.wave, batch)
     update = costs.result
-    fills = (*update.fresh, *update.books.tail) if update else inputs.books.tail
+    fills = once((*update.fresh, *update.books.tail)) if update else inputs.books.tail
     doubt = resolution.adopt(run, inputs.resolved, fills, seen.open_orders or ())
     quarantine = (update.books if update else inputs.books).quarantine
     doubt = inputs.resolved.unresolved or doubt or quarantine.hold

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 from common.clock import CLOCKS_APART
 from common.decimals import ZERO
-from common.domain.ledger.ledger import once
 from common.domain.orders.journal import IntentState, JournalEntry
 from common.domain.orders.order import Fill, Order, OrderStatus, is_ours, slot_in
 from common.errors import ExchangeError, UnknownOrder
@@ -250,7 +249,7 @@ def _catch_up(run: Run, fills: Sequence[Fill]) -> None:
     """Correct ended entries by their fills: an order may be final before all its fills show (exchange.md §4.4)."""
     now = run.clock.now()
     for entry in order_journal(run).entries.values():
-        own = [fill for fill in once(fills) if fill.order_id == entry.order_id]
+        own = [fill for fill in fills if fill.order_id == entry.order_id]
         quantity = sum((fill.quantity for fill in own), ZERO)
         if not entry.state.open and quantity > entry.filled_quantity:
             log.error("order %s has filled more than it showed when it ended", entry.intent.client_order_id)

@@ -82,9 +82,18 @@ class Day:
         env |= _resting_and_slices(self.late, env)
         env |= _policy(random.Random(f"{seed}|policy"), env)
         self.rests = env.get("ORDER_REST_SECONDS", "6") != "6"
+        self.hidden = random.Random(f"{seed}|hidden")
+        self.hides = self.rests and self.hidden.random() < 0.3
+        self.owner = random.Random(f"{seed}|owner")
+        self.changes = "ORDER_COOLDOWN_SECONDS" not in env and self.owner.random() < 0.15
         self.world = World(seed, env, _exchange(rng), start, trace)
         self.price = PRICE
         self.slot = start
+        if self.hides:
+            market = self.world.exchange.engine.markets[self.world.settings.symbol]
+            market.change(shape=market.shape.changed({"notional_per_side": Decimal(3)}))  # fills come in parts
+        if self.changes:
+            self.slots = max(self.slots, 4)
         if rng.random() < 0.3:
             self.world.exchange.faults.add({"kind": "refuse_duplicates"})
 
@@ -96,11 +105,15 @@ class Day:
             self.slot += FIFTEEN
             world.timeline.wait(max((self.slot - world.timeline.now).total_seconds(), 0))
             self._move_price()
+            if self.changes and self.owner.random() < 0.6:
+                world.configure(**self.owner.choice(CHANGES))
             if self.rng.random() < 0.05 and self._nothing_younger(120 if plan.balances_lag else 1):
                 world.lose_redis()
             world.timeline.play([*self._deliveries(), *self._befalls_what_rests()])
             if self.rests and self.late.random() < 0.05:
                 self.slot += timedelta(days=1)  # nobody calls for a day
+        if self.changes:
+            world.configure()
         world.settle(self.slot + FIFTEEN, QUIET_SLOTS)
 
     def _begin(self) -> None:
@@ -170,6 +183,15 @@ class Day:
                 yield self._delivery(rng.choice(("balance", "cost")), at + timedelta(minutes=minutes), later)
         if rng.random() < 0.1:
             self.world.timeline.at(at + _seconds(rng, 800), self.world.cancel_what_rests)
+        if self.hides:
+            self._fills_in_part_and_is_hidden(at + timedelta(seconds=100) + _seconds(self.hidden, 600))
+
+    def _fills_in_part_and_is_hidden(self, begins: datetime) -> None:
+        for seconds, factor in ((0, "1.006"), (15, "0.988"), (30, "1.006")):
+            moved = begins + timedelta(seconds=seconds)
+            self.world.timeline.at(moved, lambda factor=factor: self._nudge(Decimal(factor)))  # type: ignore[misc]
+        lasts = self.hidden.choice((60, 900, 1800))
+        self.world.timeline.at(begins + timedelta(minutes=1), lambda: self.world.hide_what_rests(lasts))
 
     def _nudge(self, factor: Decimal) -> None:
         self.price = min(max(self.price * factor, PRICE / 3), PRICE * 3)
@@ -247,6 +269,17 @@ POLICIES: tuple[Mapping[str, str], ...] = (
     {"REBALANCE_TO": "edge", "DECIDE_ON": "mid"},
     {"MIN_SELL_MARGIN": "0", "TREND_FILTER": "ma"},
 )
+
+
+CHANGES: tuple[Mapping[str, str], ...] = (
+    {"ORDER_STYLE": "market", "ALLOW_MARKET_ORDERS": "true", "SLICE_NOTIONAL_USDT": "6"},
+    {"ORDER_STYLE": "ioc", "ALLOW_MARKET_ORDERS": "false", "SLICE_NOTIONAL_USDT": "6"},
+    {"ORDER_STYLE": "maker", "ORDER_REST_SECONDS": "840"},
+    {"TARGET_RATIO": "0.6"},
+    {"EXECUTION_MODE": "plan"},
+    {},
+)
+"""What an owner may change from one slot to the next."""
 
 
 def _policy(rng: random.Random, env: Mapping[str, str]) -> Mapping[str, str]:

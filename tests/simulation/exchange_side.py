@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 import requests
 from requests.adapters import BaseAdapter
 
-from local.exchange.answers import Response
+from local.exchange.answers import Response, answered
 from local.exchange.config import ExchangeConfig
 from local.exchange.exchange import SimulatedExchange
 from local.exchange.orders import Order
@@ -21,6 +21,8 @@ from tests.simulation.faults import Fault
 from tests.simulation.process import Process
 
 ORDER = ("POST", "/api/v3/order")
+_UNKNOWN = {"msg": "Order does not exist.", "code": -2013, "_extend": None}
+_ORDERS = ("/api/v3/order", "/api/v3/openOrders", "/api/v3/allOrders")
 _BUSY = {"code": -1003, "msg": "Unknown error, please check your request or try again later."}
 
 
@@ -52,7 +54,10 @@ def still_exchange(config: ExchangeConfig, clock: Callable[[], int], seed: int) 
 
 
 class Desk:
-    """Where all requests come in. `accepted` hears of every new order, `effects` says how it is treated."""
+    """Where all requests come in. `accepted` hears of every new order, `effects` says how it is treated.
+
+    Orders in `unseen` are in no look-up and in no list, though they can be cancelled and their fills are shown.
+    """
 
     def __init__(
         self,
@@ -63,6 +68,7 @@ class Desk:
         self.exchange = exchange
         self._accepted = accepted
         self._effects = effects
+        self.unseen: frozenset[str] = frozenset()
 
     def carry_out(self, request: requests.PreparedRequest) -> Response:
         parts = urlsplit(request.url or "")
@@ -76,7 +82,13 @@ class Desk:
             faults.clear(fault.id)
         for order in list(engine.orders.values())[known:]:
             self._accepted(order)
-        return response
+        return self._without_unseen(response) if method == "GET" and path in _ORDERS and self.unseen else response
+
+    def _without_unseen(self, response: Response) -> Response:
+        payload = response.json()
+        if isinstance(payload, list):
+            return answered(response.status, [row for row in payload if row["orderId"] not in self.unseen])
+        return answered(400, _UNKNOWN) if payload.get("orderId") in self.unseen else response
 
 
 class Line(BaseAdapter):

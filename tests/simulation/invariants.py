@@ -169,6 +169,8 @@ class Watch:
         largest = min(self.settings.max_notional_usdt, self.settings.slice_notional_usdt or Decimal("Infinity"))
         self.slices += self._get(self.keys.program) is not None
         ordered = order.quote_budget or order.quantity * order.price
+        if order.type == "MARKET" and not self.settings.allow_market_orders:
+            raise Broken(f"order {_told(order)} is at market, and market orders are not allowed")
         if ordered > largest and (order.type, order.side) != ("MARKET", "SELL"):
             raise Broken(f"order {_told(order)} is worth {ordered}, more than {largest}")
 

@@ -147,6 +147,10 @@ def _rest_is_a_fill() -> Any:
     return patch.object(JournalEntry, "resting", filled)
 
 
+def _over_by_its_fills() -> Any:
+    return patch.object(resolution, "_may_be_open", lambda *_: False)
+
+
 def _slice_again() -> Any:
     passed = Check("one_order_a_slot", None, None, True, "ignored")
     return _both(
@@ -194,5 +198,6 @@ BUGS: Mapping[str, Bug] = {
     "the ledger has a TTL": Bug(_mortal, (0,)),
     "a rest is counted as a fill": Bug(_rest_is_a_fill, (19, 18)),
     "a slice is repeated after a crash": Bug(_slice_again, (0,)),
+    "an order that shows only in its fills is over": Bug(_over_by_its_fills, (102,)),
     "a pause is ignored": Bug(_pause_ignored, (7, 18)),
 }

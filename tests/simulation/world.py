@@ -221,6 +221,23 @@ class World:
             self.tell("exchange", f"cancels {order.client_order_id}")
             engine.cancel(order, self.exchange.clock.now_ms())
 
+    def hide_what_rests(self, seconds: float) -> None:
+        """Orders that have rested for a minute are not shown for so long; their fills are."""
+        seen_by_now = self.exchange.clock.now_ms() - 60_000
+        resting = [order for order in self.exchange.engine.open_orders() if order.created_ms < seen_by_now]
+        self.desk.unseen = frozenset(order.order_id for order in resting)
+        self.tell("exchange", f"hides {len(resting)} orders for {seconds:g} s")
+        self.timeline.at(self.timeline.now + timedelta(seconds=seconds), self._show_all)
+
+    def _show_all(self) -> None:
+        self.desk.unseen = frozenset()
+
+    def configure(self, **env: str) -> None:
+        """Deploy other settings: every process is a new one, and what looks on goes by them."""
+        self.settings = self.watch.settings = Settings.from_env({**ENV, **self.env, **env})
+        self.processes.clear()
+        self.tell("settings", str(env))
+
     def set_price(self, price: Decimal) -> None:
         market = self.exchange.engine.markets[self.settings.symbol]
         market.pin(market.round_price(price), self.exchange.clock.now_ms())
@@ -229,6 +246,7 @@ class World:
     def settle(self, slot: datetime, slots: int) -> datetime:
         """All goes well from here on: play quiet slots, at most so many, until the bot has settled everything."""
         self.plan = Nothing()
+        self._show_all()
         self.redis.come_back()
         while slot - self.timeline.now < SEEN_BY_THEN:
             slot += FIFTEEN

@@ -211,6 +211,18 @@ def test_one_that_the_journal_lost_and_that_shows_only_in_its_fills_is_cancelled
     assert resting.intent()["filled_quantity"] == "118.6965"
 
 
+def test_fills_that_come_with_this_run_count_once_for_an_order_that_only_they_show(resting: Live) -> None:
+    filled_in_part(resting)
+    engine = resting.desk.market.exchange.engine
+    engine.cancel(engine.open_orders()[0], resting.desk.market.exchange.clock.now_ms())
+    resting.start(ORDER_STYLE="maker", ORDER_COOLDOWN_SECONDS="3600")
+    for kept in ("journal", "recent", "open", "known"):
+        resting.client.delete(f"bot:QRLUSDT:orders:{kept}")
+    shown_nowhere(resting)
+    resting.run(15)
+    assert resting.intent()["filled_quantity"] == "118.6965"
+
+
 def test_fills_that_show_after_the_order_ended_without_them_count_against_the_day(resting: Live) -> None:
     """A cancel may be final before its fills are in it (exchange.md §4.5)."""
     limits = {"ORDER_STYLE": "maker", "MAX_ORDERS_PER_DAY": "1"}
