@@ -13,7 +13,7 @@ from common.decimal_json import to_redis
 from common.domain.decision.plan import plan
 from common.domain.instrument import Instrument
 from common.domain.orders.order import is_ours
-from common.errors import StoreCorrupt
+from common.errors import StoreCorrupt, UnreadablePayload
 from common.meter import Meter
 from common.mexc.parse import read_account, read_depth, read_orders, read_price
 from common.store.codec import document_of, whole
@@ -97,6 +97,8 @@ def made_again(document: Any, replies: Replies, keys: Keys) -> str:
         facts = facts_of(document, _exchange_facts(inputs, replies, keys), key)
     except KeyError as error:
         raise StoreCorrupt(f"{key} lacks {error}") from None
+    except UnreadablePayload as error:
+        raise StoreCorrupt(f"a raw reply of run {inputs.run_id} cannot be read: {error}") from None
     try:
         planned = plan(facts, inputs.policy, inputs.limits)
     except MALFORMED_DOCUMENT:

@@ -121,5 +121,18 @@ def test_inputs_that_no_plan_can_be_made_of_are_named(live: Live) -> None:
         live.client.lpop(KEYS.plan_inputs, index + 1)
 
 
+def test_a_raw_reply_that_cannot_be_read_is_named_and_closes_no_view(live: Live, bare_functions: Functions) -> None:
+    traded(live)
+    newest: Any = live.client.zrange(KEYS.raw_history("depth"), -1, -1, withscores=True)
+    ((text, score),) = newest
+    live.client.zrem(KEYS.raw_history("depth"), text)
+    live.client.zadd(KEYS.raw_history("depth"), {str(text).replace('"bids"', '"lost"'): score})
+    with pytest.raises(StoreCorrupt, match=r"^a raw reply of run \w+ cannot be read: depth: bids: Field required$"):
+        again(live)
+    assert bare_functions.get("ops", "report").status_code == 200
+    answer: Any = bare_functions.get("ops", "verify").json
+    assert any("a raw reply of run" in found["explanation"] for found in answer["data"]["findings"])
+
+
 def _with_policy(change: dict[str, Any], document: Any) -> None:
     document["policy"].update(change)
