@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from common.clock import Clock, Deadline
 from common.config import Settings
@@ -15,7 +15,7 @@ from common.domain.instrument import Instrument, TradingRules
 from common.domain.slots import Slot
 from common.gcp.journal import Chain
 from common.meter import Meter
-from common.mexc.client import Mexc
+from common.mexc.client import Answer, Mexc
 from common.mexc.wave import Wave
 from common.store.batch import Batch
 from common.store.cache import MarketCache
@@ -28,6 +28,7 @@ from common.store.store import Read, Store
 if TYPE_CHECKING:
     from common.domain.orders.journal import Journal, JournalEntry
 
+T = TypeVar("T")
 NO_KEYS = "API keys not configured"
 NOT_YET = "Nothing stored yet"
 NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -79,6 +80,11 @@ class Run:
     @property
     def instrument(self) -> Instrument:
         return self.settings.instrument
+
+    def kept(self, answer: Answer[T]) -> T:
+        """What was answered; its raw reply is queued."""
+        self.batch.raw(answer.reply)
+        return answer.value
 
     def seal(self) -> None:
         """Queue the chain's last link, if lines were added."""

@@ -162,9 +162,7 @@ class FillReader(NamedTuple):
         for order_id in dict.fromkeys([*orders, *sorted(shown)]):
             window = second, end - _MILLISECOND
             own = self._page(window, found, order_id)
-            if own.value.rows < FILLS_PAGE:
-                found.add(own.value)
-            elif order_id in orders:
+            if own.value.rows >= FILLS_PAGE and order_id in orders:
                 self._summed(orders[order_id], second, found)
             else:
                 found.add(own.value)

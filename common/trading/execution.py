@@ -84,8 +84,7 @@ def _of_this_slot(run: Run, intent: OrderIntent) -> JournalEntry | str | None:
             return f"the exchange did not tell whether this slot has an order ({error.code})"
         answer: Answer[Order] | None = wave.get(side)
         if answer is not None:
-            order = answer.value
-            run.batch.raw(answer.reply)
+            order = run.kept(answer)
             log.error("slot %s already has order %s: the journal had lost it", run.slot.name, name)
             style = order.style or intent.style
             entry = JournalEntry.lost(order, name, intent.slot, style, run.clock.now())
@@ -178,11 +177,9 @@ def look_up(run: Run, entry: JournalEntry) -> Order | None:
     by_id = [partial(run.exchange.order_by_id, entry.order_id)] if entry.order_id else []
     for ask in (*by_id, partial(run.exchange.order, entry.intent.client_order_id)):
         try:
-            answer = ask()
+            return run.kept(ask())
         except UnknownOrder:
             continue
-        run.batch.raw(answer.reply)
-        return answer.value
     return None
 
 

@@ -82,11 +82,9 @@ def _asked_alone(run: Run, odd: OddOrder) -> Order | None:
     """The order asked for by itself, whose row in the list cannot be read; None where that tells no more."""
     exchange, ours = run.exchange, odd.client_order_id
     try:
-        answer = exchange.order(ours) if ours else exchange.order_by_id(odd.name)
+        return run.kept(exchange.order(ours) if ours else exchange.order_by_id(odd.name))
     except (UnreadablePayload, ExchangeRefused):
         return None
-    run.batch.raw(answer.reply)
-    return answer.value
 
 
 def _not_recorded(run: Run, odd: Sequence[OddOrder]) -> list[OddOrder]:

@@ -80,10 +80,8 @@ def found(run: Run, entry: JournalEntry) -> Order | None:
 
 def _among_open(run: Run, entry: JournalEntry) -> Order | None:
     """The order among the open ones, by either id."""
-    answer = run.exchange.open_orders()
-    run.batch.raw(answer.reply)
     intent = entry.intent
-    for order in answer.value:
+    for order in run.kept(run.exchange.open_orders()):
         if order.client_order_id == intent.client_order_id or (order.order_id == entry.order_id):
             return order
     return None
@@ -97,9 +95,8 @@ def _not_found(run: Run, entry: JournalEntry) -> JournalEntry:
     """
     now, sent_at = run.clock.now(), entry.sent_at or entry.planned_at
     until = min(now, sent_at + FILLED_WITHIN)
-    answer = run.exchange.my_trades(sent_at - CLOCKS_APART, until + CLOCKS_APART)
-    run.batch.raw(answer.reply)
-    filled = _by_fills(run, entry, answer.value.fills)
+    page = run.kept(run.exchange.my_trades(sent_at - CLOCKS_APART, until + CLOCKS_APART))
+    filled = _by_fills(run, entry, page.fills)
     if filled is not None:
         return filled
     if now - sent_at > ORDERS_LISTED_FOR:
@@ -133,7 +130,7 @@ def _by_fills(run: Run, entry: JournalEntry, fills: Sequence[Fill]) -> JournalEn
         order = None if old else _order_by_id(run, order_id)
         if order is not None and order.client_order_id == entry.intent.client_order_id:
             return as_reported(run, entry, order)
-        quantity = sum((fill.quantity for fill in own), ZERO)
+        quantity, notional = _total(own)
         named = order_id == entry.order_id or own[0].client_order_id == entry.intent.client_order_id
         alike = order is None and own[0].client_order_id is None and _matches(entry, own, quantity)
         if alike and not (named or old):
@@ -143,9 +140,13 @@ def _by_fills(run: Run, entry: JournalEntry, fills: Sequence[Fill]) -> JournalEn
             partly, sent_at = quantity < entry.intent.quantity, entry.sent_at or entry.planned_at
             if not old and partly and _may_be_open(run, known.intent.client_order_id, order_id, sent_at):
                 return known.unknown("its fills show, but not the order: the rest of it may still be open", now)
-            notional = sum((fill.notional for fill in own), ZERO)
             return known.closed_with(quantity, notional, "known by its fills: the exchange no longer tells it", now)
     return doubt
+
+
+def _total(fills: Sequence[Fill]) -> tuple[Decimal, Decimal]:
+    """Quantity and notional of these fills together."""
+    return sum((fill.quantity for fill in fills), ZERO), sum((fill.notional for fill in fills), ZERO)
 
 
 def _may_be_open(run: Run, client_id: str, order_id: str, sent_at: datetime) -> bool:
@@ -173,19 +174,15 @@ def _matches(entry: JournalEntry, fills: Sequence[Fill], quantity: Decimal) -> b
 
 def _order_by_id(run: Run, order_id: str) -> Order | None:
     try:
-        answer = run.exchange.order_by_id(order_id)
+        return run.kept(run.exchange.order_by_id(order_id))
     except UnknownOrder:
         return None
-    run.batch.raw(answer.reply)
-    return answer.value
 
 
 def _twin(run: Run, entry: JournalEntry) -> str | None:
     """An open order that looks like the intent, whoever placed it: another one must not be sent."""
     intent = entry.intent
-    answer = run.exchange.open_orders()
-    run.batch.raw(answer.reply)
-    for order in answer.value:
+    for order in run.kept(run.exchange.open_orders()):
         same = (order.side, order.quantity, order.limit_price) == (intent.side, intent.quantity, intent.limit_price)
         if same and slot_in(order.client_order_id) is None:
             return order.order_id
@@ -250,10 +247,9 @@ def _catch_up(run: Run, fills: Sequence[Fill]) -> None:
     now = run.clock.now()
     for entry in order_journal(run).entries.values():
         own = [fill for fill in fills if fill.order_id == entry.order_id]
-        quantity = sum((fill.quantity for fill in own), ZERO)
+        quantity, notional = _total(own)
         if not entry.state.open and quantity > entry.filled_quantity:
             log.error("order %s has filled more than it showed when it ended", entry.intent.client_order_id)
-            notional = sum((fill.notional for fill in own), ZERO)
             record(run, entry.closed_with(quantity, notional, "its fills are more than the order showed", now))
 
 
@@ -276,8 +272,7 @@ def _looked_up(
         error = wave.error(name)
         if error is None:
             answer: Answer[Order] = wave.get(name)
-            run.batch.raw(answer.reply)
-            lost[name] = answer.value
+            lost[name] = run.kept(answer)
         elif not isinstance(error, UnknownOrder) or _young(by_order[name], run.clock.now()):
             raise error
         else:
@@ -299,8 +294,7 @@ def _of_fills(run: Run, order_id: str, fills: Sequence[Fill]) -> Order | None:
         return None
     if _may_be_open(run, first.client_order_id, order_id, last):
         raise UnknownOrder(f"order {order_id} shows in its fills only: what is left of it may still be open")
-    quantity = sum((fill.quantity for fill in fills), ZERO)
-    notional = sum((fill.notional for fill in fills), ZERO)
+    quantity, notional = _total(fills)
     return Order(
         order_id,
         first.client_order_id,
