@@ -381,7 +381,7 @@ NOT_NEEDED = {
     "common.jobs.balance": (*ORDERS, *PLANS, *BOOKS, "common.mexc.fills"),
     "common.jobs.cost": (*ORDERS, *PLANS, "common.domain.orders.journal"),
     "common.jobs.fifteen_min_job": ("common.domain.decision.trend", "common.domain.decision.live_gate"),
-    "common.ops.door": ("common.jobs.", "common.books.", "common.trading.", "common.report.page", *PLANS),
+    "common.ops.state": ("common.jobs.", "common.books.", "common.trading.", "common.report.page", *PLANS),
 }
 
 
