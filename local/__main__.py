@@ -5,11 +5,13 @@ A command is a module of this package, loaded only when it is asked for, with tw
     configure(parser: argparse.ArgumentParser) -> None    its options; the module's docstring is its help
     main(arguments: argparse.Namespace) -> int            runs it and returns the exit code
 
-A command that cannot run raises `local.refused.Refused`: its text is shown, and the exit code is 2.
+A command that cannot run raises `local.refused.Refused`: its text is shown, and the exit code is 2. A file that
+cannot be read or written is named in the same way.
 To add a command, write the module and name it in COMMANDS.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -41,8 +43,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command.configure(parser)
     try:
         code: int = command.main(parser.parse_args(rest))
+        sys.stdout.flush()
     except (Refused, ConfigurationError) as error:
         print(error, file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # whoever reads has seen enough: nothing more is written, not even at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"{error.filename} cannot be read or written: {error.strerror}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("ended before it was done", file=sys.stderr)

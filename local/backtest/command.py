@@ -95,10 +95,6 @@ def main(arguments: argparse.Namespace) -> int:
             found = study(setup, grid, seen)
         if arguments.report:
             arguments.report.write_text(page.render(found, arguments.file.name), encoding="utf-8")
-    except OSError as error:
-        why = error.strerror or error
-        notes.print(f"Refused: {error.filename or arguments.file} cannot be read or written: {why}", soft_wrap=True)
-        return 2
     except InvalidAmount as error:
         notes.print(f"Refused: {arguments.file.name}, with this start and these costs: {error}", soft_wrap=True)
         return 2

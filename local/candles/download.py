@@ -19,9 +19,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from common.clock import Clock, Deadline, SystemClock, milliseconds
+from common.config import Settings
 from common.decimals import plain
 from common.domain.instrument import Instrument
-from common.errors import BotError, ExchangeUnavailable, RateLimited
+from common.errors import BotError, ConfigurationError, ExchangeUnavailable, RateLimited
 from common.meter import Meter
 from common.mexc.client import Mexc
 from common.mexc.http import MexcHttp, new_session
@@ -56,9 +57,6 @@ def run(arguments: argparse.Namespace, minutes: int, clock: Clock | None = None)
             task = progress.add_task(path.name, total=1.0)
             for share, reached in steps:
                 progress.update(task, completed=share, description=f"{path.name} to {reached:%Y-%m-%d %H:%M}")
-    except OSError as error:
-        console.print(f"{path} cannot be read or written: {error.strerror or error}", soft_wrap=True)
-        return 2
     except (ValueError, CandleFileError) as error:
         console.print(f"{arguments.symbol}: {error}", soft_wrap=True)
         return 2
@@ -73,15 +71,25 @@ def run(arguments: argparse.Namespace, minutes: int, clock: Clock | None = None)
 
 def asking(symbol: str, base_url: str, clock: Clock) -> Ask:
     """A function that asks the exchange without a key. Raises ValueError for an unknown quote asset."""
-    instrument, meter = Instrument.from_symbol(symbol), Meter()
-    session = new_session(1, os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy"))
-    http = MexcHttp(session, base_url.rstrip("/"), clock, None, None, 15.0, random.Random())
+    instrument, meter, settings = Instrument.from_symbol(symbol), Meter(), _settings(base_url)
+    session = new_session(1, settings.https_proxy)
+    http = MexcHttp(session, settings.mexc_base_url, clock, None, None, 15.0, random.Random())
 
     def ask(interval: str, count: int, end: datetime) -> list[Candle]:
         exchange = Mexc(http, instrument, Deadline(clock, _PAGE_SECONDS), meter)
         return exchange.klines(interval, count, end=end).value
 
     return ask
+
+
+def _settings(base_url: str) -> Settings:
+    """The bot's rules for the two addresses. Raises ValueError."""
+    proxy = os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy") or ""
+    given = {"MEXC_BASE_URL": base_url, "HTTPS_PROXY": proxy}
+    try:
+        return Settings.from_env({**given, "AUTH_MODE": "header", "REDIS_URL": "redis://127.0.0.1"})
+    except ConfigurationError as error:
+        raise ValueError(str(error).replace("MEXC_BASE_URL", "--exchange")) from None
 
 
 def fetch(

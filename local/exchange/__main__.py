@@ -45,10 +45,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _taken(state: Path | None) -> dict[str, Any]:
-    """The state of an earlier run. The file is removed, so that a killed run leaves nothing outdated."""
+    """The state of an earlier run. The file is removed, so that a killed run leaves nothing outdated.
+
+    Raises ValueError for a file that holds no such state, and leaves it where it is.
+    """
     if state is None or not state.exists():
         return {}
-    kept: dict[str, Any] = pickle.loads(state.read_bytes())
+    try:
+        kept: dict[str, Any] = pickle.loads(state.read_bytes())
+        kept["start_ms"]
+    except (pickle.UnpicklingError, EOFError, ImportError, AttributeError, LookupError, TypeError, ValueError):
+        raise ValueError(f"--state: {state} holds no state of an earlier run") from None
     state.unlink()
     return kept
 

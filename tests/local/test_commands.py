@@ -1,9 +1,11 @@
 """`python -m local`: its table of commands."""
 
 import argparse
+import os
 import re
 import shlex
 import subprocess
+import sys
 from importlib import import_module
 
 import pytest
@@ -33,6 +35,15 @@ def test_an_unknown_command_is_told_what_there_is(capsys: pytest.CaptureFixture[
     error = capsys.readouterr().err
     assert "no command 'rnu'" in error
     assert "  run " in error
+
+
+def test_a_reader_that_has_seen_enough_ends_a_command_without_a_word() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "local", "costs"]
+    ended = subprocess.run(command, cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (141, b"")
 
 
 def test_make_hands_every_variable_on_to_its_command() -> None:

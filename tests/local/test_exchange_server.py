@@ -4,6 +4,7 @@ import ast
 import http.client
 import json
 import os
+import pickle
 import signal
 import socket
 import subprocess
@@ -133,9 +134,17 @@ def test_the_command_line_says_where_it_listens_and_starts_at_the_time_and_price
     assert (process.returncode, rest) == (0, "")
 
 
-def test_the_command_line_refuses_a_candle_file_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_line_refuses_a_candle_file_that_is_not_there_and_a_state_that_is_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["--candles", "/nowhere.csv.gz"]) == 2
     assert capsys.readouterr().err.startswith("cannot start:")
+    state = tmp_path / "state"
+    for content in (b"", b"garbage", b"cno_module\nname\n.", pickle.dumps(None), pickle.dumps({})):
+        state.write_bytes(content)
+        assert main(["--state", str(state)]) == 2
+        assert capsys.readouterr().err == f"cannot start: --state: {state} holds no state of an earlier run\n"
+        assert state.read_bytes() == content
 
 
 def spend(client: DirectClient, times: int) -> list[Response]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from common.clock import Clock, milliseconds
+from local.__main__ import main
 from local.candles import command, download
 from local.candles.files import read
 from local.candles.formats import CandleFileError
@@ -145,12 +146,15 @@ def test_the_command_says_what_it_did_and_what_makes_no_sense(
         )
         assert run(["QRLXYZ", "--out", str(path), "--exchange", url], clock) == 2
         assert run(["[/x]", "--out", str(path), "--exchange", url], clock) == 2
-        assert run(["QRLUSDT", "--out", str(tmp_path), "--exchange", url], clock) == 2
+        assert main(["candles", "QRLUSDT", "--out", str(tmp_path), "--exchange", url]) == 2
+        for wrong in ("x", "http://exchange.example", "http://[::1", "ftp://127.0.0.1"):
+            assert run(["QRLUSDT", "--out", str(path), "--exchange", wrong], clock) == 2
         for days in ("10000000", "0", "-1", "1e2", "\u0663", "9" * 5000):
             with pytest.raises(SystemExit):
                 run(["QRLUSDT", "--out", str(path), "--exchange", url, f"--days={days}"], clock)
     told = capsys.readouterr().err
     assert f"{tmp_path} cannot be read or written: Is a directory" in told
+    assert told.count("QRLUSDT: --exchange: must be https (plain http only on loopback)") == 4
     assert "[/x]: ends in none of the quote assets" in told
     assert "argument --days: 10000000 is no number of days from 1 to 10000" in told
     assert f"48 candles in {path}" in told
