@@ -329,6 +329,14 @@ def test_a_clock_that_is_refused_twice_is_an_error(act: str) -> None:
     assert line.sent == ["order", "time", "order"]
 
 
+def test_a_write_that_must_not_go_out_again_is_sent_once_and_the_clock_set_for_the_next() -> None:
+    line = Line({"order": REFUSED_CLOCK, "time": {"serverTime": milliseconds(NOON) + 30_000}})
+    with pytest.raises(ClockRefused):
+        line.http.write("POST", "order", "/api/v3/order", ORDER, line.deadline, line.meter, again=False)
+    assert line.sent == ["order", "time"]
+    assert line.http.clock.now() == NOON + timedelta(seconds=30)
+
+
 def test_the_offset_is_measured_against_the_middle_of_the_call() -> None:
     clock = FakeClock()
 

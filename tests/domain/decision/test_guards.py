@@ -659,7 +659,7 @@ def test_the_price_is_held_against_every_reference_and_the_first_that_is_too_far
 
 @pytest.mark.parametrize(
     ("expected", "share"),
-    [(None, None), ((1000, 1000), None), ((1400, 1000), None), ((1500, 500), "0.5"), ((0, 1000), "0.5")],
+    [(None, None), ((1000, 1000), None), ((1500, 1000), None), ((1500, 500), "0.5"), ((0, 1000), "0.5")],
 )
 def test_balances_that_changed_without_a_fill_by_more_than_a_fifth_are_told(
     expected: tuple[int, int] | None, share: str | None
