@@ -283,6 +283,11 @@ def test_candles_that_cannot_be_used_leave_the_filter_out_and_say_so(
     assert "the trend filter is left out" in caplog.text
 
 
+def test_candles_that_come_a_day_late_still_count(bench: Desk) -> None:
+    bench.exchange.answers["klines"] = candles("1.6", "1.7", "1.8", "1.9", "9", open_one="9")[:-2]
+    assert bench.plan(**TREND)["policy"]["trend"].startswith("rising")
+
+
 def test_without_the_filter_no_candle_is_asked_for(bench: Desk) -> None:
     bench.plan(**AUTO)
     assert "klines" not in bench.exchange.paths()
