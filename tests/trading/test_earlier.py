@@ -27,6 +27,19 @@ def test_a_price_far_from_the_middle_of_the_day_is_seen_by_the_ticker(live: Live
     assert "off the middle of the last 24 hours, 0.0161535" in refusal(live, 0)
 
 
+@pytest.mark.parametrize(
+    ("minutes", "reason"),
+    [
+        (60, "the price 0.03 is 50.00 % off the last known one, 0.02; at most 20.00 %"),
+        (61, "there is no earlier price to hold this one against"),
+    ],
+)
+def test_a_price_is_held_against_what_was_seen_within_an_hour(minutes: int, reason: str, live: Live) -> None:
+    live.clock.move(minutes * 60)
+    live.desk.market.set_price("0.03")
+    assert live.by_hand()["rebalance"]["reason"] == f"Order refused: {reason}"
+
+
 @pytest.mark.parametrize("text", ["{broken", "{}", '{"response": {"symbol": "BTCUSDT"}, "timestamp": 5}'])
 def test_a_ticker_that_cannot_be_read_is_left_out_and_stops_nothing(text: str, live: Live) -> None:
     live.client.set("mexc:raw:ticker_24hr:latest", text)
