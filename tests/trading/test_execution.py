@@ -596,8 +596,13 @@ class Slow(Line):
         super()._sending(packed)
 
 
+def test_an_order_whose_record_took_less_than_two_seconds_is_sent(live: Live) -> None:
+    Slow(live.client, b'"state":"SENT"', lambda: live.clock.move(1.9))
+    assert order_of(live.run())["status"] == "FILLED"
+
+
 def test_an_order_whose_record_took_too_long_is_not_sent_for_its_guards_are_old(live: Live) -> None:
-    Slow(live.client, b'"state":"SENT"', lambda: live.clock.move(3))
+    Slow(live.client, b'"state":"SENT"', lambda: live.clock.move(2.1))
     report = order_of(live.run())
     assert (report["status"], report["reason"]) == ("CANCELED", "never sent: recording it took too long")
     assert (live.sent, live.open_intents()) == (0, [])

@@ -666,4 +666,5 @@ def test_balances_that_changed_without_a_fill_by_more_than_a_fifth_are_told(
 ) -> None:
     facts = replace(FACTS, expected=None if expected is None else Expected(d(expected[0]), d(expected[1])))
     seen = jump(facts, LIMITS)
+    assert seen is None or not seen.passed
     assert (None if seen is None else seen.value) == (None if share is None else d(share))
