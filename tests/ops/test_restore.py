@@ -3,7 +3,6 @@
 import json
 import random
 from datetime import timedelta
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +17,10 @@ from common.gcp.journal import Bucket
 from common.ops import restore as restore_job
 from common.store.codec import to_document
 from common.store.records import ledger_of
-from tests.builders import KEYS, account_payload, d, fill, fill_payload
+from tests.builders import KEYS, d, fill, fill_payload
 from tests.conftest import Functions, Live, MakeBot
 from tests.fakes import NOON, Call, FakeClock, StubExchange
 
-LOST = (KEYS.ledger, KEYS.ledger_fills, KEYS.ledger_lots, KEYS.inception, KEYS.orders_journal, KEYS.orders_known)
 INTACT_FILL = json.loads(to_redis(to_document(fill("BUY", "900", "0.02", at=NOON - timedelta(days=2)))))
 FIRST = fill_payload("BUY", "900", "0.02", number=1, at=NOON - timedelta(days=2), fee="0.009")
 
@@ -31,94 +29,8 @@ def restore(functions: Functions, **body: Any) -> Any:
     return functions.command("restore", **body).json
 
 
-def snapshot(client: "redis.Redis") -> dict[str, Any]:
-    """What must come back: documents, hashes, and the sorted set of fills."""
-    found: dict[str, Any] = {}
-    for key in (KEYS.ledger, KEYS.ledger_lots, KEYS.inception):
-        text: Any = client.get(key)
-        found[key] = json.loads(text) if text else None
-    for key in (KEYS.orders_journal, KEYS.orders_known):
-        found[key] = client.hgetall(key)
-    found[KEYS.ledger_fills] = client.zrange(KEYS.ledger_fills, 0, -1, withscores=True)
-    return found
-
-
-def a_trading_day(functions: Functions, exchange: StubExchange, clock: FakeClock) -> None:
-    """The first run folds the history; the second sells 200 QRL, which the exchange fills at once."""
-    fills = [FIRST]
-    exchange.answers["account"] = account_payload(("QRL", "1000", "0"), ("USDT", "10", "0"))
-    exchange.answers["myTrades"] = lambda call: [fill for fill in fills if _in_window(fill, call)]
-    for job in ("balance", "price", "fifteen_min_job"):
-        assert functions.post(job, slot=clock.now().isoformat()).status_code == 200
-    clock.move(900)
-
-    def accept(call: Call) -> Any:
-        if call.method == "POST":
-            clock.move(1)
-            sold = call.params["quantity"]
-            fill = fill_payload("SELL", sold, "0.0205", number=2, at=clock.now().replace(microsecond=0))
-            fills.append(fill)
-            left = str(Decimal(1000) - Decimal(sold))
-            exchange.answers["account"] = account_payload(("QRL", left, "0"), ("USDT", "15", "0"))
-            accept.sent = call.params  # type: ignore[attr-defined]
-            return {"symbol": "QRLUSDT", "orderId": "C02__2"}
-        sent = getattr(accept, "sent", None)
-        if sent is None or call.params.get("origClientOrderId") != sent["newClientOrderId"]:
-            return (400, {"msg": "Order does not exist.", "code": -2013})
-        return {
-            "symbol": "QRLUSDT",
-            "orderId": "C02__2",
-            "clientOrderId": sent["newClientOrderId"],
-            "side": "SELL",
-            "price": sent["price"],
-            "origQty": sent["quantity"],
-            "executedQty": sent["quantity"],
-            "cummulativeQuoteQty": "5.125",
-            "status": "FILLED",
-        }
-
-    exchange.answers["order"] = accept
-    exchange.answers["allOrders"] = []
-    order = functions.post("fifteen_min_job", slot=clock.now().isoformat()).json["order"]
-    assert order["status"] == "FILLED"
-
-
-def _in_window(fill: dict[str, Any], call: Call) -> bool:
-    start, end = int(call.params["startTime"]), int(call.params["endTime"])
-    return start <= int(fill["time"]) <= end
-
-
-def test_a_lost_store_comes_back_from_the_log_lines_to_the_last_digit(
-    make_bot: MakeBot,
-    bare_functions: Functions,
-    exchange: StubExchange,
-    clock: FakeClock,
-    journal: Path,
-    store_client: "redis.Redis",
-) -> None:
-    make_bot(EXECUTION_MODE="live", JOURNAL_FOLDER=str(journal), MAX_SLIPPAGE="0.01")
-    a_trading_day(bare_functions, exchange, clock)
-    clock.move(900)
-    bare_functions.post("fifteen_min_job", slot=clock.now().isoformat())
-    before = snapshot(store_client)
-    store_client.delete(*LOST, KEYS.orders_open, KEYS.day_start)
-
-    data = restore(bare_functions)["data"]
-
-    assert data["proved"] is True
-    assert (data["fills"], data["fills_from_journal"], data["intents"]) == (2, 2, 1)
-    assert data["drift_quantity"] == 0
-    after = snapshot(store_client)
-    for key in (KEYS.ledger_fills, KEYS.inception, KEYS.orders_journal, KEYS.orders_known):
-        assert after[key] == before[key], key
-    assert _quantities(after) == _quantities(before)
-    assert store_client.hlen(KEYS.orders_recent) == 1
-
-
-def _quantities(found: dict[str, Any]) -> Any:
-    """The ledger's money, whether its fills are sealed or still in the tail."""
-    ledger = ledger_of(found[KEYS.ledger], KEYS.ledger)
-    return ledger.position(Instrument("QRL", "USDT"))
+def books(client: "redis.Redis") -> list[Any]:
+    return [client.dump(key) for key in (KEYS.ledger, KEYS.ledger_fills, KEYS.ledger_lots, KEYS.inception)]
 
 
 def test_without_a_journal_the_exchange_tells_what_it_remembers(
@@ -137,17 +49,17 @@ def test_nothing_is_restored_over_a_ledger_that_is_there(
     exchange.answers["myTrades"] = [FIRST]
     for job in ("balance", "cost"):
         functions.post(job, slot=clock.now().isoformat())
-    before = snapshot(store_client)
+    before = books(store_client)
     answer = restore(functions)
     assert answer["status"] == "skipped"
     assert "not empty" in answer["reason"]
     assert (answer["data"]["fills"], answer["data"]["drift_quantity"]) == (1, 0)
     assert answer["data"]["replaces"]["ledger_quantity"] == answer["data"]["ledger_quantity"]
-    assert snapshot(store_client) == before
+    assert books(store_client) == before
     for wrong in ("0a1b", 5):
         refused = restore(functions, confirm=wrong)
         assert (refused["status"], refused["error"]["code"]) == ("error", "bad_request")
-        assert snapshot(store_client) == before
+        assert books(store_client) == before
 
 
 # Over a ledger that is there, once that is confirmed
@@ -376,6 +288,8 @@ def test_a_day_of_orders_comes_back_to_the_last_digit(journal: Path, live: Live,
     data = restored(live, bare_functions, journal)
     assert kept(live.client) == before
     assert (data["proved"], data["drift_quantity"], data["open_intents"]) == (True, 0, 1)
+    assert data["intents"] == len(before["journal"])
+    assert live.client.exists(KEYS.ledger_lots)
     assert data["fills"] == data["fills_from_journal"] == len(before["fills"])
     assert d(str(live.ledger_quantity())) == live.desk.market.total("QRL")
 
@@ -505,6 +419,7 @@ def test_a_ledger_begun_anew_after_the_loss_is_taken_into_what_the_journal_tells
     assert set(before["fills"]) < set(after["fills"])
     assert live.ledger_quantity() == live.desk.market.total("QRL")
     assert set(after["recent"]) == set(after["journal"])
+    assert not live.client.exists(KEYS.day_start)
     assert data["open_intents"] == 1
     assert restore(bare_functions)["status"] == "skipped"
     live.run(15 * 14)
