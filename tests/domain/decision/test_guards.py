@@ -641,6 +641,25 @@ def test_no_intent_ever_exceeds_a_limit(
         assert held.quote.total - spent >= kept
 
 
+@pytest.mark.parametrize(
+    ("quantity", "ours", "venue", "placed"),
+    [
+        ("25", "0", replace(rules(min_notional="0"), min_quantity=d(25)), True),
+        ("24", "0", replace(rules(min_notional="0"), min_quantity=d(25)), False),
+        ("20", "20", rules(min_notional="0"), True),
+        ("19.9999", "20", rules(min_notional="0"), False),
+        ("100", "0", rules(min_notional="99.9"), True),
+        ("100", "0", rules(min_notional="99.91"), False),
+        ("0", "0", rules(min_notional="0"), False),
+    ],
+)
+def test_the_least_quantity_our_least_and_the_venues_are_still_placed(
+    quantity: str, ours: str, venue: TradingRules, placed: bool
+) -> None:
+    result = reviewed(quantity=quantity, policy=replace(POLICY, min_notional=d(ours)), rules=venue)
+    assert check(result, "size").passed is placed
+
+
 # Balances and prices against what was seen before
 
 
