@@ -1,7 +1,7 @@
 """What becomes of orders that the exchange tells late, no longer, or under another name."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -391,6 +391,20 @@ def test_once_redis_is_another_the_orders_of_six_days_are_taken_back(
     assert int(asked[-1].params["endTime"]) > live.desk.market.now_ms() + 10_000, "our clock may be behind"
     live.run(minutes + 15)
     assert len(live.desk.asked("GET allOrders")) == len(asked), "asked once"
+
+
+@pytest.mark.parametrize(("seconds", "state"), [(58, "UNKNOWN"), (62, "CANCELED")])
+def test_an_order_that_is_not_seen_for_a_minute_was_never_accepted(live: Live, seconds: int, state: str) -> None:
+    live.desk.latency = 0
+    lost_answer(live)
+    invisible(live)
+    live.desk.on["GET myTrades"] = lambda call: (200, [])
+    live.run()
+    sent_at = datetime.fromisoformat(live.intent()["sent_at"])
+    live.clock.move((sent_at + timedelta(seconds=seconds) - live.clock.now()).total_seconds())
+    live.lease_ends()
+    live.by_hand()
+    assert live.intent()["state"] == state
 
 
 @pytest.mark.parametrize(("before", "state"), [(None, "CANCELED"), ("one", "CANCELED"), ("another", "UNKNOWN")])
