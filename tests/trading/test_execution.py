@@ -576,6 +576,11 @@ def test_a_pause_set_after_the_plan_is_still_honoured(live: Live) -> None:
     assert live.activity.orders == 0
 
 
+def test_a_run_that_is_not_quite_late_sends(live: Live) -> None:
+    live.desk.on["GET depth"] = lambda call: live.clock.move(29)
+    assert order_of(live.run())["status"] == "FILLED"
+
+
 def test_a_run_that_is_late_does_not_send(live: Live) -> None:
     live.desk.on["GET depth"] = lambda call: live.clock.move(31)
     report = order_of(live.run())
@@ -1176,3 +1181,17 @@ def test_no_order_is_placed_by_a_run_that_could_not_keep_its_books_afterwards(li
                 live.client.restore(key, 0, kept)
     assert wrong == []
     assert live.by_hand()["order"]["status"] == "FILLED"
+
+
+def test_an_order_is_followed_until_six_seconds_before_the_run_must_end(live: Live) -> None:
+    live.desk.latency = 0
+    lost_answer(live)
+    looks: list[float] = []
+
+    def hidden(call: Call) -> Any:
+        looks.append((live.clock.now() - NOON).total_seconds())
+        return nowhere(call)
+
+    live.desk.on["GET order"] = hidden
+    live.run()
+    assert looks[3:] == [0.25, 0.75, 1.75, 3.75, 7.75, *(11.75 + 4 * n for n in range(7)), 45 - 6]

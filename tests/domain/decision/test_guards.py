@@ -527,6 +527,7 @@ def test_the_exchanges_band_holds_for_buys_as_well() -> None:
     band = check(result, "price_band")
     assert (band.value, band.limit, band.passed) == (d("1.001"), d("1.0005"), False)
     assert check(reviewed("BUY", rules=rules(price_band_up=d("0.001"))), "price_band").passed
+    assert check(reviewed("SELL", rules=rules(price_band_down=d("0.001"))), "price_band").passed
 
 
 def test_the_review_is_exact_whatever_the_threads_own_context() -> None:
