@@ -6,10 +6,10 @@ the account really holds, so a run that dies neither repeats a slice nor loses o
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from decimal import ROUND_CEILING, Decimal
+from decimal import Decimal
 from typing import NamedTuple
 
-from common.decimals import ONE, ZERO, exact, quotient
+from common.decimals import ONE, ZERO, exact
 from common.domain.decision.facts import Facts
 from common.domain.decision.levels import Level
 from common.domain.decision.plan import Plan, plan
@@ -47,8 +47,7 @@ class Program:
 
     def after(self, made: Plan, slicing: Slicing) -> "Program":
         """The program once this plan is carried out; a slot counts as refused once, however often it runs."""
-        left = _slices(made.decision.wanted_notional, slicing) - (1 if made.order is not None else 0)
-        known = replace(self, slices_left=max(left, 0))
+        known = replace(self, slices_left=_slices_left(made, slicing))
         if not _refused(made):
             return replace(known, refused=0, refused_slot=None)
         slot, seen = made.facts.slot, (self.refused_slot, made.facts.activity.last_slot)
@@ -59,7 +58,7 @@ class Program:
     def describe(self) -> str:
         return (
             f"{self.side} to {percent(self.destination)} off, begun {self.begun_at:%Y-%m-%d %H:%M} UTC: "
-            f"{self.slices_left} slices left"
+            f"{self.slices_left} slice{'' if self.slices_left == 1 else 's'} left"
         )
 
 
@@ -115,7 +114,7 @@ def _begun(made: Plan, slicing: Slicing, settings: str | None) -> Program | None
         return None
     share, points = decision.policy.order_line(decision.level, outcome.side)
     destination = abs(decision.drift) * (ONE - share) + points
-    left = _slices(decision.wanted_notional, slicing) - 1
+    left = _slices_left(made, slicing)
     return Program(outcome.side, destination, outcome.style, made.facts.now, left, settings=settings)
 
 
@@ -146,8 +145,11 @@ def _refused(made: Plan) -> bool:
     return isinstance(outcome, Hold) and outcome.cause in (Cause.REFUSED, Cause.COST_BASIS)
 
 
-def _slices(notional: Decimal, slicing: Slicing) -> int:
-    return int(quotient(max(notional, ZERO), slicing.notional).to_integral_value(ROUND_CEILING))
+def _slices_left(made: Plan, slicing: Slicing) -> int:
+    """How many slices are left once this plan is carried out; a remainder below the least order is none."""
+    least = max(made.decision.policy.min_notional, made.facts.rules.min_notional)
+    whole, rest = divmod(max(made.decision.wanted_notional, ZERO), slicing.notional)
+    return max(int(whole) + (rest >= least) - (made.order is not None), 0)
 
 
 def _with_note(made: Plan, text: str | None) -> Plan:

@@ -92,6 +92,16 @@ def test_the_next_slot_places_the_next_slice_whatever_trigger_and_cooldown_say()
     assert (worked.program.slices_left, worked.ended) == (1, None)
 
 
+def test_a_remainder_below_the_least_order_is_no_slice() -> None:
+    """Of 200.15 two slices make 200; the least order is 5, and one of 5 is a slice."""
+    for value, left in (("1400.3", "1 slice left"), ("1409.98", "1 slice left"), ("1410", "2 slices left")):
+        told = plan_slice(None, SLICING, at(0, value), POLICY, LIMITS).plan.facts.program
+        assert told == f"SELL to 0.00 % off, begun 2026-01-02 12:00 UTC: {left}"
+    last = plan_slice(going(), SLICING, at(1, "1200.3"), POLICY, LIMITS)
+    assert last.plan.order is not None
+    assert (last.plan.facts.program or "").endswith(": 0 slices left")
+
+
 def test_the_cooldown_is_kept_before_a_program_begins() -> None:
     lately = Activity(orders=1, last_order_at=NOON - SLOT, last_slot=NOON - SLOT)
     worked = plan_slice(None, SLICING, at(0, activity=lately), POLICY, LIMITS)
