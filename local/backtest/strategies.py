@@ -12,6 +12,7 @@ A policy is written as any of
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from decimal import Decimal
 
 from common.config import Settings
@@ -143,10 +144,12 @@ def _strategy(name: str | None, chosen: Settings) -> Strategy:
     if chosen.trend_filter == "ma":
         trend = TrendFilter(chosen.trend_fast, chosen.trend_slow, chosen.trend_factor)
         extras.append(f"trend {trend.fast}/{trend.slow}")
-    if chosen.slicing is not None:
-        extras.append(f"in slices of {plain(chosen.slicing.notional)}")
+    slicing = None
+    if chosen.slice_notional_usdt is not None:  # whatever EXECUTION_MODE says: what is tested are orders
+        slicing = Slicing(chosen.slice_notional_usdt, timedelta(hours=chosen.slice_hours))
+        extras.append(f"in slices of {plain(slicing.notional)}")
     full_name = name or ", ".join([policy_name, *extras])
-    return Strategy(full_name, chosen.policy, limits, auto=chosen.auto, trend=trend, slicing=chosen.slicing)
+    return Strategy(full_name, chosen.policy, limits, auto=chosen.auto, trend=trend, slicing=slicing)
 
 
 def named(levels: tuple[Level, ...]) -> str:

@@ -129,6 +129,12 @@ def test_the_settings_of_the_environment_are_the_policy(
     assert "auto, to the edge" in answer(capsys, file, "--policy", "auto:edge")[1]
     named = "THRESHOLD_PCT=0.03 LEVELS= MIN_SELL_MARGIN=0.02"
     assert "3 % to the target, cost guard 2 %" in answer(capsys, file, "--policy", named)[1]
+    monkeypatch.setenv("EXECUTION_MODE", "plan")
+    sliced = json.loads(
+        answer(capsys, file, "--json", "--policy", "SLICE_NOTIONAL_USDT=10")[1], parse_float=Decimal
+    )
+    assert sliced["policy"]["name"] == "2 % half-way; 5 % to the target, in slices of 10"
+    assert max(e["quantity"] * e["decision_price"] for e in sliced["events"]) <= 10
 
 
 def test_a_search_tells_its_tries_and_stays_the_same_on_several_processes(
