@@ -13,6 +13,7 @@ from typing import Any
 
 from local.exchange.amounts import read_plain
 from local.exchange.config import BookShape, ExchangeConfig, RateLimit
+from local.exchange.engine import KEPT
 from local.exchange.exchange import SimulatedExchange
 from local.exchange.server import ExchangeServer
 
@@ -22,7 +23,7 @@ _ENDS = (signal.SIGINT, signal.SIGTERM)
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
-        config, kept = _config(options), _taken(options.state)
+        config, kept = _config(options), _kept(options.state)
         if kept:
             config = replace(config, start_ms=kept["start_ms"])
         exchange = SimulatedExchange(config, seed=options.seed)
@@ -33,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Blocked in all threads and awaited in this one: a handler might not run while a lock is awaited.
         signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
         server = ExchangeServer(exchange, options.port)
+        if kept:  # a killed run shall leave nothing outdated
+            options.state.unlink()
     except (OSError, ValueError) as error:
         print(f"cannot start: {error}", file=sys.stderr)
         return 2
@@ -44,19 +47,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _taken(state: Path | None) -> dict[str, Any]:
-    """The state of an earlier run. The file is removed, so that a killed run leaves nothing outdated.
-
-    Raises ValueError for a file that holds no such state, and leaves it where it is.
-    """
+def _kept(state: Path | None) -> dict[str, Any]:
+    """The state of an earlier run. Raises ValueError for a file that holds none."""
     if state is None or not state.exists():
         return {}
     try:
         kept: dict[str, Any] = pickle.loads(state.read_bytes())
-        kept["start_ms"]
+        complete = {"start_ms", *KEPT} <= kept.keys()
     except (pickle.UnpicklingError, EOFError, ImportError, AttributeError, LookupError, TypeError, ValueError):
-        raise ValueError(f"--state: {state} holds no state of an earlier run") from None
-    state.unlink()
+        complete = False
+    if not complete:
+        raise ValueError(f"--state: {state} holds no state of an earlier run")
     return kept
 
 

@@ -18,7 +18,8 @@ from local.exchange.refusals import No, Refusal
 
 # A MARKET order is bounded to this distance from the last price, as on the real server.
 _MARKET_BOUND = Decimal("0.05")
-_KEPT = ("account", "orders", "fills", "_ids", "_open", "_client_ids", "_trade_ids", "_advanced_ms")
+KEPT = ("account", "orders", "fills", "_ids", "_open", "_client_ids", "_trade_ids", "_advanced_ms")
+"""What a stopped exchange needs to continue."""
 _AT_ONCE = frozenset({"MARKET", "IMMEDIATE_OR_CANCEL", "FILL_OR_KILL"})
 
 
@@ -253,10 +254,10 @@ class Engine:
 
     def kept(self) -> dict[str, Any]:
         """The state from which a later engine continues: account, orders and fills."""
-        return {name: getattr(self, name) for name in _KEPT}
+        return {name: getattr(self, name) for name in KEPT}
 
     def go_on(self, kept: Mapping[str, Any]) -> None:
-        for name in _KEPT:
+        for name in KEPT:
             setattr(self, name, kept[name])
 
     def seed_fill(self, fill: Fill) -> None:

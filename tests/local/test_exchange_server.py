@@ -140,7 +140,7 @@ def test_the_command_line_refuses_a_candle_file_that_is_not_there_and_a_state_th
     assert main(["--candles", "/nowhere.csv.gz"]) == 2
     assert capsys.readouterr().err.startswith("cannot start:")
     state = tmp_path / "state"
-    for content in (b"", b"garbage", b"cno_module\nname\n.", pickle.dumps(None), pickle.dumps({})):
+    for content in (b"", b"garbage", b"cno_module\nname\n.", pickle.dumps(None), pickle.dumps({"start_ms": 1})):
         state.write_bytes(content)
         assert main(["--state", str(state)]) == 2
         assert capsys.readouterr().err == f"cannot start: --state: {state} holds no state of an earlier run\n"
