@@ -87,7 +87,7 @@ def played(server: Function, names: Sequence[str], rounds: int) -> Load:
 def strangers(found: Mapping[str, str], names: Sequence[str]) -> list[str]:
     """Keys of no bot, and keys of one bot that tell of another; `found` is every key with its content as text.
 
-    What the exchange tells of the whole account names every asset, so only other symbols count; the list of
+    What the exchange reports of the whole account names every asset, so only other symbols count; the list of
     the symbols that a key may trade is the same for all.
     """
     problems = []

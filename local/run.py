@@ -103,7 +103,7 @@ def _show(bot: Bot, tally: Tally, results: Checks, folder: Path, console: Consol
         page = summary.write_page(values, folder)
         console.print()
         summary.show(console, values, plans, results)
-        console.print(f"\nThe report is a page, and the log lies beside it:\n{page}", soft_wrap=True)
+        console.print(f"\nThe report is a page, and the log is beside it:\n{page}", soft_wrap=True)
         if keys.prefix.startswith(PREFIX) and settings.execution_mode == "plan":
             console.print("LIVE=1 places orders as well, in the simulated exchange.")
         if not verbose:

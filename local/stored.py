@@ -20,7 +20,7 @@ def stored(environ: Mapping[str, str] | None = None) -> Iterator[View]:
     """A view of the stored state. Raises Refused without REDIS_URL, or when the state cannot be read."""
     env = os.environ if environ is None else environ
     if not (env.get("REDIS_URL") or env.get("REDIS_HOST")):
-        raise Refused("REDIS_URL is not set: where the bot's state lies, such as redis://127.0.0.1:6379/0")
+        raise Refused("REDIS_URL is not set: where the bot's state is, such as redis://127.0.0.1:6379/0")
     settings = Settings.from_env({"AUTH_MODE": "header", **env})
     clock = SystemClock()
     with runtime.redis_client(settings) as client:

@@ -112,13 +112,13 @@ class Folded(NamedTuple):
 def needs_the_whole(books: Books, fills: Iterable[Fill], place_in_the_future: bool) -> bool:
     """Whether the new fills can only be taken in with every stored fill at hand.
 
-    So it is with a late fill, a fill of our own that was taken for somebody else's, a ledger ordered by an older
+    That holds for a late fill, a fill of our own that was taken for somebody else's, a ledger ordered by an older
     version, a missing attribution, or a lost key.
     """
     held = {fill.fill_id: fill for fill in books.tail}
-    told = tuple(fills)
-    new = [fill for fill in told if fill.fill_id not in held]
-    better = [fill for fill in told if fill.fill_id in held]
+    given = tuple(fills)
+    new = [fill for fill in given if fill.fill_id not in held]
+    better = [fill for fill in given if fill.fill_id in held]
     ledger, state = books.ledger, books.attribution_state
     if ledger is None:
         return books.inception is not None

@@ -149,7 +149,7 @@ def _log_news(run: Run, books: Books, history: History, folded: Folded) -> None:
     before = books.ledger
     for gap in history.gaps:
         if before is None or gap not in before.gaps:
-            log.error("fills between %s and %s are lost: the exchange no longer tells them", gap.start, gap.end)
+            log.error("fills between %s and %s are lost: the exchange no longer lists them", gap.start, gap.end)
     for at, what in history.left_out:
         if before is None or at > before.place:
             log.warning("%s: left out", what)
@@ -157,7 +157,7 @@ def _log_news(run: Run, books: Books, history: History, folded: Folded) -> None:
         opening = plain(folded.ledger.opening)
         log.warning("%s %s were there before the known history: cost unknown", opening, run.instrument.base)
     if before is not None and folded.from_scratch:
-        log.warning("the ledger is folded anew from its whole history")
+        log.warning("the ledger is folded again from its whole history")
 
 
 def _sentence(data: Document, run: Run) -> str:

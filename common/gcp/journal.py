@@ -44,7 +44,7 @@ class Chain:
         try:
             return cls(_link(loads(stored)))
         except (ValueError, KeyError, TypeError):
-            log.error("where the journal's chain stood cannot be read: it begins anew")
+            log.error("the head of the journal's chain cannot be read: the chain starts again")
             return cls()
 
     def extended(self, name: str, fields: Mapping[str, Any]) -> dict[str, Any]:

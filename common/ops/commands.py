@@ -87,7 +87,7 @@ def confirmed(given: Given) -> Mapping[str, Any]:
     keys, wanted = given.batch.keys, given.body.get("hash")
     found = given.store.read({"shape": ("GET", keys.shape), "before": ("GET", keys.confirmation)}, given.meter)
     if found["shape"] is None:
-        raise BadRequest("confirm: no live run under LIVE_GATE=confirm has told its settings yet")
+        raise BadRequest("confirm: no live run under LIVE_GATE=confirm has recorded its settings yet")
     shape = from_document(Shape, found["shape"], keys.shape)
     if wanted is not None and wanted != shape.hash:
         raise BadRequest(f"hash: the settings of the last live run have {shape.hash}")

@@ -86,7 +86,7 @@ def _said(given: Given, entry: Quarantined) -> Fill:
     page = read_fills([merged], instrument.symbol, given.now)
     if not page.fills:
         why = page.odd[0].reason if page.odd else "quantity: is 0"
-        raise BadRequest(f"book-fill: say what the row does not tell ({why})")
+        raise BadRequest(f"book-fill: give what the row does not say ({why})")
     return page.fills[0]
 
 

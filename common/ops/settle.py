@@ -39,7 +39,7 @@ def run(
         raise BadRequest("client_order_id: no open intent has it")
     order = _shown(run, entry)
     if order is not None:
-        raise BadRequest(f"client_order_id: the exchange shows it as {order.status}: the next run goes by that")
+        raise BadRequest(f"client_order_id: the exchange shows it as {order.status}: the next run uses that status")
     if filled > entry.intent.quantity:
         raise BadRequest(f"filled_quantity: at most {plain(entry.intent.quantity)}, what was ordered")
     closed = record(run, _closed(entry, filled, notional, reason, run))
@@ -86,7 +86,7 @@ def job(body: Mapping[str, object], by: str) -> Job:
     """The command as a run under the account's lease. Raises BadRequest for unreadable input."""
     name, reason = body.get("client_order_id"), body.get("reason")
     if not isinstance(name, str) or not name:
-        raise BadRequest("client_order_id: the intent's own, as `open_intents` tells it")
+        raise BadRequest("client_order_id: the intent's own, as in `open_intents`")
     if not isinstance(reason, str) or not reason.strip():
         raise BadRequest("reason: where this is known from")
     order_id = body.get("order_id")

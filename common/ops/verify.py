@@ -99,7 +99,7 @@ def _store(view: View) -> Iterator[Finding]:
     )
     yield _asked("position_fields", lambda: _position(view))
     policy = view.store.eviction_policy()
-    text = f"the policy is {policy or 'not told'}; state is safe under noeviction only"
+    text = f"the policy is {policy or 'not shown'}; state is safe under noeviction only"
     yield Finding("eviction_policy", None if policy is None else policy == "noeviction", text)
 
 
@@ -244,7 +244,7 @@ def _exchange(view: View, exchange: Mexc) -> Iterator[Finding]:
     yield Finding(
         "key_without_withdrawal",
         None,
-        "the API does not tell a key's withdrawal right: look at the exchange's key page",
+        "the API does not show a key's withdrawal right: look at the exchange's key page",
     )
 
 

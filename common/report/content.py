@@ -13,7 +13,7 @@ from common.report.words import AHEAD, age, ahead, clock, money, one_line, perce
 from common.store.codec import moment, moment_or_none
 from common.store.documents import MALFORMED_DOCUMENT
 
-CANNOT_BE_SHOWN = "cannot be told: what is stored is not what this version writes"
+CANNOT_BE_SHOWN = "cannot be shown: what is stored is not what this version writes"
 NOTHING_OPEN = "no order is open"
 NOTHING_YET = "Nothing to compare with holding yet: no fill has been seen, and no coins"
 
@@ -115,7 +115,7 @@ def next_step(entry: JournalEntry, now: datetime) -> str:
         return "it rests in the order book; the next plan asks for it, books what it filled and cancels the rest"
     if entry.sent_at is not None and now - entry.sent_at < timedelta(seconds=60):
         return "it may not be visible yet; the next run later than 60 s after it was sent decides"
-    return "the next run asks the exchange for it by this id; nothing else is sent until the exchange tells its end"
+    return "the next run asks the exchange for it by this id; nothing else is sent until its end is reported"
 
 
 def intent_line(entry: JournalEntry, values: Values) -> str:

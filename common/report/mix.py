@@ -1,4 +1,4 @@
-"""The mix as it stands, and what would change it: told of now, not of the last plan, which an order outdates.
+"""The mix as it stands, and what would change it: as of now, not of the last plan, which an order outdates.
 
 Balances and price are the newest that are stored, the plan's own or later ones; policy and rules are those that the
 last plan was made with.
@@ -96,11 +96,11 @@ def mix_of(found: Mapping[str, Any], instrument: Instrument, keys: Keys, unreada
         unreadable.append(str(error))
     except MALFORMED_DOCUMENT:
         sources = f"{keys.account_balance}, {keys.price_latest} or {keys.cost}"
-        unreadable.append(f"{sources} is not as this version writes it: the mix is told by the last plan")
+        unreadable.append(f"{sources} is not as this version writes it: the mix is that of the last plan")
     try:
         return _planned(found, instrument)
     except (StoreCorrupt, *MALFORMED_DOCUMENT):
-        unreadable.append(f"{keys.plan_last} is not as this version writes it: the mix cannot be told")
+        unreadable.append(f"{keys.plan_last} is not as this version writes it: the mix cannot be shown")
         return None
 
 

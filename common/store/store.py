@@ -201,7 +201,7 @@ class Store:
         return {name: info[name] for name in names if isinstance(info.get(name), int)}
 
     def _info(self, meter: Meter) -> Mapping[str, Any]:
-        """INFO; empty where the server refuses to tell it."""
+        """INFO; empty where the server refuses it."""
         meter.add("redis")
         with redis_errors():
             try:

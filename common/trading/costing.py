@@ -90,7 +90,7 @@ def _stored(run: Run) -> Measured | None:
         if not measured.readable:
             raise StoreCorrupt(f"{key} cannot be read: a line of books has another form")
     except StoreCorrupt as error:
-        log.warning("%s: the cost of trading is measured anew from the stored order books", error)
+        log.warning("%s: the cost of trading is measured again from the stored order books", error)
         return None
     return measured
 

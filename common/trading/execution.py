@@ -81,7 +81,7 @@ def _of_this_slot(run: Run, intent: OrderIntent) -> JournalEntry | str | None:
     wave = together(run.pool, {side: partial(_order_of, run, name) for side, name in names.items()})
     for side, name in names.items():
         if (error := wave.error(side)) is not None:
-            return f"the exchange did not tell whether this slot has an order ({error.code})"
+            return f"the exchange did not say whether this slot has an order ({error.code})"
         answer: Answer[Order] | None = wave.get(side)
         if answer is not None:
             order = run.kept(answer)
@@ -133,7 +133,7 @@ def followed(run: Run, entry: JournalEntry) -> JournalEntry:
         if order is not None and not order.status.final:
             order = cancelled(run, entry) or order
     except ExchangeError as error:
-        return entry.unknown(f"the exchange did not tell: {error}", run.clock.now())
+        return entry.unknown(f"the exchange did not say: {error}", run.clock.now())
     if order is None:
         return entry.unknown(entry.reason or "not visible yet", run.clock.now())
     return as_reported(run, entry, order)

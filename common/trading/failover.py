@@ -73,13 +73,13 @@ def aftermath(run: Run, visible_after: timedelta) -> Aftermath:
     orders = (*page.orders, *(order for _, order in alone if order is not None))
     ours = tuple(order for order in orders if is_ours(order.client_order_id))
     if in_doubt := [str(odd) for odd, order in alone if order is None]:
-        told = "; ".join(in_doubt)
-        return Aftermath(f"Unresolved order: {told} cannot be read: `settle-intent`, or `ignore-order`", ours)
+        unreadable = "; ".join(in_doubt)
+        return Aftermath(f"Unresolved order: {unreadable} cannot be read: `settle-intent`, or `ignore-order`", ours)
     return Aftermath(orders=ours, searched=replace(known, searched=True))
 
 
 def _asked_alone(run: Run, odd: OddOrder) -> Order | None:
-    """The order asked for by itself, whose row in the list cannot be read; None where that tells no more."""
+    """Ask alone for an order whose row in the list cannot be read; None where that reply is no more readable."""
     exchange, ours = run.exchange, odd.client_order_id
     try:
         return run.kept(exchange.order(ours) if ours else exchange.order_by_id(odd.name))

@@ -50,5 +50,5 @@ def _stored(run: Run) -> Shadows | None:
     try:
         return from_document(Shadows, from_redis(text, key), key)
     except StoreCorrupt as error:
-        log.warning("%s: the shadows begin anew", error)
+        log.warning("%s: the shadows start again", error)
         return None

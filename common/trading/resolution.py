@@ -57,7 +57,7 @@ def resolve(run: Run) -> Resolved:
     if not still:
         return Resolved(resolved, None)
     unresolved = "; ".join(f"{entry.intent.client_order_id} ({entry.reason})" for entry in still)
-    log.error("unresolved order: nothing is sent until the exchange tells what became of %s", unresolved)
+    log.error("unresolved order: nothing is sent until the exchange reports what became of %s", unresolved)
     return Resolved(resolved, f"Unresolved order: {unresolved}")
 
 
@@ -70,7 +70,7 @@ def _resolved(run: Run, entry: JournalEntry) -> JournalEntry:
             order = cancelled(run, entry.acknowledged(order.order_id, entry.updated_at)) or order
         return as_reported(run, entry, order)
     except ExchangeError as error:
-        return entry.unknown(f"the exchange did not tell: {error}", run.clock.now())
+        return entry.unknown(f"the exchange did not say: {error}", run.clock.now())
 
 
 def found(run: Run, entry: JournalEntry) -> Order | None:
@@ -100,7 +100,7 @@ def _not_found(run: Run, entry: JournalEntry) -> JournalEntry:
     if filled is not None:
         return filled
     if now - sent_at > ORDERS_LISTED_FOR:
-        reason = "the exchange no longer tells orders of that time, and no fill is it: settle it by `settle-intent`"
+        reason = "the exchange no longer lists orders of that time, and no fill belongs to it: use `settle-intent`"
         return entry.unknown(reason, now)
     if entry.order_id is not None:
         return entry.unknown(f"acknowledged as {entry.order_id}, not visible", now)
@@ -134,13 +134,13 @@ def _by_fills(run: Run, entry: JournalEntry, fills: Sequence[Fill]) -> JournalEn
         named = order_id == entry.order_id or own[0].client_order_id == entry.intent.client_order_id
         alike = order is None and own[0].client_order_id is None and _matches(entry, own, quantity)
         if alike and not (named or old):
-            doubt = entry.unknown(f"fills of order {order_id} match it, and the exchange does not tell whose", now)
+            doubt = entry.unknown(f"fills of order {order_id} match it, and the exchange does not say whose", now)
         elif alike or (named and order is None):
             known = entry.acknowledged(order_id, now)
             partly, sent_at = quantity < entry.intent.quantity, entry.sent_at or entry.planned_at
             if not old and partly and _may_be_open(run, known.intent.client_order_id, order_id, sent_at):
                 return known.unknown("its fills show, but not the order: the rest of it may still be open", now)
-            return known.closed_with(quantity, notional, "known by its fills: the exchange no longer tells it", now)
+            return known.closed_with(quantity, notional, "known by its fills: the exchange no longer lists it", now)
     return doubt
 
 

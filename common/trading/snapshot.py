@@ -108,7 +108,7 @@ def _fresh_rules(run: Run, wave: Wave, batch: Batch) -> TradingRules:
         maker, taker = wave.get("fees").value
         rules = replace(rules, maker_fee=maker, taker_fee=taker)
     else:
-        log.warning("the account's own fees cannot be read, the published ones stand: %s", error)
+        log.warning("the account's own fees cannot be read, the published ones are used: %s", error)
     if (error := wave.error("symbols")) is None:
         symbols, source = wave.get("symbols").value, "the symbols this key may trade (selfSymbols)"
     else:

@@ -96,7 +96,7 @@ def _afterwards(holdout: Holdout) -> str:
     ours, held = figures.final_value, figures.held_value
     verdict = "holding won" if held > ours else "ahead of holding" if ours > held else "as holding"
     return (
-        f"The last {percent(holdout.share, 0)}, from {clock(holdout.begins)}, begun anew: {money(ours)} against "
+        f"The last {percent(holdout.share, 0)}, from {clock(holdout.begins)}, from scratch: {money(ours)} against "
         f"{money(held)} held ({verdict}), {_counted(len(figures.replay.events), 'order')}."
     )
 

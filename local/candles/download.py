@@ -137,7 +137,7 @@ def _bookmark(path: Path, start: datetime, width: timedelta) -> datetime | None:
         return None
     first, last = _opened(head[1]), _opened(lines[-1])
     if first > start + timedelta(days=1) and last < start:
-        raise CandleFileError(f"{path.name} lies outside of the days asked for")
+        raise CandleFileError(f"{path.name} is outside the days asked for")
     if len(head) > 2 and head[2] and (_opened(head[2]) - first) % width:
         raise CandleFileError(f"{path.name} holds candles of another interval")
     return last

@@ -38,7 +38,7 @@ class CandleSeries:
         times = candles.times
         origin_ms = times[0] if from_ms is None else from_ms
         if not times[0] <= origin_ms < times[-1] + self.width_ms:
-            raise CandleFileError("from_ms lies outside the file")
+            raise CandleFileError("from_ms is outside the file")
         # Shifted by whole candles, so that a start inside a candle leaves them on the grid of klines.
         shift_ms = (start_ms - origin_ms) // self.width_ms * self.width_ms
         self._times = [at_ms + shift_ms for at_ms in times]

@@ -382,7 +382,7 @@ def test_the_parts_of_the_difference_to_holding_sum_exactly(
 def test_a_purchase_that_shows_only_after_the_ledger_was_begun_is_not_counted_twice(
     functions: Functions, exchange: StubExchange, clock: FakeClock
 ) -> None:
-    """The account holds the coins at once, the exchange tells of the fill a while later (exchange.md §5)."""
+    """The account holds the coins at once, the exchange reports the fill a while later (exchange.md §5)."""
     hidden = fill_payload("BUY", "200", "0.0300", number=2, at=NOON - timedelta(seconds=10))
     bought(exchange, WORKED, qrl="1200.5")
     first = updated(functions)
@@ -907,7 +907,7 @@ def test_lots_that_are_lost_are_folded_anew(
 def test_a_record_that_lost_fills_never_takes_the_place_of_what_the_ledger_has_counted(
     functions: Functions, exchange: StubExchange, clock: FakeClock, store_client: "redis.Redis", caplog: Any
 ) -> None:
-    """An older ledger would be folded anew, and a late fill as well: what is sealed stands, and it is told."""
+    """An older ledger would be folded again, and a late fill as well: what is sealed stands, and it is told."""
     bought(exchange, WORKED, qrl="1000.5")
     before = updated(functions)
     store_client.delete("bot:QRLUSDT:ledger:fills")

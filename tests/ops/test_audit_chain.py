@@ -103,7 +103,7 @@ def test_a_place_that_cannot_be_read_begins_a_chain_anew_and_stops_nothing(
 ) -> None:
     live.client.set(HEAD, "{broken")
     assert live.run()["status"] == "success"
-    assert "it begins anew" in caplog.text
+    assert "the chain starts again" in caplog.text
     live.client.delete(HEAD)
     live.client.lpush(HEAD, "a list")
     assert live.run(15)["status"] == "success"

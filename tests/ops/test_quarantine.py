@@ -19,7 +19,7 @@ KEY = "bot:QRLUSDT:ledger:quarantine"
 
 @pytest.fixture
 def odd(live: Live) -> Live:
-    """The exchange tells a purchase of 1000 among its fills, and not which side it was."""
+    """The exchange lists a purchase of 1000 among its fills, and not which side it was."""
     return telling(live, ODD)
 
 
@@ -96,9 +96,9 @@ def test_a_row_that_can_be_read_again_is_booked_without_a_word(odd: Live) -> Non
     [
         ({"id": "78X1", "side": "BUY"}, "id: one of those in quarantine (77X1)"),
         ({"side": "BUY"}, "id: one of those in quarantine (77X1)"),
-        ({"id": "77X1"}, "say what the row does not tell (isBuyer"),
+        ({"id": "77X1"}, "give what the row does not say (isBuyer"),
         ({"id": "77X1", "side": "HOLD"}, "side: BUY or SELL"),
-        ({"id": "77X1", "side": "BUY", "price": "NaN"}, "say what the row does not tell (price"),
+        ({"id": "77X1", "side": "BUY", "price": "NaN"}, "give what the row does not say (price"),
         ({"id": "77X1", "side": "BUY", "quantity": "0"}, "quantity: is 0"),
         ({"id": "77X1", "side": "BUY", "time": "noon"}, "time: ISO 8601 with an offset"),
     ],

@@ -114,7 +114,7 @@ def test_an_open_order_is_told_with_its_age_its_state_and_what_resolves_it() -> 
     told = content.intent_line(intent(client_order_id="rb1"), Values(QRL, NOON))
     assert told == (
         "rb1: BUY 12.5000 QRL, 3 minutes ago, UNKNOWN (not visible yet): the next run asks the exchange for it "
-        "by this id; nothing else is sent until the exchange tells its end"
+        "by this id; nothing else is sent until its end is reported"
     )
     assert "never sent" in content.next_step(intent(state=IntentState.PLANNED, sent_at=None), NOON)
     assert "60 s" in content.next_step(intent(sent_at=NOON), NOON)

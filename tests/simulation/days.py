@@ -126,7 +126,7 @@ class Day:
         world.redis.settled()
 
     def _nothing_younger(self, seconds: int) -> bool:
-        """Whether no order rests, and none has moved within these seconds: so that a ledger can begin anew.
+        """Whether no order rests, and none has moved within these seconds: so that a ledger can start again.
 
         Fills may show late, but not within the second of the account it begins with (they carry whole seconds),
         nor before the balances follow them.

@@ -485,7 +485,7 @@ def test_while_the_exchange_does_not_tell_nothing_is_sent(live: Live, answer: An
     live.desk.on["POST order"] = lambda call: requests.ConnectionError("reset")
     live.run()
     live.desk.on = {"GET order": lambda call: answer}
-    assert reason(live.run(15)).startswith(f"Unresolved order: {live.name()} (the exchange did not tell:")
+    assert reason(live.run(15)).startswith(f"Unresolved order: {live.name()} (the exchange did not say:")
     assert (live.sent, live.open_intents()) == (1, [live.name()])
     live.desk.on.clear()
     assert order_of(live.run(30))["status"] == "FILLED"
@@ -496,7 +496,7 @@ def test_an_exchange_that_does_not_tell_of_this_slot_gets_no_order(live: Live) -
     report = order_of(live.run())
     assert report["status"] == "CANCELED"
     assert report["reason"] == (
-        "never sent: the exchange did not tell whether this slot has an order (exchange_unavailable)"
+        "never sent: the exchange did not say whether this slot has an order (exchange_unavailable)"
     )
     assert (live.sent, live.open_intents()) == (0, [])
 

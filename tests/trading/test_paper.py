@@ -62,7 +62,7 @@ def test_what_cannot_be_read_begins_anew_and_stops_nothing(live: Live, caplog: p
     slots(live, "0.0200")
     live.client.set(KEYS.shadows, json.dumps({"at": "soon"}))
     slots(live, "0.0222", first=15)
-    assert "begin anew" in caplog.text
+    assert "start again" in caplog.text
     live.client.delete(KEYS.shadows)
     live.client.lpush(KEYS.shadows, "a list")
     slots(live, "0.0210", first=30)

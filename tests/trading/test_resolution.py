@@ -1,4 +1,4 @@
-"""What becomes of orders that the exchange tells late, no longer, or under another name."""
+"""What becomes of orders that the exchange reports late, no longer, or under another name."""
 
 import json
 from datetime import datetime, timedelta
@@ -59,7 +59,7 @@ def test_before_a_request_is_repeated_after_a_refused_clock_the_exchange_is_aske
 
 @pytest.fixture
 def outlived(live: Live) -> Live:
-    """An order whose answer was lost and which nobody saw until the exchange no longer tells of its time."""
+    """An order whose answer was lost and which nobody saw until the exchange no longer lists its time."""
     lost_answer(live)
     invisible(live)
     assert order_of(live.run())["status"] == "UNKNOWN"
@@ -73,14 +73,14 @@ def test_an_intent_older_than_the_exchanges_memory_is_settled_by_fills_that_matc
     outlived.run(8 * DAY)
     intent = outlived.intent()
     assert (intent["state"], intent["filled_quantity"]) == ("FILLED", "5000")
-    assert intent["reason"] == "known by its fills: the exchange no longer tells it"
+    assert intent["reason"] == "known by its fills: the exchange no longer lists it"
 
 
 @pytest.fixture
 def nobody_knows(outlived: Live) -> Live:
     outlived.desk.on["GET myTrades"] = lambda call: (200, [])
     held = reason(outlived.run(8 * DAY))
-    assert "no longer tells orders of that time, and no fill is it: settle it by `settle-intent`" in held
+    assert "no longer lists orders of that time, and no fill belongs to it: use `settle-intent`" in held
     return outlived
 
 
@@ -442,7 +442,7 @@ def test_an_order_found_by_its_fills_alone_is_what_the_exchange_tells_of_it(live
 def test_fills_that_match_an_intent_and_name_nobody_are_reason_enough_to_hold(outlived: Live) -> None:
     without_client_id(outlived)
     for minutes in (15, 30, 45):
-        assert "match it, and the exchange does not tell whose" in reason(outlived.run(minutes))
+        assert "match it, and the exchange does not say whose" in reason(outlived.run(minutes))
     assert outlived.intent()["state"] == "UNKNOWN"
     assert outlived.sent == 1
 
@@ -457,7 +457,7 @@ def test_fills_of_another_quantity_price_or_side_are_not_taken_for_an_old_intent
     own = outlived.desk.market.exchange.engine.fills[-1]
     for name, value in other.items():
         object.__setattr__(own, name, value)
-    assert "settle it by `settle-intent`" in reason(outlived.run(8 * DAY))
+    assert "use `settle-intent`" in reason(outlived.run(8 * DAY))
 
 
 def test_every_answer_that_an_open_intent_is_resolved_by_is_kept_as_it_came(live: Live) -> None:

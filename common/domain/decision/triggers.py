@@ -12,7 +12,7 @@ from common.domain.portfolio import Valuation
 _TRIES = 1000
 """How many more steps to try for a price whose rounding does not leave the order below the minimum."""
 _LOWEST = ONE.scaleb(-18)
-"""The lowest price there is: a sale that every price would bring is told from there on."""
+"""The lowest price there is: a sale that any price would trigger is shown from there on."""
 
 
 @dataclass(frozen=True, slots=True)

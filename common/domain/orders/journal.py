@@ -12,7 +12,7 @@ from common.domain.orders.order import Order, OrderIntent, OrderStatus, OrderSty
 RECENT = timedelta(days=2)
 """How far back orders are counted: the UTC day, and the one before for runs that come late."""
 CLOCKS_APART = timedelta(seconds=15)
-"""How far the exchange's times may lie outside ours."""
+"""How far the exchange's clock and ours may differ."""
 
 
 class IntentState(StrEnum):
@@ -65,11 +65,10 @@ class JournalEntry:
         """An order of ours that the exchange knows and the journal had lost; sent when the exchange accepted it."""
         notional = order.quantity * order.limit_price
         intent = OrderIntent(client_id, slot, order.side, style, order.quantity, order.limit_price, notional)
-        # A time before its slot or still to come is none: it would hold the cooldown for ever, or never.
-        told = order.created_at
-        taken_at = (
-            told if told is not None and slot - CLOCKS_APART <= told <= now + CLOCKS_APART else min(slot, now)
-        )
+        # A time before its slot or in the future is not used: the cooldown would last for ever, or never start.
+        taken_at = order.created_at
+        if taken_at is None or not slot - CLOCKS_APART <= taken_at <= now + CLOCKS_APART:
+            taken_at = min(slot, now)
         return cls(intent, IntentState.SENT, taken_at, now, taken_at).with_order(order, now)
 
     @property

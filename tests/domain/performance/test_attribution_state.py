@@ -59,7 +59,7 @@ def test_the_worked_example_comes_out_of_fills_and_balances() -> None:
 
 
 def test_a_deposit_that_the_bot_trades_in_the_run_that_sees_it_comes_before_the_fill() -> None:
-    """As long as the deposit is unconfirmed, once it is confirmed, and where all is folded anew in between."""
+    """As long as the deposit is unconfirmed, once it is confirmed, and where all is folded again in between."""
     state = AttributionState.begin(START, HALF)
     sold = ours("SELL", 25, "1.994", 1, "2", fee="0.024925")
     state = seen(state, holds(75, "149.825075", 2), sold, mid="2")
