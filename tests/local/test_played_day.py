@@ -94,7 +94,7 @@ def test_ones_own_money_in_another_pair_on_the_embedded_redis_is_told_in_a_few_l
     assert "CANDLES ends at 2022-01-01 01:00 UTC, before 24 hours are over" in done.stdout
     assert "THRESHOLD is no setting and changes nothing: did you mean THRESHOLD_PCT?" in done.stdout
     lines = done.stdout.partition("BTC/USDT")[2].replace("\u202f", " ")
-    assert "0.0 % BTC (target 50.0 %), 2 000.00 USDT at 59 99" in lines
+    assert "0.0 % BTC (target 50.0 %), 2 000.00 USDT at 60 0" in lines
     for line in ("\nworth it  ", "\ndid       4 plans (4 BUY)", "\nnext      BUY 0.0167 BTC", "all 5 checks hold"):
         assert line in lines, lines
     assert lines.count("\n") <= 13
