@@ -137,8 +137,7 @@ class Day:
 
     def _move_price(self) -> None:
         percent = self.rng.choice((-14, -8, -3, 0, 3, 8, 14, 25))
-        self.price = min(max(self.price * (100 + percent) / 100, PRICE / 3), PRICE * 3)
-        self.world.set_price(self.price)
+        self._nudge(Decimal(100 + percent) / 100)
 
     def _deliveries(self) -> Iterator[tuple[datetime, Action]]:
         """The slot's own, others at the same minute, duplicates, calls by hand, and jobs in between."""

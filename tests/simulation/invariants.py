@@ -251,9 +251,6 @@ class Watch:
         held, fills = self._total(self._base), self.exchange.engine.fills
         if position.expected_quantity != held:
             yield f"the ledger expects {position.expected_quantity} {self._base}, the account holds {held}"
-        cost = self.redis.database._dict.get(self.keys.cost.encode())
-        if cost is not None and (drift := cost.value._values[b"drift_quantity"].decode()) != "0":
-            yield f"the cost answer tells a drift of {drift} that there never was"
         if position.fill_count != len(fills):
             yield f"the ledger has counted {position.fill_count} fills, the exchange {len(fills)}"
         kept = sorted(fill_of(fill).fill_id for fill in self._members(self.keys.ledger_fills))
@@ -275,8 +272,8 @@ class Watch:
 
     def _drift(self) -> Iterator[str]:
         """The cost that was told last knows of no coins that the ledger does not explain."""
-        item = self.redis.database._dict.get(self.keys.cost.encode())
-        told = None if item is None else item.value._values.get(b"drift_quantity")
+        cost = self._held(self.keys.cost)
+        told = None if cost is None else cost._values.get(b"drift_quantity")
         if told is not None and Decimal(told.decode()) != 0:
             yield f"the cost tells a drift of {told.decode()} {self._base}"
 
@@ -306,23 +303,24 @@ class Watch:
         return pause is not None and pause.active(self.now())
 
     def _entries(self, key: str) -> list[JournalEntry]:
-        item = self.redis.database._dict.get(key.encode())
-        if item is None:
-            return []
-        fields = {name.decode(): value.decode() for name, value in item.value._values.items()}
-        return [entry_of(from_redis(text, key), key) for text in fields.values()]
+        found = self._held(key)
+        return [] if found is None else [entry_of(from_redis(t.decode(), key), key) for t in found._values.values()]
 
     def _value(self, kind: type[T], key: str) -> T | None:
         document = self._get(key)
         return None if document is None else from_document(kind, document, key)
 
     def _get(self, key: str) -> Any:
-        item = self.redis.database._dict.get(key.encode())
-        return None if item is None else from_redis(item.value.decode(), key)
+        found = self._held(key)
+        return None if found is None else from_redis(found.decode(), key)
 
     def _members(self, key: str) -> list[Any]:
+        return [from_redis(member.decode(), key) for member in self._held(key) or ()]
+
+    def _held(self, key: str) -> Any:
+        """What the embedded Redis holds under a key, None for nothing."""
         item = self.redis.database._dict.get(key.encode())
-        return [] if item is None else [from_redis(member.decode(), key) for member in item.value]
+        return None if item is None else item.value
 
     def _intents_in(self, write: Write, state: IntentState, order_id: str = "") -> set[str]:
         """The client order ids that a write records in that state (with an order id that begins like this)."""

@@ -15,6 +15,7 @@ from flask import Request
 from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder
 
+from common.clock import milliseconds
 from common.config import Settings
 from common.jobs import balance, cost, fifteen_min_job, price, rebalance
 from common.mexc.http import new_session
@@ -80,11 +81,6 @@ class Answered:
         return self.status is not None and 200 <= self.status < 300
 
 
-def _milliseconds(moment: datetime) -> int:
-    delta = moment - datetime(1970, 1, 1, tzinfo=UTC)
-    return delta.days * 86_400_000 + delta.seconds * 1000 + delta.microseconds // 1000
-
-
 @dataclass
 class Trace:
     """What happened, for a reader; nothing is written unless somebody wants to read it."""
@@ -120,7 +116,7 @@ class World:
         self.steps = 0
         self.faults_met = 0
         self.processes: dict[str, Process] = {}
-        self.exchange = still_exchange(self.exchange_config, lambda: _milliseconds(self.timeline.now), self.seed)
+        self.exchange = still_exchange(self.exchange_config, lambda: milliseconds(self.timeline.now), self.seed)
         self.watch = Watch(self.settings, self.exchange, lambda: self.timeline.now)
         self.redis = RedisServer(self.timeline, self.watch.stored, self._undone)
         self.watch.redis = self.redis
@@ -176,15 +172,10 @@ class World:
     def call(self, job: str, slot: datetime | None, instance: str = "") -> Answered:
         """Deliver to one function, as the Scheduler does; a call by hand carries no slot."""
         process = self.process(job + instance)
-        headers = [("X-CloudScheduler", "true")]
-        if slot is not None:
-            headers.append(("X-CloudScheduler-ScheduleTime", slot.isoformat()))
+        headers = {"X-CloudScheduler-ScheduleTime": slot.isoformat()} if slot else {}
         self.tell(process.name, f"▶ slot {slot:%H:%M}" if slot else "▶ by hand")
-        request = Request(
-            EnvironBuilder(method="POST", headers=Headers(headers), environ_base=LOOPBACK).get_environ()
-        )
         try:
-            response = process.bot.handle(JOBS[job], request)
+            response = process.bot.handle(JOBS[job], _post(headers))
         except Crash:
             self.tell(process.name, "■ the process has ended")
             return Answered(None)
@@ -198,12 +189,8 @@ class World:
         """An operator's command, through the operators' own function."""
         process = self.process("ops")
         self.tell(process.name, f"▶ {body}")
-        headers = {"X-CloudScheduler": "true"}
-        request = Request(
-            EnvironBuilder(method="POST", headers=Headers(headers), json=body, environ_base=LOOPBACK).get_environ()
-        )
         try:
-            response = process.bot.handle_ops(request)
+            response = process.bot.handle_ops(_post({}, body))
         except Crash:
             return Answered(None)
         return Answered(response.status_code)
@@ -302,6 +289,11 @@ class World:
 
     def _undone(self, write: Write) -> None:
         self.watch.undone(write)
+
+
+def _post(headers: Mapping[str, str], body: Any = None) -> Request:
+    sent = Headers({"X-CloudScheduler": "true", **headers})
+    return Request(EnvironBuilder(method="POST", headers=sent, json=body, environ_base=LOOPBACK).get_environ())
 
 
 def _summary(body: Any) -> str:
