@@ -209,6 +209,16 @@ def test_opening_coins_are_remembered_after_they_were_sold() -> None:
     assert ledger.opening_quantity == 100
 
 
+@pytest.mark.parametrize("pending", [True, False])
+def test_a_fill_that_waits_for_the_value_of_its_fee_is_not_sealed_nor_is_what_came_after_it(pending: bool) -> None:
+    early, later = fill("BUY", 1, 1, number=1, at=NOON), fill("BUY", 10, 1, number=3, at=NOON + 2 * MINUTE)
+    fee = replace(fill("BUY", 100, 1, number=2, at=NOON + MINUTE, fee="1", fee_asset="MX"), fee_pending=pending)
+    ledger = read(unread_ledger(), [early, fee, later], NOON + 3 * HOUR)
+    assert ledger.tail == ((fee, later) if pending else ())
+    assert ledger.sealed_until == (fee.executed_at if pending else NOON + 2 * HOUR)
+    assert ledger.sealed.quantity == (1 if pending else 111)
+
+
 def test_the_place_never_moves_back() -> None:
     ledger = read(unread_ledger(), [], NOON)
     assert read(ledger, [], NOON - HOUR) == ledger
