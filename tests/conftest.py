@@ -12,7 +12,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
-import fakeredis
 import pytest
 import redis
 from flask.testing import FlaskClient
@@ -33,7 +32,7 @@ from common.store.records import ledger_of
 from local.redis_server import free_port
 from local.router import function_names
 from tests.builders import exchange_answers, told
-from tests.fakes import NOON, Desk, FakeClock, Inline, Line, Market, StubExchange
+from tests.fakes import NOON, Desk, FakeClock, Inline, Line, Market, StubExchange, embedded_redis
 
 ROOT = Path(__file__).parent.parent
 PAYLOADS = ROOT.parent / "shared" / "reference" / "mexc-fixtures"
@@ -70,11 +69,7 @@ def exchange() -> StubExchange:
 
 @pytest.fixture
 def store_client() -> "redis.Redis":
-    """An embedded Redis of its own for each test, with text answers as the bot's client has them."""
-    client: redis.Redis = fakeredis.FakeRedis(
-        server=fakeredis.FakeServer(), decode_responses=True, encoding_errors="surrogateescape"
-    )
-    return client
+    return embedded_redis()
 
 
 POOL = ThreadPoolExecutor(WIDTH)
@@ -185,9 +180,7 @@ def _answers(client: "redis.Redis") -> bool:
 def any_redis(request: pytest.FixtureRequest) -> Iterator["redis.Redis"]:
     """The same test on the embedded Redis and on a real one, empty each time."""
     if request.param == "fakeredis":
-        yield fakeredis.FakeRedis(
-            server=fakeredis.FakeServer(), decode_responses=True, encoding_errors="surrogateescape"
-        )
+        yield embedded_redis()
         return
     client = redis.Redis.from_url(
         request.getfixturevalue("redis_server"),

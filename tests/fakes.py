@@ -246,6 +246,16 @@ class Desk:
         return answer
 
 
+def embedded_redis(*, connected: bool = True) -> "redis.Redis":
+    """A Redis of its own in this process, with text answers as the bot's client has them."""
+    server = fakeredis.FakeServer()
+    server.connected = connected
+    client: redis.Redis = fakeredis.FakeRedis(
+        server=server, decode_responses=True, encoding_errors="surrogateescape"
+    )
+    return client
+
+
 class Line:
     """The wire of a Redis client: notes the commands of every round trip in `trips`, and can be cut."""
 

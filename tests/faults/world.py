@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-import fakeredis
 import redis
 
 from common import runtime, service
@@ -17,7 +16,7 @@ from common.mexc.http import new_session
 from common.mexc.wave import WIDTH
 from tests.builders import account_payload, exchange_answers, fill_payload, order_payload
 from tests.conftest import ENV, Functions
-from tests.fakes import NOON, Call, FakeClock, StubExchange
+from tests.fakes import NOON, Call, FakeClock, StubExchange, embedded_redis
 
 LIVE = {"EXECUTION_MODE": "live", "ORDER_COOLDOWN_SECONDS": "0", "LEASE_WAIT_SECONDS": "0"}
 QUARTER = timedelta(minutes=15)
@@ -106,9 +105,7 @@ class World:
         self.slot, self.venue = slot, venue
         self.clock = venue.clock = FakeClock(slot)
         self.exchange = StubExchange(venue.answers)
-        self.redis: redis.Redis = fakeredis.FakeRedis(
-            server=fakeredis.FakeServer(), decode_responses=True, encoding_errors="surrogateescape"
-        )
+        self.redis = embedded_redis()
         if kept:
             kept.put_into(self.redis)
         session = new_session()

@@ -22,7 +22,7 @@ from local.exchange import Fees
 from local.player import slots
 from tests.builders import KEYS, d, told
 from tests.conftest import ROOT, Functions, MakeBot
-from tests.fakes import NOON, FakeClock, Market
+from tests.fakes import NOON, FakeClock, Market, embedded_redis
 
 HELD = (
     "every key of the contract is there",
@@ -147,7 +147,7 @@ def failed(client: "redis.Redis", failures: int = 0) -> list[str]:
 def copied(client: Any) -> Any:
     """Another Redis that holds the same."""
     source = fakeredis.FakeRedis(server=client.connection_pool.connection_kwargs["server"])
-    other = fakeredis.FakeRedis(server=fakeredis.FakeServer(), decode_responses=True)
+    other = embedded_redis()
     for key in source.scan_iter():
         other.restore(key, max(source.pttl(key), 0), source.dump(key))
     return other

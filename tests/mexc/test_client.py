@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-import fakeredis
 import pytest
 import redis
 import requests
@@ -40,7 +39,7 @@ from tests.builders import (
     price_payload,
     ticker_payload,
 )
-from tests.fakes import NOON, Call, FakeClock, StubExchange
+from tests.fakes import NOON, Call, FakeClock, StubExchange, embedded_redis
 
 NOON_MS = milliseconds(NOON)
 TTLS = {"default": 60, "ticker": 5, "ohlcv": 86_400, "deals": 10, "orderbook": 5}
@@ -399,9 +398,7 @@ def cache(store_client: "redis.Redis") -> MarketCache:
 
 @pytest.fixture
 def dead_cache() -> MarketCache:
-    server = fakeredis.FakeServer()
-    server.connected = False
-    return MarketCache(fakeredis.FakeRedis(server=server, decode_responses=True), CacheKeys("qrl"), TTLS)
+    return MarketCache(embedded_redis(connected=False), CacheKeys("qrl"), TTLS)
 
 
 def candles(last_closes_at: datetime, count: int = 3) -> list[list[Any]]:

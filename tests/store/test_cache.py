@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-import fakeredis
 import pytest
 import redis
 from hypothesis import HealthCheck, given, settings
@@ -17,6 +16,7 @@ from common.errors import ExchangeUnavailable
 from common.store.cache import MarketCache
 from common.store.keys import CacheKeys
 from tests.builders import PROPERTY, d
+from tests.fakes import embedded_redis
 
 TTLS = {"default": 60, "ticker": 5, "ohlcv": 86_400, "deals": 10, "orderbook": 5, "rules": 21_600}
 ENV = {"REDIS_URL": "redis://127.0.0.1:1/0", "AUTH_MODE": "header"}
@@ -502,9 +502,7 @@ def test_whatever_a_fetch_raises_counts_is_logged_and_keeps_nothing_else_cold(
 
 
 def dead_fake() -> Any:
-    server = fakeredis.FakeServer()
-    server.connected = False
-    return fakeredis.FakeRedis(server=server, decode_responses=True)
+    return embedded_redis(connected=False)
 
 
 def dead_port() -> Any:

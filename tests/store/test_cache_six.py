@@ -4,7 +4,6 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier, Event
 from typing import Any
 
-import fakeredis
 import pytest
 import redis
 from cryptography.fernet import Fernet
@@ -17,7 +16,7 @@ from common.store.keys import CacheKeys
 from common.store.seal import Seal
 from tests.builders import d
 from tests.conftest import ENV
-from tests.fakes import FakeClock, Line
+from tests.fakes import FakeClock, Line, embedded_redis
 
 TTLS = {"default": 60}
 OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
@@ -193,9 +192,7 @@ def test_a_fetch_that_fails_is_raised_and_nothing_is_kept_and_the_next_may_succe
 
 
 def test_a_cache_that_is_dead_still_fetches() -> None:
-    server = fakeredis.FakeServer()
-    server.connected = False
-    dead = cache(fakeredis.FakeRedis(server=server, decode_responses=True))
+    dead = cache(embedded_redis(connected=False))
     assert dead.get_or_fetch("x", lambda: 7) == 7
 
 

@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 from unittest.mock import MagicMock
 
-import fakeredis
 import pytest
 import redis
 
@@ -23,7 +22,7 @@ from common.store.batch import Batch
 from common.store.keys import HISTORY_LIMIT, Keys
 from common.store.store import Begun, Read, Store
 from tests.builders import KEYS, d, everything
-from tests.fakes import NOON, FakeClock
+from tests.fakes import NOON, FakeClock, embedded_redis
 
 LEASE_KEY = "bot:QRLUSDT:lease:account"
 NOON_MS = milliseconds(NOON)
@@ -677,9 +676,7 @@ def test_a_redis_that_is_not_there_is_unreachable_and_its_address_not_told(what:
 
 
 def test_the_embedded_redis_can_be_away_too(clock: FakeClock) -> None:
-    server = fakeredis.FakeServer()
-    server.connected = False
-    store = Store(fakeredis.FakeRedis(server=server, decode_responses=True), KEYS, clock)
+    store = Store(embedded_redis(connected=False), KEYS, clock)
     with pytest.raises(StoreUnreachable):
         begin(store)
 
