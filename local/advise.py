@@ -19,7 +19,7 @@ from local.refused import Refused
 
 VALUES = ("500", "2000", "20000")
 LEAST, MOST = Decimal(10) ** -9, Decimal(10) ** 12
-"""What is asked for lies between, or is zero."""
+"""An amount asked for is within these, or zero."""
 CHEAPEST = "lean"
 """The profile whose monthly price is shown."""
 

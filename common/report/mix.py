@@ -1,4 +1,4 @@
-"""The mix as it stands, and what would change it: as of now, not of the last plan, which an order outdates.
+"""The present mix and what would change it: as of now, since an order outdates the last plan.
 
 Balances and price are the newest that are stored, the plan's own or later ones; policy and rules are those that the
 last plan was made with.
@@ -83,7 +83,7 @@ def reads(keys: Keys) -> Mapping[str, Read]:
 
 
 def mix_of(found: Mapping[str, Any], instrument: Instrument, keys: Keys, unreadable: list[str]) -> Mix | None:
-    """What holds now; where that cannot be made out, what the last plan saw; None before any plan.
+    """The mix now; where that cannot be computed, the one that the last plan saw; None before any plan.
 
     `found` are `reads` and the cost as responses show them. What cannot be read is added to `unreadable`.
     """

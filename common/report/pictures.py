@@ -131,10 +131,10 @@ def attribution(values: Values, lines: Document) -> Markup:
     """The difference to holding line by line, as bars that end in the sum."""
     shown = [name for name in SUMMANDS if name in lines]
     amounts = [(LINES[name], lines[name]) for name in shown if lines[name] or name != "operator_trades"]
-    stands, ends = ZERO, [ZERO]
+    total, ends = ZERO, [ZERO]
     for _, amount in amounts:
-        stands += amount
-        ends.append(stands)
+        total += amount
+        ends.append(total)
     scale = Linear.over(ends, 4, svg.WIDTH - 4, room=ZERO)
     drawn = svg.waterfall(
         amounts, "Against holding", scale, lambda amount: f"{money(amount, signed=True)} {values.quote}"

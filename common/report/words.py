@@ -48,7 +48,7 @@ def age(seconds: int | None) -> str:
 
 
 def ahead(seconds: int | None) -> bool:
-    """Whether a moment so long ago lies in the future, by more than two clocks may be apart."""
+    """Whether a moment of this age is in the future, by more than two clocks may differ."""
     return seconds is not None and timedelta(seconds=seconds) < -CLOCKS_APART
 
 

@@ -16,7 +16,7 @@ CLOCKS_APART = timedelta(seconds=15)
 
 
 class IntentState(StrEnum):
-    """Where an intent stands. SENT is recorded before the order leaves.
+    """The state of an intent. SENT is recorded before the order leaves.
 
     PLANNED was never sent as far as Redis knows, which may have lost that write: the exchange is asked anyway.
 
