@@ -189,6 +189,7 @@ def test_the_answers_about_an_order_are_kept_as_they_came(live: Live) -> None:
     live.run()
     kept: Any = live.client.zrange("mexc:raw:order:history", 0, -1)
     assert any(json.loads(text)["response"]["status"] == "FILLED" for text in kept)
+    assert live.client.zcard("mexc:raw:account_info:history") == len(live.desk.asked("GET account")), "after it too"
 
 
 def test_an_order_planned_before_midnight_and_sent_after_it_counts_for_the_new_day(live: Live) -> None:

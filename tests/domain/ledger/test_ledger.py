@@ -20,6 +20,7 @@ from common.domain.ledger.ledger import (
     Ledger,
     drift,
     net_quantity,
+    once,
     restamped_after_fills,
     windows,
 )
@@ -207,6 +208,13 @@ def test_opening_coins_are_remembered_after_they_were_sold() -> None:
     ledger = read(ledger, [], NOON + DAY)
     assert ledger.sealed.unknown_quantity == 0
     assert ledger.opening_quantity == 100
+
+
+def test_of_several_records_of_a_fill_the_most_complete_counts() -> None:
+    known = replace(fill("BUY", 100, 1, fee="1", fee_asset="MX"), fee_value=d("0.5"), mid_price=d(1))
+    waiting, bare = replace(known, fee_value=None, fee_pending=True), replace(known, mid_price=None)
+    for records in ([known, waiting, bare], [waiting, known, bare], [bare, waiting, known]):
+        assert once(records) == (known,)
 
 
 @pytest.mark.parametrize("pending", [True, False])

@@ -153,6 +153,13 @@ def entry(minutes: float, state: IntentState = IntentState.FILLED, filled: str =
     return replace(sent, state=state, filled_quantity=d(filled))
 
 
+def test_an_order_counts_whatever_little_of_it_was_filled() -> None:
+    assert entry(0, IntentState.CANCELED, "0.0001").counts
+    assert not entry(0, IntentState.CANCELED, "0").counts
+    part = SENT.closed_with(d("0.0001"), d("0.000002"), "by its fills", LATER)
+    assert (part.state, part.counts) == (IntentState.PARTIALLY_FILLED, True)
+
+
 def test_orders_are_counted_in_the_utc_day_they_were_sent_in_whenever_one_looks() -> None:
     journal = Journal.of([entry(719.99), entry(720.1), entry(-13 * 60)])
     before, after = NOON + timedelta(minutes=719.999), NOON + timedelta(minutes=721)

@@ -61,6 +61,14 @@ def test_an_order_larger_than_a_slice_begins_a_program_and_is_its_first_slice() 
     assert worked.plan.facts.program == "SELL to 0.00 % off, begun 2026-01-02 12:00 UTC: 2 slices left"
 
 
+@pytest.mark.parametrize(("most", "largest"), [("40", 40), ("100", 100), ("160", 100)])
+def test_a_slice_is_no_larger_than_any_order_may_be(most: str, largest: int) -> None:
+    for program in (None, going()):
+        worked = plan_slice(program, SLICING, at(1), POLICY, replace(LIMITS, max_notional=d(most)))
+        assert worked.plan.order is not None
+        assert largest - 1 < worked.plan.order.quantity <= largest
+
+
 def test_an_order_of_a_slice_or_less_goes_whole_and_begins_none() -> None:
     worked = plan_slice(None, SLICING, at(0, 1200), POLICY, LIMITS)
     assert (worked.program, worked.plan.facts.program) == (None, None)
