@@ -227,6 +227,13 @@ def test_a_fill_that_waits_for_the_value_of_its_fee_is_not_sealed_nor_is_what_ca
     assert ledger.sealed.quantity == (1 if pending else 111)
 
 
+def test_after_a_clock_that_ran_ahead_the_place_is_now_and_the_last_hour_is_open_again() -> None:
+    ahead = read(unread_ledger(), [], NOON + 3 * DAY).set_back(NOON)
+    assert (ahead.place, ahead.sealed_until, ahead.read_from) == (NOON, NOON - OVERLAP, NOON - OVERLAP)
+    behind = replace(read(unread_ledger(), [], NOON + MINUTE), sealed_until=NOON - DAY).set_back(NOON)
+    assert behind.sealed_until == NOON - DAY
+
+
 def test_the_place_never_moves_back() -> None:
     ledger = read(unread_ledger(), [], NOON)
     assert read(ledger, [], NOON - HOUR) == ledger

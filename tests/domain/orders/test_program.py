@@ -110,6 +110,12 @@ def test_a_remainder_below_the_least_order_is_no_slice() -> None:
     assert (last.plan.facts.program or "").endswith(": 0 slices left")
 
 
+def test_a_slot_that_is_carried_out_forgives_the_refused_ones_before_it() -> None:
+    program = plan_slice(going(refused=2, refused_slot=NOON), SLICING, at(1), POLICY, LIMITS).program
+    assert program is not None
+    assert (program.refused, program.refused_slot) == (0, None)
+
+
 def test_the_cooldown_is_kept_before_a_program_begins() -> None:
     lately = Activity(orders=1, last_order_at=NOON - SLOT, last_slot=NOON - SLOT)
     worked = plan_slice(None, SLICING, at(0, activity=lately), POLICY, LIMITS)
