@@ -82,7 +82,8 @@ def my_trades(call: Call) -> object:
     found = found[:limit]
     if ordering == "shuffled":
         random.Random(len(found)).shuffle(found)
-    return [fill.row() for fill in found]
+    nameless = {} if call.engine.options.fill_client_id else {"clientOrderId": None}
+    return [fill.row() | nameless for fill in found]
 
 
 @endpoint("POST", "order", 1, TRADE)

@@ -145,6 +145,8 @@ class Options(Values):
     envelope_code: Literal[0, 200] = 0
     # The ack of a new order echoes the client order id (seen only in 2026 test data).
     ack_client_id: bool = False
+    # myTrades has the client order id of each fill, or null.
+    fill_client_id: bool = True
     max_open_orders: int = 500
 
 

@@ -156,6 +156,14 @@ def test_acks_have_the_shapes_of_2025_2026_and_of_test_data_with_the_client_id()
     assert echoed["clientOrderId"] == "11"
 
 
+@pytest.mark.parametrize(("named", "client_id"), [(True, "11"), (False, None)])
+def test_fills_carry_the_client_order_id_or_null(named: bool, client_id: str | None) -> None:
+    client = client_of(options=Options(fill_client_id=named))
+    place(client, "IMMEDIATE_OR_CANCEL", "0.0199")
+    (fill,) = client.signed("GET", "myTrades", symbol="QRLUSDT").json()
+    assert fill["clientOrderId"] == client_id
+
+
 def test_cancels_have_the_recorded_shapes() -> None:
     client = client_of()
     place(client, "LIMIT", "0.0205")

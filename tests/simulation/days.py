@@ -86,7 +86,10 @@ class Day:
         self.hides = self.rests and self.hidden.random() < 0.3
         self.owner = random.Random(f"{seed}|owner")
         self.changes = "ORDER_COOLDOWN_SECONDS" not in env and self.owner.random() < 0.15
-        self.world = World(seed, env, _exchange(rng), start, trace)
+        exchange = _exchange(rng)
+        if random.Random(f"{seed}|nameless").random() < 0.2:
+            exchange = replace(exchange, options=exchange.options.changed({"fill_client_id": False}))
+        self.world = World(seed, env, exchange, start, trace)
         self.price = PRICE
         self.slot = start
         if self.hides:

@@ -21,6 +21,7 @@ from common.store.keys import Keys
 from common.store.records import fill_of, ledger_of
 from local.exchange.exchange import SimulatedExchange
 from local.exchange.orders import Order
+from tests.simulation import money
 from tests.simulation.redis_side import RedisServer, Write
 
 T = TypeVar("T")
@@ -251,11 +252,8 @@ class Watch:
         held, fills = self._total(self._base), self.exchange.engine.fills
         if position.expected_quantity != held:
             yield f"the ledger expects {position.expected_quantity} {self._base}, the account holds {held}"
-        if position.fill_count != len(fills):
-            yield f"the ledger has counted {position.fill_count} fills, the exchange {len(fills)}"
-        kept = sorted(fill_of(fill).fill_id for fill in self._members(self.keys.ledger_fills))
-        if kept != sorted(fill.trade_id for fill in fills):
-            yield f"the ledger keeps the fills {kept}, the exchange has {[fill.trade_id for fill in fills]}"
+        stored = [fill_of(fill) for fill in self._members(self.keys.ledger_fills)]
+        yield from money.of_the_ledger(ledger, stored, fills, self.settings.instrument)
 
     def _attribution_against_exchange(self) -> Iterator[str]:
         """It holds what the account holds, and nothing that a fill moved was ever a flow for good."""
@@ -267,6 +265,9 @@ class Watch:
         if (real.base, real.quote) != (self._total(self._base), self._total(quote)):
             held = f"{self._total(self._base)} {self._base}, {self._total(quote)} {quote}"
             yield f"the attribution has {real.base}, {real.quote}, the account holds {held}"
+        yield from money.of_the_lines(
+            attribution_state.now(self.settings.instrument).attribution.at(Decimal("0.02"))
+        )
         for flow in self._members(self.keys.flows):
             yield f"there was no flow, but the attribution has {flow}"
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from unittest.mock import patch
 
+from common.books import gather
 from common.decimal_json import to_redis
 from common.domain.decision import guards as risk
 from common.domain.decision import sizing
@@ -161,6 +162,10 @@ def _slice_again() -> Any:
     )
 
 
+def _nameless_is_somebody_elses() -> Any:
+    return patch.object(gather, "_recognized", lambda run, fills: tuple(fills))
+
+
 @contextmanager
 def _both(*patches: Any) -> Iterator[None]:
     with ExitStack() as stack:
@@ -195,6 +200,7 @@ BUGS: Mapping[str, Bug] = {
     "core holding and reserve are traded": Bug(_core_sold, (17,)),
     "fills that are read twice count twice": Bug(_fills_counted_twice, (173, 140, 152)),
     "fills that show late are lost": Bug(_late_fills_lost, (18, 31, 27)),
+    "a nameless fill is somebody else's": Bug(_nameless_is_somebody_elses, (91, 160)),
     "the ledger has a TTL": Bug(_mortal, (0,)),
     "a rest is counted as a fill": Bug(_rest_is_a_fill, (19, 18)),
     "a slice is repeated after a crash": Bug(_slice_again, (0,)),
