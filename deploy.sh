@@ -198,7 +198,7 @@ project="" region="" prefix="" egress_address="" ops_url="" audience="" exchange
 
 need_deployment() {
   local told known name value
-  told=$(in_terraform output -json 2>/dev/null) || told="{}"
+  told=$(in_terraform output -json) || told="{}" # terraform says itself what it lacks
   known=$(printf '%s' "$told" | python3 -c '
 import json, sys
 wanted = sys.argv[1]
@@ -317,7 +317,7 @@ NEXT
 }
 
 destroy() {
-  local answer address kept instance listed journals targets=()
+  local answer address kept instance instances listed journals targets=()
   need terraform gcloud python3
   need_login
   need_terraform_login
@@ -329,6 +329,9 @@ destroy() {
   init
   listed=$(in_terraform state list) || die "Terraform's state cannot be read"
   [ -n "$listed" ] || die "Terraform knows of nothing that could be destroyed"
+  # Whether Redis is there is asked before anything goes: an instance that only could not be seen would be forgotten, and paid for.
+  instances=$(gcloud redis instances list --region="$region" --project="$project" --format='value(name.basename())') ||
+    die "cannot see whether Redis is there: nothing was deleted"
   journals=$(sed -n 's/^module\.bot\["\([^"]*\)"\]\.google_storage_bucket\.journal$/\1/p' <<<"$listed" | sed "s/.*/$project-$prefix&-bot-journal/")
   cat <<EXPLAIN
 This deletes all bots in project $project: functions, schedules, alerts, secrets, network, and Redis with all it holds.
@@ -346,8 +349,8 @@ EXPLAIN
     case "$address" in *google_cloud_scheduler_job*) targets+=(-target="$address") ;; *) ;; esac
   done <<<"$listed"
   [ ${#targets[@]} -eq 0 ] || in_terraform destroy -auto-approve ${var_files[@]+"${var_files[@]}"} "${targets[@]}"
-  if gcloud redis instances describe "$instance" --region="$region" --project="$project" >/dev/null 2>&1; then
-    gcloud redis instances delete "$instance" --region="$region" --project="$project" --quiet
+  if is_one_of "$instance" "${instances//$'\n'/ }"; then
+    gcloud redis instances delete "$instance" --region="$region" --project="$project" --quiet || die "Redis was not deleted: repeat this"
   fi
   kept=$(grep -E 'google_(redis_instance\.store|compute_address\.egress|storage_bucket\.journal)' <<<"$listed" || true)
   while IFS= read -r address; do
@@ -369,7 +372,8 @@ secrets() {
   need_deployment
   [ -z "$day" ] || python3 -c '
 import datetime, sys
-sys.exit(datetime.date.fromisoformat(sys.argv[1]) > datetime.datetime.now(datetime.timezone.utc).date())' "$day" 2>/dev/null ||
+day = datetime.date.fromisoformat(sys.argv[1])
+sys.exit(day.isoformat() != sys.argv[1] or day > datetime.datetime.now(datetime.timezone.utc).date())' "$day" 2>/dev/null ||
     die "not a day that has been, YYYY-MM-DD: $day"
   need_project_permissions secretmanager.versions.add
 

@@ -34,6 +34,10 @@ variable "bots" {
     error_message = "bots are named in up to 8 lower-case letters and digits, starting with a letter; there is at least one."
   }
   validation {
+    condition     = !contains(keys(var.bots), "read")
+    error_message = "no bot is called read: its trading key would bear the name of qrl's read key."
+  }
+  validation {
     condition     = alltrue([for bot in keys(var.bots) : bot == "qrl" || length(var.name_prefix) + length(bot) <= 8])
     error_message = "name_prefix and a bot's name have 8 letters and digits together at most: an account's id has 30."
   }
@@ -209,6 +213,10 @@ variable "name_prefix" {
   validation {
     condition     = var.name_prefix == "" || can(regex("^[a-z][a-z0-9]{0,7}$", var.name_prefix))
     error_message = "name_prefix is up to 8 lower-case letters and digits, starting with a letter."
+  }
+  validation {
+    condition     = var.name_prefix != "read"
+    error_message = "name_prefix is not read: the trading key would bear the name of the read key of a deployment without a prefix."
   }
 }
 

@@ -647,6 +647,7 @@ def test_no_half_key_is_added_nor_one_that_cannot_be_right(deployment: Deploymen
         (["trade"], "same\nsame\n", "the same text"),
         (["trade", "yesterday"], "key\nsecret\n", "not a day"),
         (["trade", "2026-02-31"], "key\nsecret\n", "not a day"),
+        *((["trade", day], "key\nsecret\n", "not a day") for day in ("20260105", "2026-W02-1")),
         (["trade", "2999-01-01"], "key\nsecret\n", "not a day that has been"),
     ):
         deployment.refuses("secrets", *arguments, stdin=stdin, says=says)
@@ -840,6 +841,7 @@ OTHERS = [
 
 def test_nothing_is_destroyed_unless_the_project_is_named(deployment: Deployment) -> None:
     deployment.answer("state list", "\n".join([*KEPT, *OTHERS]))
+    deployment.answer("redis instances list", "qrl-bot")
     for answer in ("", "yes\n", "my-projec\n"):
         deployment.refuses("destroy", stdin=answer, says="nothing was deleted")
     deployment.answer("state list", "")
@@ -849,6 +851,7 @@ def test_nothing_is_destroyed_unless_the_project_is_named(deployment: Deployment
 
 def test_destroy_keeps_the_address_and_the_journal_and_forgets_the_pins(deployment: Deployment) -> None:
     deployment.answer("state list", "\n".join([*KEPT, *OTHERS]))
+    deployment.answer("redis instances list", "dev-qrl-bot\nqrl-bot\nother")
     deployment.answer(
         "output", "No outputs found", 1
     )  # a destroy that was broken off: names come from the variables
@@ -867,10 +870,22 @@ def test_destroy_keeps_the_address_and_the_journal_and_forgets_the_pins(deployme
 
 
 def test_a_destroy_can_be_repeated(deployment: Deployment) -> None:
-    deployment.answer("redis instances describe", "NOT_FOUND", 1)
+    deployment.answer("redis instances list", "dev-qrl-bot\nqrl-bot-2")  # others' may share the project
     deployment.answer("state list", "module.foundation.google_vpc_access_connector.functions[0]")
     deployment.does("destroy", stdin="my-project\n")
     assert deployment.called("destroy|instances delete|state rm") == ["terraform -chdir=CHECKOUT/terraform destroy"]
+
+
+def test_an_instance_that_cannot_be_seen_or_deleted_is_not_forgotten(deployment: Deployment) -> None:
+    deployment.answer("state list", "\n".join(KEPT))
+    deployment.answer("redis instances list", "PERMISSION_DENIED", 1)
+    deployment.refuses(
+        "destroy", stdin="my-project\n", says="cannot see whether Redis is there: nothing was deleted"
+    )
+    deployment.answer("redis instances list", "qrl-bot")
+    deployment.answer("redis instances delete", "FAILED_PRECONDITION", 1)
+    deployment.refuses("destroy", stdin="my-project\n", says="Redis was not deleted: repeat this")
+    assert not deployment.called("state rm|terraform .*destroy")
 
 
 # --- what has to agree with the rest -----------------------------------------------------------------------------

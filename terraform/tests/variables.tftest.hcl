@@ -93,6 +93,24 @@ run "refuses_no_bots" {
   expect_failures = [var.bots]
 }
 
+run "refuses_a_bot_whose_key_bears_the_name_of_the_read_key" {
+  command = plan
+
+  variables {
+    bots = { qrl = {}, read = { symbol = "BTCUSDT" } }
+  }
+  expect_failures = [var.bots]
+}
+
+run "refuses_a_prefix_whose_key_bears_the_name_of_the_read_key" {
+  command = plan
+
+  variables {
+    name_prefix = "read"
+  }
+  expect_failures = [var.name_prefix]
+}
+
 run "refuses_a_bot_in_capitals" {
   command = plan
 
