@@ -576,6 +576,13 @@ def test_a_pause_set_after_the_plan_is_still_honoured(live: Live) -> None:
     assert live.activity.orders == 0
 
 
+@pytest.mark.parametrize(("step", "sold"), [("3000", "3000"), ("0.0000001", "5476.1904")])
+def test_a_step_of_ours_counts_where_it_is_coarser_than_the_exchanges(live: Live, step: str, sold: str) -> None:
+    live.start(QUANTITY_INCREMENT=step)
+    live.desk.market.set_price("0.021")
+    assert order_of(live.run())["quantity"] == d(sold)
+
+
 def test_a_run_that_is_not_quite_late_sends(live: Live) -> None:
     live.desk.on["GET depth"] = lambda call: live.clock.move(29)
     assert order_of(live.run())["status"] == "FILLED"

@@ -211,6 +211,7 @@ def test_what_an_older_version_left_is_counted_from_its_whole_journal(live: Live
     live.client.delete("bot:QRLUSDT:orders:recent")
     older = {"day": "2026-01-02", "orders": 1, "pnl_at_start": "0", "last_order_at": None, "last_slot": None}
     live.client.set("bot:QRLUSDT:orders:activity", json.dumps(older))
+    live.start(MAX_ORDERS_PER_DAY="1")
     live.desk.market.set_price("0.024")
     assert reason(live.run(15)) == "Order refused: 1 orders were sent today (UTC), at most 1"
     assert live.activity.orders == 1
