@@ -193,7 +193,7 @@ def events(
     names = "|".join(re.escape(name) for name in without)
     left_out = re.compile(rf'"event": ?"({names})"') if names else None
     for text in source.texts(newest):
-        for line in text.splitlines():
+        for line in text.split("\n"):  # splitlines() also cuts at U+2028 and U+0085, which a reason may hold
             skipped = left_out.search(line) if left_out else None
             if skipped:
                 if seen is not None:
