@@ -23,6 +23,8 @@ def redis_errors() -> Iterator[None]:
         raise StoreUnreachable(f"Redis cannot be reached ({type(error).__name__})") from None
     except redis.ResponseError as error:
         raise refused(error) from None
+    except redis.RedisError as error:
+        raise StoreUnreachable(f"Redis answers what cannot be read ({type(error).__name__})") from None
 
 
 def refused(error: redis.ResponseError) -> StoreError:

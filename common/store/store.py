@@ -240,18 +240,18 @@ class Store:
         raise AssertionError("the second attempt returns or raises")
 
     def _release(self, lease: str, token: str, meter: Meter) -> None:
-        """Compare and delete, so that only our own lease is given back. Three trips: WATCH, GET, MULTI."""
-
-        def delete(pipe: Any) -> None:
-            mine = pipe.get(lease) == token
-            pipe.multi()
-            if mine:
-                pipe.delete(lease)
-
+        """Compare and delete, once, so that only our own lease is given back. Three trips: WATCH, GET, MULTI."""
         for _ in range(3):
             meter.add("redis")
         try:
-            self._client.transaction(delete, lease)
+            pipe: Any = self._client.pipeline()
+            with pipe:
+                pipe.watch(lease)
+                mine = pipe.get(lease) == token
+                pipe.multi()
+                if mine:
+                    pipe.delete(lease)
+                pipe.execute()
         except redis.RedisError as error:
             self._orphans[token] = lease
             log.warning("the lease could not be given back now (%s)", type(error).__name__)

@@ -369,9 +369,16 @@ class Interrupted:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
 
-    def transaction(self, *args: Any, **kwargs: Any) -> Any:
-        self._happens(self._client)
-        return self._client.transaction(*args, **kwargs)
+    def pipeline(self, *args: Any, **kwargs: Any) -> Any:
+        pipe: Any = self._client.pipeline(*args, **kwargs)
+        watch = pipe.watch
+
+        def interrupted(*names: str) -> Any:
+            self._happens(self._client)
+            return watch(*names)
+
+        pipe.watch = interrupted
+        return pipe
 
 
 def test_giving_back_spares_a_lease_that_passed_to_another(any_redis: "redis.Redis", clock: FakeClock) -> None:
@@ -393,6 +400,28 @@ def test_a_lease_that_cannot_be_given_back_is_a_warning_and_no_error(
     assert any_redis.get(LEASE_KEY) == "run-1"
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "secret.host" not in caplog.text
+
+
+def test_a_lease_is_given_back_in_one_attempt_by_a_loading_redis(
+    store_client: "redis.Redis", clock: FakeClock
+) -> None:
+    """A Redis that loads its data answers a WATCH, and refuses what follows."""
+    watched: list[str] = []
+
+    class Loading(Interrupted):
+        def pipeline(self, *args: Any, **kwargs: Any) -> Any:
+            pipe = super().pipeline(*args, **kwargs)
+            if watched:
+                pipe.get = loading
+            return pipe
+
+    def loading(*_: str) -> Any:
+        raise redis.exceptions.BusyLoadingError("LOADING Redis is loading the dataset in memory")
+
+    client: Any = Loading(store_client, lambda _: watched.append("lease"))
+    acquire(Store(client, KEYS, clock)).close()
+    assert watched == ["lease", "lease"]
+    assert store_client.get(LEASE_KEY) == "run-1"
 
 
 # Keys that hold what they must not
