@@ -256,7 +256,8 @@ def corridor(start_price: Decimal, variance: Decimal, weight: Decimal) -> tuple[
         upper = _crossing(ahead, (gain - weight.ln()) / rest)
         lower = _crossing(ahead, -(gain - rest.ln()) / weight)
         low, high = start_price * lower.exp(), start_price * upper.exp()
-    return low.quantize(_PLACES), high.quantize(_PLACES)
+    wide = Context(prec=max(high.adjusted(), 0) + 20)
+    return low.quantize(_PLACES, context=wide), high.quantize(_PLACES, context=wide)
 
 
 def _crossing(ahead: Callable[[Decimal], bool], outside: Decimal) -> Decimal:

@@ -104,7 +104,8 @@ def money_weighted(
 ) -> Decimal | None:
     """XIRR, actual days over 365: the yearly rate at which start and flows grow into the end.
 
-    None where there is no such rate between −99.99 % and a million-fold, or no time has passed.
+    None where there is no such rate between −99.99 % and a million-fold, where every rate is one (nothing was
+    invested for any time), or where no time has passed.
     """
     paid = [(_years(began, ended), start), *((_years(flow.at, ended), flow.value) for flow in flows)]
     if ended <= began:
@@ -116,7 +117,7 @@ def money_weighted(
             return sum((amount * growth**years for years, amount in paid), ZERO) - end
 
         low, high = Decimal("0.0001"), Decimal(1_000_000)
-        if surplus(low) > 0 or surplus(high) < 0:
+        if surplus(low) > 0 or surplus(high) < 0 or surplus(low) == surplus(high):
             return None
         for _ in range(_HALVINGS):
             middle = (low * high).sqrt()

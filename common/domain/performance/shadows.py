@@ -131,9 +131,20 @@ def _log(ratio: Decimal) -> Decimal:
         return ratio.ln()
 
 
+def _covered(paper: Paper, seen: Seen) -> Paper:
+    """Paper that a withdrawal has left short of one asset trades the other for it, at the mid and at the cost."""
+    short = max(-paper.base * seen.mid, -paper.quote)
+    cost = (short * seen.cost).quantize(_PLACES)
+    if short <= 0 or paper.pair.value(seen.mid) <= cost:
+        return paper
+    base = ZERO if paper.base < 0 else paper.base - quotient(short + cost, seen.mid).quantize(_PLACES)
+    quote = ZERO if paper.quote < 0 else paper.quote - short - cost
+    return replace(paper, base=base, quote=quote, paid=paper.paid + cost, orders=paper.orders + 1)
+
+
 def _decided(shadow: Shadow, paper: Paper, last: datetime, seen: Seen) -> Paper:
     """The shadow's own plan at this slot, carried out on paper at the mid and at the one-way cost."""
-    paper, levels = _levels(shadow, paper, last, seen)
+    paper, levels = _levels(shadow, _covered(paper, seen), last, seen)
     if not levels or paper.base < 0 or paper.quote < 0:
         return paper
     policy = Policy(seen.policy.target_weight, seen.policy.min_notional, levels)

@@ -129,6 +129,11 @@ def test_at_the_corridors_edges_a_mix_is_worth_what_holding_is(weight: str) -> N
             assert abs(mix - (w * edge + 1 - w)) < d("1e-15")
 
 
+def test_a_corridor_may_be_as_wide_as_decades_make_it() -> None:
+    low, high = corridor(d(60000), d(34), d("0.95"))
+    assert low < 60000 < d("1e12") < high
+
+
 def test_without_variance_the_corridor_is_the_start() -> None:
     low, high = corridor(d("0.02"), d(0), d("0.3"))
     assert abs(low - d("0.02")) < d("1e-10") > abs(high - d("0.02"))

@@ -90,6 +90,8 @@ def test_a_withdrawal_counts_against_the_rate_at_its_own_value() -> None:
 def test_there_is_no_money_weighted_return_without_time_or_without_money() -> None:
     assert money_weighted(NOON, d(1000), [], NOON, d(1000)) is None
     assert money_weighted(NOON, d(1000), [], NOON + YEAR, d(0)) is None
+    assert money_weighted(NOON, d(0), [], NOON + YEAR, d(0)) is None
+    assert money_weighted(NOON, d(0), [Flow(NOON + YEAR, d(0), d(500), d(1))], NOON + YEAR, d(500)) is None
     assert money_weighted(NOON, d(0), [], NOON + YEAR, d(10)) is None
 
 

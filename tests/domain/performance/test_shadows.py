@@ -101,6 +101,18 @@ def test_flows_reach_every_shadow_and_are_no_growth() -> None:
     assert {paper.growth for paper in (state.real, *state.papers.values())} == {d(0)}
 
 
+@pytest.mark.parametrize("short", [START.plus(d(0), d(-600)), START.plus(d(-26000), d(0))])
+def test_paper_that_a_withdrawal_left_short_of_one_asset_trades_the_other_for_it(short: Pair) -> None:
+    """The bot had bought or sold before; its shadow had not."""
+    names = shadows_in("some=0.05:target")
+    state, _ = advance(None, names, seen(d("0.02"), 0))
+    state, _ = advance(state, names, seen(d("0.02"), 1, short, short))
+    paper = state.papers["some"]
+    assert (min(paper.base, paper.quote) >= 0, paper.orders) == (True, 2)  # to cover, then back to the mix
+    missing, rest = d("0.02") * 1000 if short.base < 0 else d(100), short.value(d("0.02"))
+    assert rest - paper.pair.value(d("0.02")) == paper.paid > missing * COST
+
+
 def test_growth_is_the_value_less_what_leaning_one_way_brought() -> None:
     state = last("hold", [d("0.02"), d("0.025")])
     lean = d(0)  # at the target when the step began
