@@ -7,11 +7,12 @@ them in step.
 import json
 import re
 import string
-from collections.abc import Mapping
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
 from datetime import date
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from pydantic import (
     AliasGenerator,
@@ -46,6 +47,14 @@ def _address(url: str) -> SplitResult | None:
         return None if parts.port == 0 else parts
     except ValueError:
         return None
+
+
+def _passwords(parts: SplitResult) -> Iterator[str]:
+    """The password of a URL as it stands there, as it is sent, and as a proxy is sent it."""
+    yield from parse_qs(parts.query).get("password", ())
+    if parts.password:
+        yield from (parts.password, unquote(parts.password))
+        yield b64encode(f"{unquote(parts.username or '')}:{unquote(parts.password)}".encode()).decode()
 
 
 def _names(value: object) -> object:
@@ -260,7 +269,7 @@ class Settings(TradingSettings):
         hidden = (self.mexc_api_key, self.mexc_secret_key, self.redis_password)
         proxy = _address(self.https_proxy) if self.https_proxy else None
         found = [secret.get_secret_value() for secret in hidden if secret]
-        return (*found, *self.cache_keys, *(parts.password for parts in (url, proxy) if parts and parts.password))
+        return (*found, *self.cache_keys, *(way for parts in (url, proxy) if parts for way in _passwords(parts)))
 
     @property
     def cache_keys(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from base64 import b64encode
 from collections.abc import Iterator
 from functools import partial
 
@@ -123,3 +124,11 @@ def test_no_secret_reaches_an_answer_a_line_or_redis_by_any_error(
     texts = [*answers, capsys.readouterr().out, *(dump.decode("latin-1") for dump in stored)]
     assert len(texts) > 40
     assert [trace for trace in TRACES for text in texts if trace in text] == []
+
+
+def test_a_password_in_a_url_is_hidden_as_it_stands_as_it_is_sent_and_as_a_proxy_is_sent_it() -> None:
+    proxy = {"HTTPS_PROXY": "http://me:proxy%40pass@proxy.test:3128"}
+    urls = {"REDIS_URL": "redis://127.0.0.1:1/0?password=in-the-query"}
+    redact = redactor(Settings.from_env(ENVIRONMENT | proxy | urls).secrets)
+    for leak in ("proxy%40pass", "proxy@pass", "in-the-query", b64encode(b"me:proxy@pass").decode()):
+        assert redact(f"before {leak} after") == "before *** after"
