@@ -18,6 +18,7 @@ from typing import Any, TextIO
 
 from common.config import Settings
 from common.decimal_json import loads, spelt_out, to_answer
+from common.errors import ConfigurationError
 from common.redact import UNSIGNED, Redact, redactor
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -133,9 +134,14 @@ def _own(handler: logging.Handler, level: str) -> None:
 
 def _shipping_handler(project: str, redact: Redact) -> logging.Handler:
     """Off the platform: lines go to Cloud Logging through its client (imported here: it takes half a second)."""
+    from google.auth.exceptions import DefaultCredentialsError
     from google.cloud.logging import Client
 
-    return shipping(Client(project=project), redact)
+    try:
+        client = Client(project=project)
+    except DefaultCredentialsError:
+        raise ConfigurationError("LOG_SHIP_PROJECT: needs Google Cloud credentials, and there are none") from None
+    return shipping(client, redact)
 
 
 def shipping(client: Any, redact: Redact = UNSIGNED, **more: Any) -> logging.Handler:

@@ -15,10 +15,12 @@ from typing import Any
 
 import pytest
 from google.auth.credentials import AnonymousCredentials
+from google.auth.exceptions import DefaultCredentialsError
 from google.cloud.logging import Client, Resource
 from google.cloud.logging.handlers.transports import Transport
 
 from common.config import Settings
+from common.errors import ConfigurationError
 from common.gcp import logs
 from common.gcp.journal import note
 from tests.builders import d
@@ -420,6 +422,15 @@ def test_off_the_platform_lines_are_shipped_where_a_project_is_named(monkeypatch
     assert asked == []
     set_up(LAPTOP, LOG_SHIP_PROJECT="my-project")
     assert asked == ["my-project"]
+
+
+def test_without_credentials_to_ship_with_the_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def client(project: str) -> Client:
+        raise DefaultCredentialsError("none")
+
+    monkeypatch.setattr("google.cloud.logging.Client", client)
+    with pytest.raises(ConfigurationError, match="LOG_SHIP_PROJECT"):
+        set_up(LAPTOP, LOG_SHIP_PROJECT="my-project")
 
 
 def test_shipped_lines_are_structured_and_keep_an_exceptions_text_to_themselves() -> None:
