@@ -63,7 +63,12 @@ def envelope(call: Call, body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def answer(call: Call, status: int, body: Mapping[str, Any]) -> Response:
-    return Response(to_answer(envelope(call, body)), status, mimetype="application/json")
+    return json_response(to_answer(envelope(call, body)), status)
+
+
+def json_response(text: str, status: int = 200) -> Response:
+    """A response that no cache keeps: it holds balances and plans."""
+    return Response(text, status, headers={"Cache-Control": "no-store"}, mimetype="application/json")
 
 
 def failed(call: Call, error: BotError, settings: Settings) -> Response:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Response
 
-from common.answers import Call, bug, envelope, finished
+from common.answers import Call, bug, envelope, finished, json_response
 from common.clock import Clock, Deadline
 from common.config import Settings
 from common.decimal_json import to_answer
@@ -173,7 +173,7 @@ class Runner:
         self._warn_of_eviction()
         unwell = outcome.http_status != 200
         finished(call, self.settings, outcome.status, outcome.reason, {**outcome.logged, **cache}, failed=unwell)
-        return Response(text, outcome.http_status, mimetype="application/json")
+        return json_response(text, outcome.http_status)
 
     def _record_failure(self, call: Call, slot: Slot, lease: Lease, error: BotError) -> None:
         """Give the lease back and store a summary of the failure; nothing else is stored."""
@@ -187,7 +187,7 @@ class Runner:
 
     def _duplicate(self, call: Call, text: str) -> Response:
         finished(call, self.settings, "skipped", "duplicate delivery", {})
-        response = Response(text, 200, mimetype="application/json")
+        response = json_response(text)
         response.headers["X-Duplicate-Delivery"] = "true"
         return response
 

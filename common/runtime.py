@@ -18,6 +18,7 @@ from flask import Request, Response
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from common.answers import json_response
 from common.clock import Clock, SystemClock
 from common.config import LOOPBACK_HOSTS, Settings, nearly_settings
 from common.decimal_json import to_answer
@@ -137,5 +138,5 @@ def _served(task: str, answer: Callable[[Bot], Response]) -> Response:
             logs.set_up_plainly(on_platform=True)
         log.critical("configuration: %s", error)
         body = {"status": "error", "task": task, "error": {"code": error.code, "message": str(error)}}
-        return Response(to_answer(body), 500, mimetype="application/json")
+        return json_response(to_answer(body), 500)
     return answer(bot)

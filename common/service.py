@@ -12,7 +12,7 @@ import redis
 import requests
 from flask import Request, Response
 
-from common.answers import Call, answer, bug, envelope, error_body, failed, finished
+from common.answers import Call, answer, bug, envelope, error_body, failed, finished, json_response
 from common.clock import Clock
 from common.config import Settings
 from common.decimal_json import loads, to_answer
@@ -185,7 +185,7 @@ class Bot:
         items = self.store.raw_history(endpoint, start, end, limit, call.meter)
         head = to_answer(envelope(call, {"status": "success"}))
         data = f'{{"endpoint":{to_answer(endpoint)},"count":{len(items)},"items":[{",".join(items)}]}}'
-        return Response(f'{head[:-1]},"data":{data}}}', 200, mimetype="application/json")
+        return json_response(f'{head[:-1]},"data":{data}}}')
 
 
 def _body(request: Request) -> Mapping[str, object]:

@@ -102,7 +102,7 @@ def test_any_other_method_is_refused_with_what_is_allowed(
 def test_the_envelope_of_a_run(job: str, functions: Functions) -> None:
     response = succeed(functions, job)
     answer = told(response)
-    assert response.mimetype == "application/json"
+    assert (response.mimetype, response.headers["Cache-Control"]) == ("application/json", "no-store")
     assert (answer["status"], answer["task"], answer["auth"]) == ("success", TASKS[job], "X-CloudScheduler")
     stamp = datetime.fromisoformat(answer["timestamp"])
     assert (stamp, stamp.utcoffset()) == (NOON, timedelta(0))
