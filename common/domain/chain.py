@@ -54,21 +54,22 @@ class Checked(NamedTuple):
     broken: str | None
 
 
-def check(seen: Iterable[Seen], *, whole: bool) -> Checked:
+def check(seen: Iterable[Seen], before: Iterable[Seen] = ()) -> Checked:
     """Find the first line that was altered or whose predecessor is missing, whatever order they come in.
 
-    Without `whole` the lines are only the newest ones: the predecessor of the oldest need not be among them.
+    `before` are the lines just before them where not all are read: what they follow need not be among them.
     """
     lines = list(seen)
     linked = [(line.link, line) for line in lines if line.link]
-    known = {link.link_id for link, _ in linked}
-    oldest = min((link.number for link, _ in linked), default=0)
+    edge = [line.link for line in before if line.link]
+    known = {link.link_id for link, _ in linked} | {link.link_id for link in edge}
+    known |= {link.previous_id for link in edge if link.previous_id is not None}
     breaks = []
     for link, line in linked:
         at = f"line {link.number} ({line.name})"
         if line.intact is False:
             breaks.append((link.number, f"{at} was altered"))
-        elif link.previous_id is not None and link.previous_id not in known and (whole or link.number != oldest):
+        elif link.previous_id is not None and link.previous_id not in known:
             breaks.append((link.number, f"the line before {at} is missing"))
     return Checked(len(lines), len(lines) - len(linked), min(breaks)[1] if breaks else None)
 

@@ -7,7 +7,7 @@ on a laptop a folder of log lines holds the same. Only `journal.*` events are re
 import logging
 import re
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import ContextVar
 from pathlib import Path
@@ -182,24 +182,31 @@ def _decoded(content: bytes, where: str) -> str:
 
 
 def events(
-    source: AuditLogSource, without: Collection[str] = (), seen: list[Seen] | None = None, newest: int | None = None
+    source: AuditLogSource, without: Collection[str] = (), seen: list[Seen] | None = None
+) -> Iterator[tuple[str, Any]]:
+    """Every audit event of a source; see events_of."""
+    return events_of(source.texts(), source.name, without, seen)
+
+
+def events_of(
+    objects: Iterable[str], where: str, without: Collection[str] = (), seen: list[Seen] | None = None
 ) -> Iterator[tuple[str, Any]]:
     """Every audit event except those named in `without`, as (name, fields), amounts as the logged text.
 
     Lines that are not JSON are refused: an audit log that cannot be read in full restores nothing. Excluded lines
     are recognized by their text and never decoded: nine lines of ten are plans. `seen` collects the links of all
-    lines; `newest` limits how many objects are read, from the end.
+    lines.
     """
     names = "|".join(re.escape(name) for name in without)
     left_out = re.compile(rf'"event": ?"({names})"') if names else None
-    for text in source.texts(newest):
+    for text in objects:
         for line in text.split("\n"):  # splitlines() also cuts at U+2028 and U+0085, which a reason may hold
             skipped = left_out.search(line) if left_out else None
             if skipped:
                 if seen is not None:
                     seen.append(Seen(skipped[1], _link_in_text(line), None))
             elif line.strip():
-                yield from _event(line, source.name, seen)
+                yield from _event(line, where, seen)
 
 
 _LINK = re.compile(rf'"{LINK}": ?(\{{[^{{}}]*\}})')

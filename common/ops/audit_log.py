@@ -58,7 +58,7 @@ class AuditLog:
                 audit_log._begin(inception_of(fields.get("inception"), instrument, source.name))
             elif name == "journal.command" and fields.get("command") == "ignore-fill":
                 audit_log.ignored[str(fields.get("id"))] = _ruling(fields, source.name)
-        audit_log.chain = check(seen, whole=True)
+        audit_log.chain = check(seen)
         if audit_log.chain.broken:
             log.error("the journal is not whole: %s", audit_log.chain.broken)
         return audit_log

@@ -1,6 +1,5 @@
 """`verify`: checks from inside what could silently be wrong after a deployment (contract.md §2.6)."""
 
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from decimal import Decimal
@@ -10,14 +9,13 @@ from typing import Any, NamedTuple
 
 from common.config import KEY_LIFE_DAYS, KEY_WARNING_DAYS, Settings
 from common.decimals import ZERO, quotient
-from common.domain.chain import Seen, check
 from common.domain.decision.pause import Pause
 from common.domain.orders.journal import Continuity, IntentState
 from common.domain.portfolio import Account
 from common.domain.slots import QUARTER
 from common.errors import BotError
-from common.gcp.journal import events
 from common.mexc.client import Mexc
+from common.ops import audit_chain
 from common.ops.audit_log import source_of
 from common.report import content
 from common.report.missed import missed_slots
@@ -32,8 +30,6 @@ from common.trading.resolution import NOT_PLACED_AFTER
 
 CLOCK_LIMIT_MS = 800
 """From where this report warns. A signed call is refused later: from 1.3 s fast or 5 s slow (exchange.md §2)."""
-NEWEST_OBJECTS = 50
-"""Objects of the audit log that are checked: about two days of them."""
 DRIFT_LIMIT = Decimal("0.01")
 """The share of the coins that may be unexplained before the check fails."""
 OLD_DRIFT_AFTER = timedelta(days=1)
@@ -60,7 +56,7 @@ def verify(view: View, exchange: Mexc) -> Mapping[str, Any]:
         *_runs(view),
         *_trading(view, values),
         _asked("plans_reproduced", lambda: _replayed(view)),
-        _asked("audit_chain", lambda: _chain(view.settings)),
+        _asked("audit_chain", lambda: _chain(view, values)),
         *_exchange(view, exchange),
         _limits(view.settings),
     ]
@@ -116,17 +112,16 @@ def _replayed(view: View) -> Finding:
     return Finding("plans_reproduced", not replayed.different, replayed.summary)
 
 
-def _chain(settings: Settings) -> Finding:
-    """Whether the newest lines of the audit log follow one another, none altered, none missing."""
-    source = source_of(settings, None)
+def _chain(view: View, values: Values) -> Finding:
+    """Whether the newest lines of the audit log have arrived and follow one another, none altered, none missing."""
+    source = source_of(view.settings, None)
     if source is None:
         text = "no journal outside Redis is configured here (JOURNAL_BUCKET, JOURNAL_FOLDER): it is not looked at"
         return Finding("audit_chain", None, text)
-    seen: list[Seen] = []
-    deque(events(source, seen=seen, newest=NEWEST_OBJECTS), maxlen=0)
-    checked = check(seen, whole=False)
-    text = f"{checked.lines} lines, {checked.unlinked} from before the chain; {checked.broken or 'none is missing'}"
-    return Finding("audit_chain", checked.broken is None, text)
+    checked, late = audit_chain.look(source, values.reports, view)
+    wrong = "; ".join(filter(None, (checked.broken, late)))
+    text = f"{checked.lines} lines, {checked.unlinked} from before the chain; {wrong or 'none is missing'}"
+    return Finding("audit_chain", not wrong, text)
 
 
 def _limits(settings: Settings) -> Finding:

@@ -26,7 +26,7 @@ def seen(made: list[tuple[Link, Line]]) -> list[Seen]:
 def test_a_whole_chain_has_no_break_in_whatever_order_it_is_read() -> None:
     made = lines(9)
     for order in (made, made[::-1], made[4:] + made[:4]):
-        assert check(seen(order), whole=True).broken is None
+        assert check(seen(order)).broken is None
     assert [link.number for link, _ in made] == list(range(1, 10))
 
 
@@ -35,35 +35,46 @@ def test_an_altered_line_is_named(field: str) -> None:
     made = lines(9)
     made[3][1][1][field] = "7"
     made[6][1][1][field] = "8"
-    assert check(seen(made), whole=True).broken == "line 4 (journal.fill) was altered"
+    assert check(seen(made)).broken == "line 4 (journal.fill) was altered"
 
 
 def test_a_line_that_is_gone_is_named_by_the_one_that_followed_it() -> None:
     made = lines(9)
-    assert check(seen(made[:5] + made[6:]), whole=True).broken == "the line before line 7 (journal.fill) is missing"
-    assert check(seen(made[1:]), whole=True).broken == "the line before line 2 (journal.fill) is missing"
+    assert check(seen(made[:5] + made[6:])).broken == "the line before line 7 (journal.fill) is missing"
+    assert check(seen(made[1:])).broken == "the line before line 2 (journal.fill) is missing"
 
 
-def test_of_the_newest_lines_the_oldest_may_follow_one_that_was_not_read() -> None:
+def test_the_newest_lines_may_follow_those_just_before_them_and_the_ones_that_those_follow() -> None:
     made = lines(9)
-    assert check(seen(made[4:]), whole=False).broken is None
-    assert (
-        check(seen(made[4:6] + made[7:]), whole=False).broken == "the line before line 8 (journal.fill) is missing"
-    )
+    assert check(seen(made[5:]), seen(made[4:5])).broken is None
+    missing = "the line before line 8 (journal.fill) is missing"
+    assert check(seen(made[5:6] + made[7:]), seen(made[4:5])).broken == missing
+    assert check(seen(made[7:]), seen(made[5:6])).broken == missing, "lost where the part that is checked begins"
+
+
+def test_at_the_edge_neither_a_second_beginning_nor_a_branch_is_a_break() -> None:
+    old, new = lines(300), lines(9)
+    assert check(seen(old[251:] + new), seen(old[250:251])).broken is None
+    lost = "the line before line 5 (journal.fill) is missing"
+    assert check(seen(old[251:] + new[:3] + new[4:]), seen(old[250:251])).broken == lost
+    assert check(seen(old[251:280] + old[281:] + new), seen(old[250:251])).broken is not None
+    command = ("journal.command", {"command": "pause"})
+    other = Link.after(old[9][0], *command)
+    assert check(seen([(other, command)]), seen(old[10:12])).broken is None, "the run of 11 and 12 wrote no more"
 
 
 def test_a_forged_line_with_a_hash_of_its_own_breaks_the_line_after_it() -> None:
     made = lines(5)
     forged = ("journal.fill", {"quantity": "999"})
     made[2] = (Link.after(made[1][0], *forged), forged)
-    assert check(seen(made), whole=True).broken == "the line before line 4 (journal.fill) is missing"
+    assert check(seen(made)).broken == "the line before line 4 (journal.fill) is missing"
 
 
 def test_a_branch_after_a_crash_and_a_second_beginning_are_no_breaks() -> None:
     made = lines(6)
     branch = ("journal.plan", {"plan": {"price": "2"}})
     crashed = [(Link.after(made[2][0], *branch), branch)]
-    assert check(seen(made + crashed + lines(2)), whole=True).broken is None
+    assert check(seen(made + crashed + lines(2))).broken is None
 
 
 def test_what_a_log_makes_of_numbers_and_of_the_order_of_keys_alters_nothing() -> None:
@@ -76,6 +87,6 @@ def test_what_a_log_makes_of_numbers_and_of_the_order_of_keys_alters_nothing() -
 def test_lines_without_a_link_are_counted_and_lines_that_were_not_decoded_keep_the_chain_whole() -> None:
     made = seen(lines(3))
     undecoded = [Seen(line.name, line.link, None) for line in made]
-    assert check(undecoded, whole=True).broken is None
-    checked = check([*made, Seen("journal.fill", None, None)], whole=True)
+    assert check(undecoded).broken is None
+    checked = check([*made, Seen("journal.fill", None, None)])
     assert (checked.lines, checked.unlinked, checked.broken) == (4, 1, None)

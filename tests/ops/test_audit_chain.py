@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from common.domain.chain import Seen, check
+from common.domain.chain import Link, Seen, check
 from common.gcp.journal import Folder, events
+from common.ops import audit_chain
+from common.store.codec import to_document
 from common.store.keys import Keys
 from tests.conftest import Functions, Live
 from tests.fakes import Line
@@ -95,7 +97,7 @@ def test_a_run_that_dies_before_its_write_leaves_a_branch_and_no_break(journal: 
     live.run()
     numbers = [seen.link.number for seen in links(journal) if seen.link]
     assert len(set(numbers)) < len(numbers)
-    assert check(links(journal), whole=True).broken is None
+    assert check(links(journal)).broken is None
 
 
 def test_a_place_that_cannot_be_read_begins_a_chain_anew_and_stops_nothing(
@@ -107,4 +109,48 @@ def test_a_place_that_cannot_be_read_begins_a_chain_anew_and_stops_nothing(
     live.client.delete(HEAD)
     live.client.lpush(HEAD, "a list")
     assert live.run(15)["status"] == "success"
-    assert check(links(journal), whole=True).broken is None
+    assert check(links(journal)).broken is None
+
+
+def test_a_log_whose_lines_no_longer_arrive_is_told_once_they_must_be_there(
+    traded: Live, journal: Path, bare_functions: Functions
+) -> None:
+    """The sink writes hourly; four hours after a plan its line is there, or the sink has stopped."""
+    arrived, last = lines_of(journal), max(line.link.number for line in links(journal) if line.link)
+    traded.run(30)
+    written = lines_of(journal)
+    (journal / "lines.json").write_text("\n".join(arrived))
+    traded.clock.move(4 * 3600 - 60)
+    assert chain(bare_functions)[0] is True
+    traded.clock.move(60)
+    assert chain(bare_functions) == (
+        False,
+        f"{len(links(journal))} lines, 0 from before the chain; the plan of 2026-01-02 12:30 has not arrived: "
+        f"line {last + 1} was written last, the newest here is line {last}",
+    )
+    (journal / "lines.json").unlink()
+    assert chain(bare_functions)[1].endswith("was written last, none is here")
+    (journal / "lines.json").write_text("\n".join(written))
+    traded.clock.move(3 * 86_400)
+    traded.run(3 * 1440 + 300)  # back after days: the newest plan has not arrived, and need not have
+    (journal / "lines.json").write_text("\n".join(written))
+    assert chain(bare_functions)[0] is True
+
+
+def test_a_chain_that_began_again_is_no_break_however_long_the_log_is(
+    tmp_path: Path, live: Live, bare_functions: Functions
+) -> None:
+    """As in a bucket: an object an hour; the store was lost two hours ago."""
+    live.start(JOURNAL_FOLDER=str(tmp_path))
+    hours, last = audit_chain.NEWEST_OBJECTS + audit_chain.OBJECTS_BEFORE + 9, None
+    for hour in range(hours):
+        told = []
+        for quarter in range(4):
+            fields = {"at": f"{hour}:{quarter}"}
+            last = Link.after(None if (hour, quarter) == (hours - 2, 0) else last, "journal.flow", fields)
+            told.append(json.dumps({"event": "journal.flow", **fields, "link": to_document(last)}))
+        (tmp_path / f"{hour:03}.json").write_text("\n".join(told))
+    assert chain(bare_functions) == (True, "200 lines, 0 from before the chain; none is missing")
+    (tmp_path / f"{hours - 9:03}.json").unlink()
+    missing = f"the line before line {4 * (hours - 8) + 1} (journal.flow) is missing"
+    assert chain(bare_functions) == (False, f"200 lines, 0 from before the chain; {missing}")
