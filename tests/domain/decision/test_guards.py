@@ -376,6 +376,12 @@ def test_only_what_stands_within_the_slippage_limit_is_taken() -> None:
     assert check(result, "within_slippage").limit == 140
 
 
+@pytest.mark.parametrize(("quantity", "limit"), [("100", "1"), ("100.0001", "1.001"), ("100.5", "1.001")])
+def test_the_limit_price_is_that_of_the_deepest_level_that_is_needed(quantity: str, limit: str) -> None:
+    deep = book([("0.999", "1000")], [("1", "100"), ("1.001", "1000"), ("1.002", "1000")])
+    assert ordered(reviewed("BUY", quantity, book=deep)).limit_price == d(limit)
+
+
 def test_a_book_beyond_the_slippage_limit_leaves_nothing_to_order() -> None:
     result = reviewed(book=book([("0.994", "1000")], [("1.001", "1000")]))
     assert result.intent is None
