@@ -59,8 +59,9 @@ def test_orders_of_one_time_leave_it_to_the_side() -> None:
 
 
 def test_an_order_that_had_rested_tells_nothing_of_the_second_it_was_filled_in() -> None:
-    rested = [named("f4e1", BOUGHT, placed=600), named("0a3f", SOLD, placed=-86_400_000)]
-    assert [each.side for each in in_order(rested)] == [Side.BUY, Side.SELL]
+    for placed, first in ((-1000, Side.SELL), (-1001, Side.BUY), (-86_400_000, Side.BUY)):
+        rested = [named("f4e1", BOUGHT, placed=600), named("0a3f", SOLD, placed=placed)]
+        assert in_order(rested)[0].side is first, placed
 
 
 def test_a_time_that_is_not_known_of_every_order_is_of_no_use() -> None:
