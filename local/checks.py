@@ -49,13 +49,16 @@ def of_a_day(client: "redis.Redis", keys: Keys, slots: int, failures: int) -> di
 
 def of_orders(client: "redis.Redis", keys: Keys, state: Mapping[str, Any]) -> dict[str, bool]:
     """Checks of a day with orders; `state` is that of the simulated exchange (GET /sim/state)."""
-    ledger = ledger_of(_document(client, keys.ledger), keys.ledger)
+    stored: Any = client.mget(keys.ledger, keys.plan_last)
+    if None in stored:
+        return {"a ledger and a plan are stored": False}
+    book, plan = (from_redis(text, key) for text, key in zip(stored, (keys.ledger, keys.plan_last), strict=True))
+    ledger = ledger_of(book, keys.ledger)
     instrument = Instrument.from_symbol(keys.symbol)
     held = state["balances"].get(instrument.base, {"free": "0", "locked": "0"})
     listed = {fill["id"] for fill in state["fills"] if fill["symbol"] == keys.symbol}
     kept: Any = client.zrange(keys.ledger_fills, 0, -1)
     known = {from_redis(text, keys.ledger_fills)["fill_id"] for text in kept}
-    plan = _document(client, keys.plan_last)
     ids: Any = client.hkeys(keys.orders_journal)
     return {
         **_band_check(plan, ids),
@@ -82,8 +85,3 @@ def _band_check(plan: Mapping[str, Any], ids: Iterable[str]) -> dict[str, bool]:
 def _open_states(client: "redis.Redis", keys: Keys) -> set[str]:
     texts: Any = client.hvals(keys.orders_open)
     return {from_redis(text, keys.orders_open).get("state", "?") for text in texts}
-
-
-def _document(client: "redis.Redis", key: str) -> Any:
-    text: Any = client.get(key)
-    return from_redis(text, key)

@@ -30,6 +30,10 @@ from local.simulation import CREDENTIALS, ROOT, Simulation, settings_of_keys, si
 DAY = datetime(2026, 1, 5, tzinfo=UTC)
 """When a played day starts without a candle file."""
 START_PRICE = Decimal("0.02")
+LEAST_PRICE, MOST_PRICE = Decimal("0.0001"), Decimal(10**9)
+"""Of the simulated pair: a hundred steps of its price, and where its quantities become too fine to be shown."""
+MOST = Decimal(10**15)
+"""The largest amount."""
 BASE_VALUE, QUOTE = Decimal(520), Decimal(480)
 """The account's default holdings: two percent above the target, so that the first plan has something to do."""
 
@@ -40,9 +44,19 @@ def _amount(text: str) -> Decimal:
         amount = Decimal(text)
     except InvalidOperation:
         amount = Decimal("NaN")
-    if not amount.is_finite() or amount < 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no amount: a decimal number from 0 on is wanted")
+    if not (amount.is_finite() and 0 <= amount <= MOST):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no amount: a decimal number from 0 to {plain(MOST)} is wanted"
+        )
     return amount
+
+
+def _fraction(text: str) -> Decimal:
+    """A fraction given as an option. Raises ArgumentTypeError."""
+    fraction = _amount(text)
+    if fraction >= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no fraction below 1: half a per cent is 0.005")
+    return fraction
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +67,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--price", type=_amount, default=START_PRICE, help="at the start; a candle file is scaled to it")
     add("--base", type=_amount, help="base asset that the account holds at the start (worth 520)")
     add("--quote", type=_amount, default=QUOTE, help="quote asset that it holds (480)")
-    add("--spread", type=_amount, help="of the simulated book, a fraction of the price (0.001)")
+    add("--spread", type=_fraction, help="of the simulated book, a fraction of the price (0.001)")
     add("--depth", type=_amount, help="of each side of the simulated book, in the quote asset (2000)")
     add("--live", action="store_true", help="place orders, in the simulated exchange")
     add("--exchange", metavar="URL", help="read this exchange instead of the simulated one")
@@ -148,8 +162,9 @@ def _checked(env: Mapping[str, str], arguments: argparse.Namespace) -> Settings:
         raise Refused(
             f"SYMBOL={settings.symbol}: the simulated exchange has pairs against USDT; EXCHANGE=… reads another"
         )
-    if not arguments.exchange and not arguments.price:
-        raise Refused("PRICE=0: a price is above zero")
+    if not arguments.exchange and not LEAST_PRICE <= arguments.price <= MOST_PRICE:
+        price, least, most = map(plain, (arguments.price, LEAST_PRICE, MOST_PRICE))
+        raise Refused(f"PRICE={price}: the simulated pair trades from {least} to {most}")
     return settings
 
 

@@ -91,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--price", type=_amount, help="price at the start; a candle file is scaled to it")
     add("--candles", type=Path, metavar="FILE", help="replay instead of the random walk")
     add("--candles-from", type=_moment, metavar="ISO", help="candle time that falls on the start")
-    add("--spread", type=_amount, metavar="FRACTION", help="between best bid and best ask, a share of the price")
+    add("--spread", type=_fraction, metavar="FRACTION", help="between best bid and best ask, a share of the price")
     add("--depth", type=_amount, metavar="QUOTE", help="what each side of the book holds, in the quote asset")
     add(
         "--state",
@@ -116,6 +116,13 @@ def _amount(text: str) -> Decimal:
     if amount is None:
         raise argparse.ArgumentTypeError(f"{text!r} is no plain decimal")
     return amount
+
+
+def _fraction(text: str) -> Decimal:
+    fraction = _amount(text)
+    if fraction >= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no fraction below 1")
+    return fraction
 
 
 def _balance(text: str) -> tuple[str, Decimal]:

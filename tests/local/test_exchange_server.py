@@ -134,11 +134,14 @@ def test_the_command_line_says_where_it_listens_and_starts_at_the_time_and_price
     assert (process.returncode, rest) == (0, "")
 
 
-def test_the_command_line_refuses_a_candle_file_that_is_not_there_and_a_state_that_is_none(
+def test_the_command_line_refuses_a_missing_candle_file_a_spread_of_all_and_a_state_that_is_none(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["--candles", "/nowhere.csv.gz"]) == 2
     assert capsys.readouterr().err.startswith("cannot start:")
+    with pytest.raises(SystemExit):
+        main(["--spread", "1"])
+    assert "argument --spread: '1' is no fraction below 1" in capsys.readouterr().err
     state = tmp_path / "state"
     for content in (b"", b"garbage", b"cno_module\nname\n.", pickle.dumps(None), pickle.dumps({"start_ms": 1})):
         state.write_bytes(content)

@@ -53,6 +53,11 @@ def test_a_fill_the_ledger_does_not_hold_fails_its_check(day: "redis.Redis") -> 
     assert not checks["every fill of the exchange is in the ledger, and no other"]
 
 
+def test_a_day_that_stored_no_plan_fails_a_check(day: "redis.Redis") -> None:
+    day.delete(KEYS.plan_last)
+    assert of_orders(day, KEYS, state()) == {"a ledger and a plan are stored": False}
+
+
 def test_an_open_intent_fails_its_check(day: "redis.Redis") -> None:
     for document, held in (("{}", False), ('{"state":"SENT"}', False), ('{"state":"RESTING"}', True)):
         day.hset(KEYS.orders_open, "rb", document)

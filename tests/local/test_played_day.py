@@ -111,9 +111,10 @@ def test_what_cannot_be_played_is_told_in_a_sentence(
     for arguments, env, sentence in (
         (["--candles", "nowhere.csv"], {}, "CANDLES=nowhere.csv cannot be read: No such file or directory"),
         (["--candles", str(ROOT / "README.md")], {}, "CANDLES: README.md: line 1"),
-        (["--price", "0"], {}, "PRICE=0: a price is above zero"),
+        (["--price", "0"], {}, "PRICE=0: the simulated pair trades from 0.0001 to 1000000000"),
+        (["--price", "1e15"], {}, "PRICE=1000000000000000: the simulated pair trades from"),
         (["--hours", "0"], {}, "HOURS: at least one hour is played"),
-        (["--spread", "1"], nobody, "the simulated exchange: cannot start: "),
+        ([], nobody | {"SYMBOL": "MXUSDT"}, "the simulated exchange: cannot start: MXUSDT is always there"),
         ([], {"SYMBOL": "QRLUSDC"}, "SYMBOL=QRLUSDC: the simulated exchange has pairs against USDT; EXCHANGE=…"),
         ([], {"THRESHOLD_PCT": "5"}, "THRESHOLD_PCT: is a fraction of the value"),
         ([], nobody, "the Redis of REDIS_URL cannot be used (ConnectionError)"),
@@ -126,6 +127,10 @@ def test_what_cannot_be_played_is_told_in_a_sentence(
         error = capsys.readouterr().err
         assert error.startswith(sentence), error
         assert error.count("\n") == 1, error
+    for option, text in (("--price", "1e41"), ("--base", "-1"), ("--depth", "nan"), ("--spread", "1")):
+        with pytest.raises(SystemExit):
+            main(["run", f"{option}={text}"])
+        assert f"argument {option}: '{text}' is no " in capsys.readouterr().err
 
 
 HARMS: list[tuple[Callable[[Any], object], str]] = [
