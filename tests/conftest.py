@@ -38,7 +38,20 @@ ROOT = Path(__file__).parent.parent
 PAYLOADS = ROOT.parent / "shared" / "reference" / "mexc-fixtures"
 """Recorded and documented payloads of the exchange: SOURCES.md there has the origin of each."""
 SERIES = ROOT.parent / "shared" / "data"
-"""Real price series, which are no part of the repository: what reads them is skipped where they are absent."""
+"""Real price series. Neither these nor the payloads are part of the repository: tests that need them say so."""
+needs_payloads = pytest.mark.skipif(not PAYLOADS.is_dir(), reason=f"no recorded payloads at {PAYLOADS}")
+VECTORS: list[dict[str, Any]] = (
+    json.loads((PAYLOADS / "signature_vectors.json").read_text()) if PAYLOADS.is_dir() else []
+)
+
+
+def payload_text(name: str) -> str:
+    """The recorded payload of that name; the test is skipped where there are none."""
+    if not PAYLOADS.is_dir():
+        pytest.skip(f"no recorded payloads at {PAYLOADS}")
+    return (PAYLOADS / f"{name}.json").read_text(encoding="utf-8")
+
+
 FUNCTIONS = function_names()
 """The folders under functions/ with an entry point: the one list of what there is (tests/test_jobs.py)."""
 TASKS = {name: job.task for name in JOBS if (job := views.job(name))}

@@ -1,16 +1,14 @@
 """Who gets into the simulated exchange's signed endpoints: key, signature, clock, permissions."""
 
-import json
 from typing import Any
 
 import pytest
 
 from local.exchange import Response
 from local.exchange.access import sign
-from tests.conftest import PAYLOADS
+from tests.conftest import VECTORS, needs_payloads
 from tests.exchange_client import NOON, DirectClient, standing
 
-VECTORS: list[dict[str, Any]] = json.loads((PAYLOADS / "signature_vectors.json").read_text())
 Headers = dict[str, str]
 JSON = {"X-MEXC-APIKEY": "mx0simulated", "Content-Type": "application/json"}
 
@@ -31,12 +29,14 @@ def signed(query: str, body: str = "", secret: str = "simulated-secret") -> str:
     return f"{query}&signature={sign(secret, query.encode(), body.encode())}"
 
 
+@needs_payloads
 def test_signatures_equal_every_published_vector() -> None:
     for vector in VECTORS:
         computed = sign(vector["secret"], vector["query"].encode(), vector["body"].encode())
         assert computed == vector["signature"], vector["id"]
 
 
+@needs_payloads
 def test_requests_signed_as_in_the_vectors_get_in_and_the_falsely_published_one_does_not() -> None:
     for vector in VECTORS:
         at_ms = int(vector["total_params"].partition("timestamp=")[2].partition("&")[0])

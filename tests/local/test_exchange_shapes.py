@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from local.exchange import Options, Response
-from tests.conftest import PAYLOADS
+from tests.conftest import PAYLOADS, payload_text
 from tests.exchange_client import NOON, DirectClient, market
 
 # ccxt's captures print ints as text: these are ints on the wire (SOURCES.md).
@@ -16,7 +16,7 @@ INTS |= {"openTime", "closeTime"}
 
 
 def recorded(name: str) -> Any:
-    return json.loads((PAYLOADS / f"{name}.json").read_text(encoding="utf-8"))
+    return json.loads(payload_text(name))
 
 
 def shape(value: Any, name: str = "", ints: frozenset[str] = INTS) -> Any:

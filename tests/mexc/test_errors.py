@@ -24,7 +24,7 @@ from common.errors import (
 )
 from common.mexc.errors import CLASS_OF_CODE, class_of, code_of, error_for, is_error
 from tests.builders import PROPERTY
-from tests.conftest import PAYLOADS, ROOT
+from tests.conftest import PAYLOADS, ROOT, needs_payloads
 
 REFERENCE = ROOT / "docs" / "exchange.md"
 RECORDED = sorted(PAYLOADS.glob("error_*.json"))
@@ -176,6 +176,7 @@ VERDICTS: dict[str, type[ExchangeError]] = {
 }
 
 
+@needs_payloads
 def test_every_recorded_error_has_its_verdict_and_a_read_no_unknown_outcome() -> None:
     wrong: list[tuple[str, object]] = []
     for path in RECORDED:

@@ -51,12 +51,11 @@ from common.errors import (
 from common.meter import Meter, Reply
 from common.mexc.http import MexcHttp, Params, encode, new_session, sign
 from tests.builders import PROPERTY
-from tests.conftest import PAYLOADS
+from tests.conftest import VECTORS, needs_payloads
 from tests.fakes import NOON, Call, FakeClock, Several, StubExchange, response_of
 
 BASE = "https://exchange.test"
 KEY, SECRET = "mx0test", "test-secret"
-VECTORS: list[dict[str, Any]] = json.loads((PAYLOADS / "signature_vectors.json").read_text())
 REFUSED_CLOCK = (400, {"code": 700003, "msg": "Timestamp for this request is outside of the recvWindow."})
 NO_BACKOFF_JITTER = 7
 ORDER = [("symbol", "QRLUSDT"), ("side", "BUY"), ("quantity", "25")]
@@ -147,6 +146,7 @@ def test_a_published_signature_verifies_but_for_the_one_that_is_known_to_be_fals
     assert verifies is vector["published_signature_is_correct"]
 
 
+@needs_payloads
 def test_exactly_one_published_signature_is_false() -> None:
     assert [v["id"] for v in VECTORS if v["published_signature_is_correct"] is False] == ["docs-1-WRONG"]
 
