@@ -15,8 +15,10 @@ from common.domain.instrument import Instrument, Side
 from common.domain.ledger.ledger import OVERLAP, Ledger
 from common.domain.ledger.position import FifoView, Position
 from common.domain.ledger.sequence import RULE
-from common.domain.orders.order import Fill
+from common.domain.orders.journal import IntentState, JournalEntry
+from common.domain.orders.order import Fill, OrderIntent, OrderStyle, client_order_id
 from common.store.codec import to_document
+from common.store.entries import entry_document
 from common.store.keys import HISTORY_LIMIT, RUN_MARK_SECONDS, Keys
 from common.store.records import lots_document
 
@@ -86,6 +88,29 @@ def fills(count: int, instrument: Instrument, end: datetime, holding: Decimal) -
             fee_asset=instrument.quote,
             executed_at=start + timedelta(minutes=7 * number),
         )
+
+
+def intents(client: "redis.Redis", keys: Keys, count: int) -> None:
+    """An order journal of `count` intents, a minute apart, up to three days ago; the newest is among the recent."""
+    end = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(days=3)
+    for first in range(0, count, CHUNK):
+        journal: dict[Any, Any] = {}
+        known: dict[Any, Any] = {}
+        for number in range(first, min(first + CHUNK, count)):
+            at, side = end - timedelta(minutes=number), Side.SELL if number % 2 else Side.BUY
+            name, price = client_order_id(keys.symbol, at, side), Decimal("0.02")
+            quantity = Decimal(1_000_000 + number).scaleb(-3)
+            notional = price * quantity
+            intent = OrderIntent(name, at, side, OrderStyle.IOC, quantity, price, notional, mid_price=price)
+            order_id = f"C02__{600_000_000_000_000_000 + number}036"
+            entry = JournalEntry(intent, IntentState.FILLED, at, at, at, order_id, quantity, notional)
+            journal[name] = to_redis(entry_document(entry))
+            known[order_id] = name
+        client.hset(keys.orders_journal, mapping=journal)
+        client.hset(keys.orders_known, mapping=known)
+        if first == 0:
+            newest = next(iter(journal))
+            client.hset(keys.orders_recent, newest, journal[newest])
 
 
 def ledger(client: "redis.Redis", keys: Keys, count: int, holding: Decimal) -> None:

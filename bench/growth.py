@@ -78,7 +78,7 @@ def stage(bundles: dict[str, Path], market: Simulation) -> Iterator[Stage]:
         yield Stage(functions, client, market, link.address)
 
 
-def measure(rounds: int = 20, fills: int = 100_001, assets: int = 1_000) -> Section:
+def measure(rounds: int = 20, fills: int = 100_001, intents: int = 40_000, assets: int = 1_000) -> Section:
     about = (
         f"A run on an empty store beside one on a store where something has grown; {EXCHANGE_MS} ms and "
         f"{REDIS_MS} ms each way as in 1. Medians of {rounds} runs each, in turns."
@@ -113,6 +113,7 @@ def measure(rounds: int = 20, fills: int = 100_001, assets: int = 1_000) -> Sect
                 section.figures += _against_floor(f"{assets:,} assets", full, bare, rounds)
             full.client.delete(*full.client.scan_iter("floor:*"))
             fill.ledger(full.client, KEYS, fills, HOLDING)
+            fill.intents(full.client, KEYS, intents)
             fill.histories(full.client)
             fill.run_marks(full.client, KEYS)
             section.figures += _compared("all of it", full, empty, rounds)
@@ -249,7 +250,8 @@ def _memory(full: Stage) -> list[Figure]:
     grown = sum(length > HISTORY_LIMIT for length in _lengths(full.client).values())
     memory: Any = full.client.info("memory")
     used = memory["used_memory"] / machine.MIB
-    note = f"{len(lengths)} histories at 1,000, of 1,000 assets each account; 100,000 fills; marks of 2 days"
+    grown_to = "100,000 fills, 40,000 intents; marks of 2 days"
+    note = f"{len(lengths)} histories at 1,000, of 1,000 assets each account; {grown_to}"
     return [
         Figure("all of it: memory of Redis", used, "MiB", MEMORY_MIB, note),
         Figure("all of it: histories beyond their limit after more runs", grown, "", 0),

@@ -36,7 +36,7 @@ def show_plans(console: Console, plans: Sequence[Mapping[str, Any]]) -> None:
 
 
 def show_orders(console: Console, orders: Sequence[JournalEntry]) -> None:
-    """Every order of the journal in order of its slot, and its outcome."""
+    """Every order in order of its slot, and its outcome."""
     columns = ("slot", "side", "style", ">quantity", ">limit", ">filled", ">average", "state")
     table = _table(f"{len(orders)} order{'' if len(orders) == 1 else 's'}", *columns)
     for entry in sorted(orders, key=lambda entry: entry.intent.slot):

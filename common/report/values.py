@@ -8,9 +8,11 @@ from hashlib import sha256
 from typing import Any, TypeVar
 
 from common.config import Settings
+from common.decimal_json import from_redis
 from common.decimals import ZERO
 from common.domain.instrument import Instrument
 from common.domain.orders.journal import Journal, JournalEntry
+from common.domain.orders.order import first_id
 from common.domain.orders.program import Program
 from common.domain.performance.attribution import Attribution
 from common.domain.performance.attribution_state import AttributionState
@@ -72,6 +74,7 @@ class Values:
     pause: Document | None = None
     open_intents: Sequence[JournalEntry] = ()
     orders: Sequence[JournalEntry] = ()
+    """Those of the last two days; with curves also those of the slots that the page draws."""
     commands: Sequence[Document] = ()
     runs: Mapping[str, Document | None] = field(default_factory=dict)
     reports: Sequence[Document] = ()
@@ -140,7 +143,7 @@ def reads(keys: Keys, reports: int) -> Mapping[str, Read]:
         **mix_reads(keys),
         "pause": ("GET", keys.pause),
         "open_intents": ("HGETALL", keys.orders_open),
-        "orders": ("HGETALL", keys.orders_journal),
+        "orders": ("HGETALL", keys.orders_recent),
         "commands": ("LRANGE", keys.commands, "0", "9"),
         "reports": ("LRANGE", keys.report_history("fifteen_min_job"), "0", str(reports - 1)),
         **{f"run {name}": ("GET", keys.report_last(name)) for name in (*INTERVALS, "rebalance")},
@@ -156,6 +159,10 @@ def gather(view: View, *, curves: bool = False) -> Values:
     found, unreadable = view.store.survey(reads(view.keys, reports), view.meter)
     keys, read = view.keys, _Reading(view, unreadable)
     settings = view.settings
+    orders = _entries(found["orders"], keys.orders_recent, unreadable)
+    drawn = read.curves() if curves else {}
+    if drawn.get("slots"):
+        orders = [*Journal.of([*read.orders(drawn["slots"][0].at), *orders]).entries.values()]
     return Values(
         instrument=settings.instrument,
         now=view.now,
@@ -171,7 +178,7 @@ def gather(view: View, *, curves: bool = False) -> Values:
         price=found["price"],
         pause=found["pause"],
         open_intents=_entries(found["open_intents"], view.keys.orders_open, unreadable),
-        orders=_entries(found["orders"], view.keys.orders_journal, unreadable),
+        orders=orders,
         commands=found["commands"] or [],
         reports=found["reports"] or [],
         runs={name: found[f"run {name}"] for name in (*INTERVALS, "rebalance")},
@@ -180,7 +187,7 @@ def gather(view: View, *, curves: bool = False) -> Values:
         flows=read.all(Flow, keys.flows),
         start_price=_price((found["inception"] or {}).get("price")),
         unreadable=unreadable,
-        **(read.curves() if curves else {}),
+        **drawn,
     )
 
 
@@ -224,6 +231,15 @@ class _Reading:
             "replayed": replayed,
         }
 
+    def orders(self, since: datetime) -> list[JournalEntry]:
+        """The journal's intents of this slot and later: their ids tell them, so the rest of years is not read."""
+        key, first = self.view.keys.orders_journal, first_id(since)
+        names = [name for name in self._read("HKEYS", key) or () if name >= first]
+        texts = (self._read("HMGET", key, *names) if names else None) or ()
+        return _entries(
+            {name: text for name, text in zip(names, texts, strict=False) if text}, key, self.unreadable
+        )
+
     def _read(self, command: str, key: str, *more: str) -> Any:
         try:
             return self.view.store.read_one((command, key, *more), self.view.meter)
@@ -240,11 +256,11 @@ class _Reading:
 
 
 def _entries(documents: Mapping[str, Any] | None, key: str, unreadable: list[str]) -> list[JournalEntry]:
-    """The intents of a hash; an unreadable one is named."""
+    """The intents of a hash, as documents or as text; an unreadable one is named."""
     entries = []
     for name, document in (documents or {}).items():
         try:
-            entries.append(entry_of(document, key))
+            entries.append(entry_of(from_redis(document, key) if isinstance(document, str) else document, key))
         except StoreCorrupt as error:
             unreadable.append(f"{name} in {error}")
     return entries

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 Read = tuple[str, ...]
 """A read command with its arguments, such as ("GET", key) or ("HGETALL", key).
 
-A GET returns a document, a list or range returns documents, a hash its fields as text.
+A GET returns a document, a list or range returns documents, a hash its fields, or their names, as text.
 ("TEXT", key) gets a document unparsed, for callers that may not need it.
 ("CACHED", key) gets an entry of the market-data cache unparsed; one of another type is a miss (contract.md §3).
 """
@@ -290,7 +290,7 @@ def _decoded(read: Read, result: Any) -> Any:
     if command == "HGETALL":
         fields = result if isinstance(result, dict) else dict(zip(result[::2], result[1::2], strict=True))
         return {text_of(name, key): text_of(value, f"{key}:{name}") for name, value in fields.items()}
-    if command == "HMGET":
+    if command in ("HMGET", "HKEYS"):
         return [value and text_of(value, key) for value in result]
     return [document_of(item, key) for item in result]
 

@@ -6,7 +6,7 @@ from common import runtime
 from common.meter import Meter
 from common.report.values import gather
 from common.run import View
-from tests.builders import d, told
+from tests.builders import KEYS, d, told
 from tests.conftest import Functions, Live
 from tests.report.values import values
 
@@ -109,6 +109,24 @@ def test_an_account_of_quote_asset_alone_buys_at_any_price(live: Live) -> None:
     live.start(EXECUTION_MODE="plan", TARGET_RATIO="0.5", THRESHOLD_PCT="0.6")
     live.run(15)
     assert lines(live)["next"] == "no price is known at which it would trade"
+
+
+def test_of_the_orders_of_years_only_those_of_the_last_days_and_of_what_is_drawn_are_read(live: Live) -> None:
+    for minutes in (0, 15):
+        live.run(minutes)
+    name = live.name()
+    for old in ("rb202001010000B00000000000000", name[:-1] + "x"):
+        live.client.hset(KEYS.orders_journal, old, "{broken")
+    bot = runtime.process_bot()
+    view = View(bot.settings, bot.clock, bot.store, Meter(), bot.clock.now(), None)
+    assert [entry.intent.client_order_id for entry in gather(view).orders] == [name]
+    assert gather(view).unreadable == []
+    live.client.delete(KEYS.orders_recent)
+    assert list(gather(view).orders) == []
+    drawn = gather(view, curves=True)
+    assert [entry.intent.client_order_id for entry in drawn.orders] == [name]
+    assert len(drawn.unreadable) == 1, drawn.unreadable
+    assert KEYS.orders_journal in drawn.unreadable[0]
 
 
 def test_the_documents_of_the_tests_have_no_field_that_no_bot_stores(live: Live) -> None:

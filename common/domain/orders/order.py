@@ -114,9 +114,18 @@ def client_order_id(symbol: str, slot: datetime, side: Side) -> str:
 
     `slot` is the scheduled minute, UTC.
     """
-    minute = slot.astimezone(UTC).strftime("%Y%m%d%H%M")
+    minute = _minute(slot)
     digest = hashlib.sha256(f"{symbol}:{minute}:{side}".encode()).hexdigest()
     return f"{_OURS}{minute}{side[0]}{digest[:14]}"
+
+
+def first_id(slot: datetime) -> str:
+    """The text before which no id of this slot or a later one sorts: ids begin with their minute."""
+    return f"{_OURS}{_minute(slot)}"
+
+
+def _minute(slot: datetime) -> str:
+    return slot.astimezone(UTC).strftime("%Y%m%d%H%M")
 
 
 def slot_in(client_id: str | None) -> datetime | None:
