@@ -15,7 +15,7 @@ from common.clock import CLOCKS_APART
 from common.decimals import ZERO
 from common.domain.orders.journal import IntentState, JournalEntry
 from common.domain.orders.order import Fill, Order, OrderStatus, is_ours, slot_in
-from common.errors import ExchangeError, UnknownOrder
+from common.errors import ExchangeError, UnknownOrder, UnreadablePayload
 from common.mexc.client import Answer
 from common.mexc.wave import together
 from common.run import Run
@@ -222,7 +222,14 @@ def adopt(run: Run, resolved: Resolved, fills: Sequence[Fill], open_orders: Sequ
     except ExchangeError as error:
         log.error("an order could not be looked up: %s", error)
         return f"Unresolved order: an order could not be looked up ({error.code})"
+    doubts = [after.doubt] if after.doubt else []
     for order_id, order in lost.items():
+        if isinstance(order, UnreadablePayload):
+            fault = str(order).removeprefix("order: ")
+            doubts.append(
+                f"Unresolved order: {order_id} ({fault}) cannot be read: `settle-intent`, or `ignore-order`"
+            )
+            continue
         slot = slot_in(order.client_order_id) if order is not None else None
         if order is None or order.client_order_id is None or slot is None:
             if resolved.unresolved is None:  # while an intent is open, these fills may turn out to be its own
@@ -239,7 +246,7 @@ def adopt(run: Run, resolved: Resolved, fills: Sequence[Fill], open_orders: Sequ
         )
     if after.searched is not None:
         run.batch.document(run.keys.continuity, to_document(after.searched))
-    return after.doubt
+    return "; ".join(doubts) or None
 
 
 def _catch_up(run: Run, fills: Sequence[Fill]) -> None:
@@ -255,12 +262,14 @@ def _catch_up(run: Run, fills: Sequence[Fill]) -> None:
 
 def _looked_up(
     run: Run, order_ids: Sequence[str], listed: Mapping[str, Order], fills: Sequence[Fill]
-) -> dict[str, Order | None]:
+) -> dict[str, Order | UnreadablePayload | None]:
     """Each order, None for one of somebody else: by its fills' own client order id where they have one.
+
+    Where its answer cannot be read, the error stands in its place.
 
     Raises UnknownOrder for an order that may be ours and is too young to be listed, or may still be open.
     """
-    lost: dict[str, Order | None] = {name: listed[name] for name in order_ids if name in listed}
+    lost: dict[str, Order | UnreadablePayload | None] = {name: listed[name] for name in order_ids if name in listed}
     by_order = {name: [fill for fill in fills if fill.order_id == name] for name in order_ids if name not in listed}
     names = {name: own[0].client_order_id for name, own in by_order.items()}
     lost |= {name: None for name, ours in names.items() if ours is not None and not is_ours(ours)}
@@ -273,6 +282,8 @@ def _looked_up(
         if error is None:
             answer: Answer[Order] = wave.get(name)
             lost[name] = run.kept(answer)
+        elif isinstance(error, UnreadablePayload):
+            lost[name] = error
         elif not isinstance(error, UnknownOrder) or _young(by_order[name], run.clock.now()):
             raise error
         else:

@@ -184,11 +184,16 @@ class Watch:
     # At the end
 
     def unsettled(self) -> bool:
-        """Whether the bot still has something to find out: of an intent, or of what Redis has forgotten."""
+        """Whether the bot still has something to find out: of an intent, a fill, or what Redis has forgotten."""
         continuity = self._value(Continuity, self.keys.continuity)
         doubtful = [entry for entry in self.open_intents() if entry.state is not IntentState.RESTING]
         if self._get(self.keys.program) is not None:
             return True
+        document = self._get(self.keys.ledger)
+        tail = ledger_of(document, self.keys.ledger).tail if document else ()
+        ours = {entry.order_id for entry in self._entries(self.keys.orders_journal)}
+        if any(fill.client_order_id is None and fill.order_id in ours for fill in tail):
+            return True  # the order was taken back after its fill was booked: the next plan names it
         return bool(doubtful) or (continuity is not None and not continuity.searched)
 
     def unseen(self, at_ms: int) -> bool:

@@ -143,6 +143,19 @@ def test_a_nameless_fill_whose_order_is_not_told_is_doubt_for_a_minute_only(live
     assert not live.run(15)["rebalance"]["reason"].startswith("Unresolved")
 
 
+def test_an_unreadable_order_of_a_nameless_fill_is_named_and_an_operator_says_what_it_was(
+    live: Live, bare_functions: Functions
+) -> None:
+    live.desk.market.order("SELL", "100")
+    order_id = live.orders[0]["orderId"]
+    live.desk.on["GET order"] = lambda call: {} if call.params.get("orderId") == order_id else None
+    held = f"Unresolved order: {order_id} (symbol: Field required (and 6 more)) cannot be read: "
+    for minutes in (0, 15):
+        assert reason(live.run(minutes)) == held + "`settle-intent`, or `ignore-order`"
+    assert bare_functions.command("ignore-order", id=order_id, reason="mine").status_code == 200
+    assert order_of(live.run(30))["status"] == "FILLED"
+
+
 def test_an_order_of_ours_that_only_its_fills_still_tell_is_taken_back_into_the_journal(live: Live) -> None:
     order_of(live.run())
     for key in ("journal", "recent", "open", "known"):
