@@ -71,6 +71,7 @@ run "every_alert_asks_what_it_says" {
   assert {
     condition = jsonencode({ for key, policy in google_monitoring_alert_policy.query : key => [for condition in policy.conditions : [policy.severity, condition.condition_prometheus_query_language[0].duration, condition.condition_prometheus_query_language[0].query]] }) == jsonencode({
       failures               = [["WARNING", "0s", "sum by (task) (increase(logging_googleapis_com:user_job_runs{monitored_resource=\"cloud_run_revision\",status=~\"error|partial\"}[15m])) > 2.5"], ["WARNING", "0s", "sum(increase(logging_googleapis_com:user_15min_job_failures{monitored_resource=\"cloud_run_revision\"}[31m])) > 1.5"]]
+      journal                = [["ERROR", "0s", "(sum(increase(logging_googleapis_com:exports_error_count{monitored_resource=\"logging_sink\",name=\"qrl-bot-journal\"}[1h])) > 0.5) or ((sum(increase(logging_googleapis_com:exports_log_entry_count{monitored_resource=\"logging_sink\",name=\"qrl-bot-journal\"}[6h])) or vector(0)) < 0.5 and on() sum(increase(logging_googleapis_com:exports_log_entry_count{monitored_resource=\"logging_sink\",name=\"qrl-bot-journal\"}[6h] offset 6h)) > 0.5 and on() sum(increase(logging_googleapis_com:user_job_runs{monitored_resource=\"cloud_run_revision\",task=\"15-min-job\",status=\"success\"}[6h])) > 3.5)"]]
       order-unresolved       = [["CRITICAL", "0s", "sum(increase(logging_googleapis_com:user_unresolved_orders{monitored_resource=\"cloud_run_revision\"}[46m])) > 2.5"]]
       rebalance-failing      = [["CRITICAL", "0s", "(sum(increase(logging_googleapis_com:user_rebalance_failures{monitored_resource=\"cloud_run_revision\"}[46m])) > 2.5) unless on() (sum(increase(logging_googleapis_com:user_job_runs{monitored_resource=\"cloud_run_revision\",task=~\"15-min-job|rebalance\",status=\"success\"}[46m])) > 0.5) unless on() (sum(increase(logging_googleapis_com:user_15min_job_rebalance_action{monitored_resource=\"cloud_run_revision\",action=\"HOLD\"}[46m])) > 0.5)"]]
       silent-balance         = [["ERROR", "360s", "(sum(increase(logging_googleapis_com:user_job_runs{monitored_resource=\"cloud_run_revision\",task=\"sync-balance\",status=~\"success\"}[5m])) or vector(0)) < 0.5"]]
@@ -84,7 +85,7 @@ run "every_alert_asks_what_it_says" {
   }
   assert {
     condition = alltrue(flatten([for policy in google_monitoring_alert_policy.query : [for condition in policy.conditions : [for found in condition.condition_prometheus_query_language :
-      found.disable_metric_validation && found.evaluation_interval == "60s" && length(regexall("logging_googleapis_com:[a-z0-9_]+", found.query)) == length(regexall("logging_googleapis_com:[a-z0-9_]+\\{monitored_resource=\"cloud_run_revision\"", found.query))
+      found.disable_metric_validation && found.evaluation_interval == "60s" && length(regexall("logging_googleapis_com:[a-z0-9_]+", found.query)) == length(regexall("logging_googleapis_com:(user_[a-z0-9_]+\\{monitored_resource=\"cloud_run_revision\"|exports_[a-z_]+\\{monitored_resource=\"logging_sink\")", found.query))
     ]]]))
     error_message = "PromQL refuses a log-based metric without its kind of resource, and before its first point a metric is not found."
   }
@@ -123,7 +124,7 @@ run "what_cannot_run_is_not_missed" {
   }
 
   assert {
-    condition     = jsonencode(keys(google_monitoring_alert_policy.query)) == jsonencode(["failures", "order-unresolved", "rebalance-failing", "silent-price"])
+    condition     = jsonencode(keys(google_monitoring_alert_policy.query)) == jsonencode(["failures", "journal", "order-unresolved", "rebalance-failing", "silent-price"])
     error_message = "Before there is an exchange key, only price has anything to do."
   }
 }

@@ -1,8 +1,9 @@
-# All alerts of a bot read the line job.finished, through its metrics or by matching it; those on the store are the
-# foundation's. What each means and what to do is in docs/operations.md under the same name.
+# All alerts of a bot but that on its sink read the line job.finished, through its metrics or by matching it; those on the
+# store are the foundation's. What each means and what to do is in docs/operations.md under the same name.
 
 locals {
-  runs = "${local.promql["job_runs"]}{${local.of_functions}"
+  runs    = "${local.promql["job_runs"]}{${local.of_functions}"
+  of_sink = "monitored_resource=\"logging_sink\",name=\"${google_logging_project_sink.journal.name}\""
 
   # A job that is given an exchange key has nothing to do before there is one.
   keyed   = { trade = var.secret_versions.mexc_api_key != null, read = var.secret_versions.read_mexc_api_key != null }
@@ -74,6 +75,22 @@ locals {
           "three slots in a row held because of an order in doubt" = "sum(increase(${local.promql["unresolved_orders"]}{${local.of_functions}}[46m])) > 2.5"
         }
         text = "What became of an order is not known, and until it is the bot trades nothing, while every run ends well."
+      }
+      # The platform counts what a sink writes and what it cannot, but not every refusal as an error. Compared with the six
+      # hours before, so that nothing is missed before the first object.
+      journal = {
+        title    = "the audit log is not written"
+        severity = "ERROR"
+        lasts    = 0
+        queries = {
+          "the sink reports errors, or wrote nothing for six hours" = join(" ", [
+            "(sum(increase(logging_googleapis_com:exports_error_count{${local.of_sink}}[1h])) > 0.5)",
+            "or ((sum(increase(logging_googleapis_com:exports_log_entry_count{${local.of_sink}}[6h])) or vector(0)) < 0.5",
+            "and on() sum(increase(logging_googleapis_com:exports_log_entry_count{${local.of_sink}}[6h] offset 6h)) > 0.5",
+            "and on() sum(increase(${local.runs},task=\"${module.jobs.functions["fifteen_min_job"].task}\",status=\"success\"}[6h])) > 3.5)",
+          ])
+        }
+        text = "The log lines of the journal no longer reach their bucket: what a restore would read has stopped growing. Trading goes on."
       }
     },
   )
