@@ -37,7 +37,7 @@ def show(console: Console, values: Values, plans: Sequence[Mapping[str, Any]], c
         (values.instrument.pair, content.mix(values)),
         ("worth it", content.sentence(values)),
         ("did", deeds(values, plans)),
-        ("next", f"{content.why(values)}; {content.prices(values)}"),
+        ("next", f"{content.last_plan(values)}; {content.prices(values)}"),
         ("checks", well),
     ):
         grid.add_row(label, text)

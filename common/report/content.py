@@ -6,6 +6,7 @@ from decimal import Decimal
 from functools import partial
 
 from common.decimals import ONE, ZERO, exact, quotient
+from common.domain.instrument import Side
 from common.domain.orders.journal import JournalEntry
 from common.report.missed import missed_slots
 from common.report.values import ENDED_WELL, INTERVALS, Document, Values, late
@@ -15,6 +16,7 @@ from common.store.documents import MALFORMED_DOCUMENT
 
 CANNOT_BE_SHOWN = "cannot be shown: what is stored is not what this version writes"
 NOTHING_OPEN = "no order is open"
+TRADING_JOB = "fifteen_min_job"
 NOTHING_YET = "Nothing to compare with holding yet: no fill has been seen, and no coins"
 
 
@@ -33,7 +35,8 @@ def sentence(values: Values) -> str:
         return NOTHING_YET
     difference = result["difference"]
     since = moment(result["since"])
-    lasted = f"since {AHEAD}" if ahead(values.since(since)) else f"in {span(values.now - since)}"
+    until = moment_or_none(values.cost.get("updated_at")) or values.now
+    lasted = f"since {AHEAD}" if ahead(values.since(since)) else f"in {span(until - since)}"
     text = f"{money(difference, signed=True)} {values.quote} against holding {lasted}, costs {money(costs(result))}"
     standing = _standing(values, difference)
     return f"{text}; {standing}" if standing else text
@@ -60,28 +63,65 @@ def why(values: Values) -> str:
     if plan is None:
         return "no plan has been made yet"
     if plan["action"] != "HOLD":
-        amount = values.of_quote(plan, "notional")
-        text = f"{plan['action']} {quantity(plan['quantity'])} {values.base} ({money(amount)} {values.quote})"
+        amount = f"{money(values.of_quote(plan, 'notional'))} {values.quote} at {price(plan['price'])}"
+        text = f"{plan['action']} {quantity(plan['quantity'])} {values.base} ({amount})"
         return f"{text}: {one_line(plan['reason'])}"
-    failed = next((check for check in plan.get("checks", ()) if not check["passed"]), None)
-    reason = one_line(plan["reason"])
-    explanation = one_line(failed["explanation"]) if failed else ""
+    reason, explanation = one_line(plan["reason"]), _held_by(plan, values)
     return f"HOLD: {reason}" + (f" ({explanation})" if explanation and explanation not in reason else "")
 
 
+def last_plan(values: Values) -> str:
+    """The last plan in a sentence, with its time."""
+    at = moment(values.plan["timestamp"]) if values.plan else None
+    return f"the plan of {clock(at)}: {why(values)}" if at else why(values)
+
+
+def _held_by(plan: Document, values: Values) -> str:
+    """The check that holds a plan back: the drift decides, and the least order only where the drift is enough."""
+    failed = {check["name"]: check for check in plan.get("checks", ()) if not check["passed"]}
+    if not failed:
+        return ""
+    first = failed.get("threshold") or next(iter(failed.values()))
+    if first["name"] == "minimum_notional":
+        return (
+            f"an order would take {money(first['value'])} {values.quote}; "
+            f"less than {money(first['limit'])} is not traded"
+        )
+    return one_line(first["explanation"])
+
+
 def triggers(values: Values) -> dict[str, str]:
-    """The prices at which it trades next, and how much: the verb, and the terms."""
+    """The prices at which it trades next, and how much: the verb, and the terms.
+
+    A price that has been passed is none that is to come: it says what trades then, or that nothing does.
+    """
     if values.mix is None:
         return {}
     terms = {}
     below, above = values.mix.next_trades
-    if below is not None:
+    if (passed := values.mix.passed(Side.BUY)) is not None:
+        terms["Buys"] = _passed(values, Side.BUY, passed)
+    elif below is not None:
         terms["Buys"] = f"{quantity(below.quantity)} {values.base} at or below {price(below.price)}"
     elif values.mix.buys_anyway:
         terms["Buys"] = "at any price"
-    if above is not None:
+    if (passed := values.mix.passed(Side.SELL)) is not None:
+        terms["Sells"] = _passed(values, Side.SELL, passed)
+    elif above is not None:
         terms["Sells"] = f"{quantity(above.quantity)} {values.base} at or above {price(above.price)}"
     return terms
+
+
+def _passed(values: Values, side: Side, reached: Decimal) -> str:
+    """What becomes of a side whose next price has been reached."""
+    plan = values.plan
+    if plan and plan["action"] == side and values.mode != "live":
+        return (
+            f"nothing in EXECUTION_MODE={values.mode}: the plan of {clock(moment(plan['timestamp']))} would "
+            f"{side.lower()} {quantity(plan['quantity'])} {values.base}"
+        )
+    past = "not above" if side is Side.BUY else "not below"
+    return f"in the next plan, if nothing holds it: the price is {past} {price(reached)}"
 
 
 def prices(values: Values) -> str:
@@ -149,8 +189,12 @@ def trading(values: Values) -> str:
         until = moment_or_none(pause.get("until"))
         end = f"until {clock(until)}" if until else "until it is resumed"
         return f"paused {end} by {one_line(pause['set_by'])}: {one_line(pause['reason'])}"
+    if values.mode == "live":
+        run = values.runs.get(TRADING_JOB)
+        seconds = values.age(run)
+        stale = run is not None and not ahead(seconds) and late(seconds, INTERVALS[TRADING_JOB])
+        return f"on, but {TRADING_JOB} last ran {age(seconds)}" if stale else "on"
     return {
-        "live": "on",
         "test": "off: EXECUTION_MODE=test, orders are checked by the exchange and not placed",
     }.get(values.mode, "off: EXECUTION_MODE=plan, plans are made and nothing is ordered")
 
@@ -161,8 +205,13 @@ def mix(values: Values) -> str:
         return "not known yet"
     return (
         f"{percent(mix.weight)} {values.base} (target {percent(mix.target_weight)}), "
-        f"{money(mix.total_value)} {values.quote} at {price(mix.price)}{planned(values)}"
+        f"{money(mix.total_value)} {values.quote} at {price(mix.price)}"
+        f"{planned(values) or _priced(mix.priced_at)}"
     )
+
+
+def _priced(at: datetime | None) -> str:
+    return f" of {clock(at)}" if at else ""
 
 
 def planned(values: Values) -> str:
@@ -186,13 +235,17 @@ def runs(values: Values) -> Iterator[tuple[str, str, bool]]:
 
 
 def lines(values: Values) -> list[str]:
-    """The state in ten lines or a few more, the most urgent first."""
-    shown = [_line("trading", or_unreadable(trading, values))]
-    shown += [
-        _line("" if index else "open", text) for index, text in enumerate(open_lines(values) or [NOTHING_OPEN])
+    """The state in ten lines or a few more, the most urgent first: what needs a person, then the rest."""
+    opened = open_lines(values)
+    blocks = [
+        ("trading", [or_unreadable(trading, values)], values.paused is not None),
+        ("open", opened or [NOTHING_OPEN], bool(opened)),
+        ("runs", _runs(values), not _all_well(values)),
+        ("unreadable", [one_line(text) for text in values.unreadable], True),
+        *((name, [or_unreadable(describe, values)], False) for name, describe in LINES),
     ]
-    shown += [_line(name, or_unreadable(describe, values)) for name, describe in LINES]
-    return shown + [_line("unreadable", one_line(text)) for text in values.unreadable]
+    blocks.sort(key=lambda block: not block[2])
+    return [_line("" if index else name, text) for name, texts, _ in blocks for index, text in enumerate(texts)]
 
 
 def _line(name: str, text: str) -> str:
@@ -203,12 +256,20 @@ def _plan(values: Values) -> str:
     return f"{why(values)}, {age(values.age(values.plan))}"
 
 
-def _market_runs(values: Values) -> str:
-    return "; ".join(f"{name} {outcome}" for name, outcome, _ in list(runs(values))[:2])
+def _runs(values: Values) -> list[str]:
+    """The jobs in two lines: of the market, and of the money."""
+    return [or_unreadable(partial(_some_runs, part), values) for part in (slice(0, 2), slice(2, None))]
 
 
-def _money_runs(values: Values) -> str:
-    return "; ".join(f"{name} {outcome}" for name, outcome, _ in list(runs(values))[2:])
+def _some_runs(part: slice, values: Values) -> str:
+    return "; ".join(f"{name} {outcome}" for name, outcome, _ in list(runs(values))[part])
+
+
+def _all_well(values: Values) -> bool:
+    try:
+        return all(good for *_, good in runs(values))
+    except MALFORMED_DOCUMENT:
+        return False
 
 
 def _today(values: Values) -> str:
@@ -221,8 +282,6 @@ LINES: Sequence[tuple[str, Callable[[Values], str]]] = (
     ("next", prices),
     ("mix", mix),
     ("worth", sentence),
-    ("runs", _market_runs),
-    ("", _money_runs),
     ("today", _today),
 )
 

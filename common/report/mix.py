@@ -13,7 +13,7 @@ from typing import Any
 from common.decimals import quotient, tidy
 from common.domain.decision.rule import decide
 from common.domain.decision.triggers import Grid, Trigger
-from common.domain.instrument import Instrument, TradingRules
+from common.domain.instrument import Instrument, Side, TradingRules
 from common.domain.portfolio import NOTHING, Balance, Holdings
 from common.errors import StoreCorrupt
 from common.store.codec import Document, from_document, moment, whole
@@ -31,8 +31,8 @@ Pair = tuple[Trigger | None, Trigger | None]
 class Mix:
     """What is held at which price, and the next prices: of the first level by the bare rule, and of every level.
 
-    `planned_at` is None for what holds now, and the plan's time where its order is not in the figures. Without base
-    asset no price bounds a purchase: `buys_anyway`.
+    `planned_at` is None for what holds now, and the plan's time where its order is not in the figures; `priced_at`
+    is the price's time. Without base asset no price bounds a purchase: `buys_anyway`.
     """
 
     price: Decimal
@@ -43,6 +43,7 @@ class Mix:
     by_level: tuple[tuple[Decimal | None, Decimal | None], ...]
     buys_anyway: bool = False
     planned_at: datetime | None = None
+    priced_at: datetime | None = None
 
     @property
     def weight(self) -> Decimal | None:
@@ -60,6 +61,13 @@ class Mix:
             "next_triggers": {"buy_below": trigger_document(below), "sell_above": trigger_document(above)},
             "planned_at": self.planned_at,
         }
+
+    def passed(self, side: Side) -> Decimal | None:
+        """The next price of that side where the present one has reached it already."""
+        below, above = self.next_trades
+        if side is Side.BUY:
+            return below.price if below and self.price <= below.price else None
+        return above.price if above and self.price >= above.price else None
 
     def in_policy(self, policy: Mapping[str, Any]) -> Mapping[str, Any]:
         """The stored policy with these next prices; one of another form as it is."""
@@ -109,7 +117,8 @@ def _now(found: Mapping[str, Any], instrument: Instrument, keys: Keys) -> Mix:
     policy = inputs_of(inputs, key).policy
     rules = from_document(TradingRules, whole(inputs["facts"], ("rules",), key)["rules"], key)
     plan = found["plan"]
-    price = max(plan, found["price"] or plan, key=_at)["price"]
+    newest = max(plan, found["price"] or plan, key=_at)
+    price = newest["price"]
     planned, read = _planned_on(plan, instrument), _read(found["balances"], instrument)
     seen = max(filter(None, (planned, read)), key=lambda holdings: holdings.as_of)
     ordered = plan["action"] != "HOLD" and plan["settings"]["execution_mode"] == "live"
@@ -127,6 +136,7 @@ def _now(found: Mapping[str, Any], instrument: Instrument, keys: Keys) -> Mix:
         by_level,
         buys_anyway=valuation.base_quantity == 0 and decision.level is not None,
         planned_at=planned.as_of if ordered and seen is planned else None,
+        priced_at=_at(newest),
     )
 
 
@@ -169,4 +179,5 @@ def _planned(found: Mapping[str, Any], instrument: Instrument) -> Mix:
         (Trigger(**below) if below else None, Trigger(**above) if above else None),
         tuple((level["buy_below"], level["sell_above"]) for level in policy["levels"]),
         planned_at=_at(plan),
+        priced_at=_at(plan),
     )

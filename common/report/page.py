@@ -13,7 +13,7 @@ from common.report.html import NOTHING, Child, Markup, document, join, table, ta
 from common.report.style import SCRIPT, STYLE
 from common.report.values import Document, Values
 from common.report.words import age, clock, counted, money, one_line, percent, price, quantity
-from common.store.codec import moment
+from common.store.codec import moment, moment_or_none
 from common.store.documents import MALFORMED_DOCUMENT
 
 DAYS_FROM = timedelta(days=8)
@@ -102,14 +102,17 @@ def _next(values: Values) -> Sequence[Child]:
     if deposit := content.deposit(values):
         facts.append(("A deposit", deposit))
     facts.append(("Age of data", ", ".join(f"{name} {age(seconds)}" for name, seconds in ages.items())))
-    return [tag("p", f"The last plan: {content.why(values)}."), _facts(facts)]
+    last = content.last_plan(values)
+    return [tag("p", f"{last[:1].upper()}{last[1:]}."), _facts(facts)]
 
 
 def _attribution(values: Values) -> Sequence[Child]:
     lines = values.cost.get("attribution")
     if not lines:
         return []
-    begun = f"At {price(lines['mark_price'])} {values.quote}, since ", _time(moment(lines["since"])), ". "
+    updated = moment_or_none(values.cost.get("updated_at"))
+    reached = [" to ", _time(updated)] if updated else []
+    begun = f"At {price(lines['mark_price'])} {values.quote}, from ", _time(moment(lines["since"])), *reached, ". "
     notes = []
     if lines["fees_in_other_assets"]:
         notes.append(

@@ -28,13 +28,20 @@ def facts(values: Values, points: Sequence[Point]) -> list[tuple[str, str]]:
     flows = [flow for flow in values.flows if first.at < flow.at <= last.at]
     found = []
     if (made := time_weighted(points)) is not None:
-        found.append(("Time-weighted", f"{percent(made, 2, signed=True)} since {clock(first.at)}, flows apart"))
+        found.append(
+            (
+                "Time-weighted",
+                f"{percent(made, 2, signed=True)} from {clock(first.at)} to {clock(last.at)}, flows apart",
+            )
+        )
     yearly = money_weighted(first.at, first.value, flows, last.at, last.value)
     if yearly is not None and (last.at - first.at).days >= 30:
         found.append(("Money-weighted", f"{percent(yearly, 2, signed=True)} a year (XIRR)"))
     paid = first.value + sum((flow.value for flow in flows), ZERO)
     amount = gain(first.value, flows, last.value)
-    found.append(("In money", f"{money(amount, signed=True)} {values.quote} on {money(paid)} paid in"))
+    found.append(
+        ("In money", f"{money(amount, signed=True)} {values.quote} on {money(paid)} paid in, at {clock(last.at)}")
+    )
     if (even := values.attribution.break_even() if values.attribution else None) is not None:
         side = "below" if even.ahead_below else "above"
         found.append(("Break-even", f"{price(even.price)}: {side} it, stopping now beats having held"))

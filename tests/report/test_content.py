@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from common.domain.decision.triggers import Trigger
 from common.domain.instrument import Side
 from common.domain.orders.journal import IntentState, JournalEntry
 from common.domain.orders.order import OrderStyle
@@ -89,8 +90,36 @@ def test_the_last_plan_says_which_check_holds_it() -> None:
         "quantity": d(25),
         "notional_usdt": d(50),
     }
-    assert content.why(replace(SOME, plan=sell)) == "SELL 25.0000 QRL (50.00 USDT): QRL above target"
+    assert content.why(replace(SOME, plan=sell)) == ("SELL 25.0000 QRL (50.00 USDT at 0.02044): QRL above target")
     assert content.why(replace(SOME, plan=None)) == "no plan has been made yet"
+
+
+def test_the_drift_holds_a_plan_and_the_least_order_only_where_the_drift_is_enough() -> None:
+    """The rule checks the least order first, as the golden plans have it."""
+    least = {"name": "minimum_notional", "value": d("4.6209"), "limit": d(5), "passed": False, "explanation": "x"}
+    drift = {"name": "threshold", "passed": False, "explanation": "the mix is off by 0.50 %"}
+    for checks, held_by in (
+        ([least, drift], "the mix is off by 0.50 %"),
+        ([least, drift | {"passed": True}], "an order would take 4.62 USDT; less than 5.00 is not traded"),
+    ):
+        plan = {**(SOME.plan or {}), "checks": checks}
+        assert content.why(replace(SOME, plan=plan)) == f"HOLD: Within threshold ({held_by})"
+
+
+def test_a_price_that_has_been_passed_is_not_told_as_one_to_come() -> None:
+    assert SOME.mix is not None
+    mix = replace(SOME.mix, price=d("0.03"), next_trades=(Trigger(d("0.01"), d(7)), Trigger(d("0.02"), d(9))))
+    sell = {**(SOME.plan or {}), "action": "SELL", "quantity": d(25), "timestamp": NOON.isoformat()}
+    planned = content.triggers(replace(SOME, mix=mix, plan=sell, mode="plan"))
+    assert planned == {
+        "Buys": "7.0000 QRL at or below 0.01000",
+        "Sells": ("nothing in EXECUTION_MODE=plan: the plan of 2 Jan 2026, 12:00 UTC would sell 25.0000 QRL"),
+    }
+    live = content.triggers(replace(SOME, mix=mix, plan=sell))
+    assert live["Sells"] == "in the next plan, if nothing holds it: the price is not below 0.02000"
+    low = content.triggers(replace(SOME, mix=replace(mix, price=d("0.01"))))
+    assert low["Buys"] == "in the next plan, if nothing holds it: the price is not above 0.01000"
+    assert low["Sells"] == "9.0000 QRL at or above 0.02000"
 
 
 @pytest.mark.parametrize(
@@ -141,7 +170,17 @@ def test_the_lines_are_about_ten_and_start_with_whether_it_trades() -> None:
     )
     assert stopped[0] == "trading    paused until it is resumed by me@example.org: look into it"
     assert [line[:11].strip() for line in stopped[1:3]] == ["open", ""]
-    assert stopped[-1] == "unreadable k is no JSON"
+    assert stopped[3] == "unreadable k is no JSON"
+
+
+def test_what_needs_a_person_comes_first_and_old_data_is_not_told_as_of_now() -> None:
+    """A played day that is read weeks later."""
+    later = replace(SOME, now=SOME.now + timedelta(days=300), mode="live")
+    lines = content.lines(later)
+    assert [line[:11].strip() for line in lines[:4]] == ["runs", "", "trading", "open"]
+    assert all("LATE" in line for line in lines[:2])
+    assert lines[2] == "trading    on, but fifteen_min_job last ran 300 days ago"
+    assert content.sentence(later) == content.sentence(SOME)
 
 
 def test_a_pause_whose_time_has_come_is_none() -> None:
@@ -197,8 +236,8 @@ def test_a_fill_that_cannot_be_booked_and_a_program_of_slices_are_not_at_their_e
     odd = {"id": "77X1", "reason": "the price is no number", "seen_at": (SOME.now - timedelta(hours=3)).isoformat()}
     program = Program(Side.SELL, d("0.01"), OrderStyle.IOC, SOME.now, 3)
     told = content.lines(replace(SOME, cost={**SOME.cost, "quarantine": [odd]}, program=program))
-    assert told[1] == (
+    assert told[0] == (
         "open       fill 77X1 cannot be booked (the price is no number), 3 hours ago: "
         "nothing is ordered until `book-fill` or `ignore-fill`"
     )
-    assert told[2].strip().startswith("in slices: SELL to 1.00 % off")
+    assert told[1].strip().startswith("in slices: SELL to 1.00 % off")

@@ -113,7 +113,7 @@ def test_what_others_wrote_is_shown_and_never_obeyed() -> None:
 def test_an_empty_store_makes_a_page_that_says_so() -> None:
     text = page.render(Values(QRL, NOON))
     assert content.NOTHING_YET in text
-    assert "no plan has been made yet" in text
+    assert "No plan has been made yet" in text
     assert "<figure>" not in text
 
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from common.domain.performance.shadows import Day
 from common.report import page, returns
+from common.report.scales import grouped
 from tests.builders import d
 from tests.report.values import values
 
@@ -18,7 +19,7 @@ def test_returns_are_told_by_time_by_money_and_in_money() -> None:
     share = YEAR.days[-1].share_price / YEAR.days[0].share_price - 1
     assert f"{abs(share) * 100:.2f}" in told["Time-weighted"]
     paid = YEAR.days[0].value + 100
-    assert told["In money"].endswith(f"on {paid:,.2f} paid in".replace(",", "\u202f"))
+    assert told["In money"].endswith(f" on {grouped(paid, 2)} paid in, at 1 May 2026, 00:00 UTC")
     assert "XIRR" in told["Money-weighted"]
 
 

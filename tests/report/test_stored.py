@@ -77,7 +77,10 @@ def test_a_deposit_and_a_new_price_move_the_mix_before_the_next_plan(live: Live)
     live.clock.move(240)
     for job in ("balance", "price"):
         live.call(job)
-    assert lines(live)["mix"] == "42.9\u202f% QRL (target 50.0\u202f%), 1\u202f750.00 USDT at 0.02500"
+    assert (
+        lines(live)["mix"]
+        == "42.9\u202f% QRL (target 50.0\u202f%), 1\u202f750.00 USDT at 0.02500 of 2 Jan 2026, 12:04 UTC"
+    )
 
 
 def test_without_the_inputs_of_the_plan_its_own_figures_are_told_as_such(live: Live) -> None:
