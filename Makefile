@@ -46,14 +46,17 @@ pytest: $(READY) ## the tests alone: TESTS=path
 	$(BIN)/python -m pytest -n auto --dist worksteal --durations=10 --durations-min=0.5 $(TESTS)
 
 # What `run` and `serve` share; every setting may be given too (THRESHOLD_PCT=0.05), as may REDIS_URL.
+switch = $(if $(word 2,$($1))$(filter-out 1 yes true on 0 no false off,$($1)),$(error \
+  $1=$($1): 1, yes, true or on switches it on, and 0, no, false or off switches it off),$(if $(filter \
+  1 yes true on,$($1)),$2))
 MARKET = $(if $(CANDLES),--candles '$(CANDLES)') $(if $(SEED),--seed '$(SEED)') $(if $(PRICE),--price '$(PRICE)') \
   $(if $(BASE),--base '$(BASE)') $(if $(QUOTE),--quote '$(QUOTE)') $(if $(SPREAD),--spread '$(SPREAD)') \
-  $(if $(DEPTH),--depth '$(DEPTH)') $(if $(LIVE),--live) $(if $(EXCHANGE),--exchange '$(EXCHANGE)') \
-  $(if $(LIVE_FOR_REAL),--live-for-real)
+  $(if $(DEPTH),--depth '$(DEPTH)') $(call switch,LIVE,--live) $(if $(EXCHANGE),--exchange '$(EXCHANGE)') \
+  $(call switch,LIVE_FOR_REAL,--live-for-real)
 unexport EXCHANGE  # the bot would take it for a setting misspelt
 
 run: $(READY) ## play a day: LIVE=1 CANDLES=file HOURS=n SEED=n VERBOSE=1; BASE=0 QUOTE=2000 PRICE=0.02 SPREAD=0.002 DEPTH=5000; any setting: THRESHOLD_PCT=0.05; EXCHANGE=https://api.mexc.com
-	@$(BIN)/python -m local run $(MARKET) $(if $(HOURS),--hours '$(HOURS)') $(if $(VERBOSE),--verbose)
+	@$(BIN)/python -m local run $(MARKET) $(if $(HOURS),--hours '$(HOURS)') $(call switch,VERBOSE,--verbose)
 
 serve: $(READY) ## stay up in real time on http://127.0.0.1:8080: as run, and PORT=n STATE=folder
 	@$(BIN)/python -m local serve $(MARKET) $(if $(PORT),--port '$(PORT)') $(if $(STATE),--state '$(STATE)')

@@ -11,6 +11,8 @@ To add a command, write the module and name it in COMMANDS.
 """
 
 import argparse
+import codecs
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -32,7 +34,25 @@ COMMANDS = {
 }
 
 
+PLAIN = {"\u202f": " ", "\xa0": " ", "−": "-", "–": "-", "—": "-", "…": "...", "·": "*", "×": "x", "✓": "+"}
+"""What stands for a character that the terminal's encoding does not have; for all others `?` does."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="plain")
+    try:
+        try:
+            return _main(arguments)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads has seen enough: nothing more is written, not even at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     name, *rest = (sys.argv[1:] if arguments is None else list(arguments)) or ["--help"]
     if name not in COMMANDS:
         wanted = name in ("-h", "--help")
@@ -43,13 +63,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command.configure(parser)
     try:
         code: int = command.main(parser.parse_args(rest))
-        sys.stdout.flush()
     except (Refused, ConfigurationError) as error:
         print(error, file=sys.stderr)
         return 2
-    except BrokenPipeError:  # whoever reads has seen enough: nothing more is written, not even at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+    except BrokenPipeError:
+        raise
     except OSError as error:
         if error.filename is None:
             raise
@@ -59,6 +77,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("ended before it was done", file=sys.stderr)
         return 130
     return code
+
+
+def _plainly(error: UnicodeError) -> tuple[str, int]:
+    """Spell what cannot be encoded with what can: an error handler of `codecs`."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(PLAIN.get(each, "?") for each in error.object[error.start : error.end]), error.end
+
+
+codecs.register_error("plain", _plainly)
 
 
 def usage() -> str:

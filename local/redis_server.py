@@ -18,10 +18,13 @@ from local.refused import Refused
 
 
 @contextmanager
-def redis_for_run(url: str | None, state: Path | None = None) -> Iterator[tuple[str, str]]:
+def redis_for_run(
+    url: str | None, state: Path | None = None, held: tuple[int, ...] = ()
+) -> Iterator[tuple[str, str]]:
     """The URL, and a description of the server; whatever was started ends with the block.
 
-    With `state` a redis-server keeps its data in that folder. Raises Refused if none can.
+    With `state` a redis-server keeps its data in that folder, which the descriptors `held` hold.
+    Raises Refused if none can.
     """
     program = shutil.which("redis-server")
     if state and url:
@@ -29,10 +32,10 @@ def redis_for_run(url: str | None, state: Path | None = None) -> Iterator[tuple[
     if state and not program:
         raise Refused("STATE needs a redis-server on this machine: the embedded Redis keeps nothing")
     if url:
-        yield url, "Redis of REDIS_URL"
+        yield url, "the one of REDIS_URL"
         return
     kept = f", kept in {state}" if state else ""
-    with _started(program, state) if program else _embedded() as port:
+    with _started(program, state, held) if program else _embedded() as port:
         yield f"redis://127.0.0.1:{port}/0", f"{program or 'embedded Redis (fakeredis)'}{kept}"
 
 
@@ -44,14 +47,12 @@ def free_port() -> int:
 
 
 @contextmanager
-def _started(program: str, state: Path | None) -> Iterator[int]:
+def _started(program: str, state: Path | None, held: tuple[int, ...]) -> Iterator[int]:
     port = free_port()
     with tempfile.TemporaryDirectory() as temporary:
         keep = ["--appendonly", "yes" if state else "no", "--save", ""]
-        if state:
-            state.mkdir(parents=True, exist_ok=True)
         command = [program, "--port", str(port), "--bind", "127.0.0.1", *keep, "--dir", str(state or temporary)]
-        with child(command, stdout=subprocess.DEVNULL) as process:
+        with child(command, stdout=subprocess.DEVNULL, pass_fds=held) as process:
             _wait(port, process)
             yield port
 
@@ -89,4 +90,4 @@ def _wait(port: int, process: "subprocess.Popen[str]") -> None:
             return
         except (redis.ConnectionError, redis.BusyLoadingError):
             time.sleep(0.02)
-    raise Refused("redis-server did not start (a folder of STATE that another one uses, or may not write to?)")
+    raise Refused("redis-server did not start (a folder of STATE that it may not write to?)")

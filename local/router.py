@@ -1,5 +1,7 @@
 """All functions on one port: `/balance`, `/price`, …, each request handled by functions-framework."""
 
+import os
+import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +10,8 @@ from typing import Any
 
 from functions_framework import create_app
 from werkzeug.serving import WSGIRequestHandler, make_server
+
+from local.refused import Refused
 
 ROOT = Path(__file__).parent.parent
 REPORT = "ops"
@@ -45,8 +49,9 @@ class Router:
     def _index(self) -> str:
         jobs = "\n".join(f"  /{name}" for name in self._apps if name != REPORT)
         return (
-            f"jobs: GET shows what is stored, POST with X-CloudScheduler: true runs one\n{jobs}\n"
+            f"jobs: GET shows what is stored, POST runs one\n{jobs}\n"
             f"the operator endpoint: /{REPORT} (the state), /{REPORT}/status, /{REPORT}/verify, /{REPORT}/report\n"
+            "every call but a browser's says who it is: curl -H 'X-CloudScheduler: true' …\n"
             "in a browser / is the report\n"
         )
 
@@ -61,12 +66,22 @@ class _Quiet(WSGIRequestHandler):
 
 @contextmanager
 def serving(port: int) -> Iterator[str]:
-    """The router on 127.0.0.1, in threads; its base URL."""
-    server = make_server("127.0.0.1", port, Router(), threaded=True, request_handler=_Quiet)
+    """The router on 127.0.0.1, in threads; its base URL. Raises Refused for a port that cannot be had."""
+    try:
+        listener = socket.create_server(("127.0.0.1", port), backlog=128)
+    except OSError as error:
+        why = os.strerror(error.errno or 0).lower()
+        raise Refused(f"PORT={port} cannot be had ({why}): PORT=n names another, PORT=0 any free one") from None
+    except OverflowError:
+        raise Refused(f"PORT={port}: a port is a number from 0 to 65535") from None
+    with listener:  # the server has a descriptor of its own
+        server = make_server(
+            "127.0.0.1", port, Router(), threaded=True, request_handler=_Quiet, fd=listener.fileno()
+        )
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http://127.0.0.1:{server.port}"
     finally:
         server.shutdown()
         thread.join()

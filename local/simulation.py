@@ -76,10 +76,13 @@ class Simulation:
 
 
 @contextmanager
-def simulated_exchange(arguments: Sequence[str]) -> Iterator[Simulation]:
-    """Run `python -m local.exchange` on a free port until the block ends. Raises Refused with its message."""
+def simulated_exchange(arguments: Sequence[str], held: tuple[int, ...] = ()) -> Iterator[Simulation]:
+    """Run `python -m local.exchange` on a free port until the block ends. Raises Refused with its message.
+
+    The process shares the descriptors `held`.
+    """
     command = [sys.executable, "-m", "local.exchange", "--port", "0", *arguments]
-    with child(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+    with child(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, pass_fds=held) as process:
         line = (process.stdout.readline() if process.stdout else "").strip()
         if not line.startswith("listening on "):
             raise Refused(f"the simulated exchange: {line or 'it did not start'}")

@@ -26,6 +26,7 @@ from local.mode import execution_mode
 from local.redis_server import redis_for_run
 from local.refused import Refused
 from local.simulation import CREDENTIALS, ROOT, Simulation, settings_of_keys, simulated_exchange, start_fresh
+from local.state_folder import held
 
 DAY = datetime(2026, 1, 5, tzinfo=UTC)
 """When a played day starts without a candle file."""
@@ -109,7 +110,8 @@ def set_up(
     mode = execution_mode(arguments, {**os.environ, **kept})
     env = {**os.environ, "AUTH_MODE": "header", "EXECUTION_MODE": mode}
     settings = _checked(env, arguments)
-    with orderly_end(), redis_for_run(os.environ.get("REDIS_URL"), state) as (url, kind):
+    redis_url = os.environ.get("REDIS_URL")
+    with orderly_end(), held(state) as lock, redis_for_run(redis_url, state, lock) as (url, kind):
         console.print(f"Redis: {kind}")
         env["REDIS_URL"] = url
         if arguments.exchange:
@@ -119,7 +121,7 @@ def set_up(
             yield {**env, "MEXC_BASE_URL": arguments.exchange}, None
             return
         env |= settings_of_keys(os.environ)
-        with _simulation(arguments, console, settings, start, state) as simulation:
+        with _simulation(arguments, console, settings, start, state, lock) as simulation:
             if not simulation.resumed:
                 _start_fresh(url, env)
             yield env | {"MEXC_BASE_URL": simulation.url, **CREDENTIALS}, simulation
@@ -182,7 +184,12 @@ def _start_fresh(url: str, env: Mapping[str, str]) -> None:
 
 @contextmanager
 def _simulation(
-    arguments: argparse.Namespace, console: Console, settings: Settings, start: datetime | None, state: Path | None
+    arguments: argparse.Namespace,
+    console: Console,
+    settings: Settings,
+    start: datetime | None,
+    state: Path | None,
+    lock: tuple[int, ...],
 ) -> Iterator[Simulation]:
     """A simulated exchange whose account holds coins bought the day before."""
     base, price = arguments.base, arguments.price
@@ -201,7 +208,7 @@ def _simulation(
             options += [f"--{name}", plain(value)]
     for asset, amount in ((settings.instrument.base, base), ("USDT", arguments.quote)):
         options += ["--balance", f"{asset}={plain(amount)}"]
-    with simulated_exchange(options) as exchange:
+    with simulated_exchange(options, lock) as exchange:
         if base and not exchange.resumed:
             exchange.bought(plain(base), plain(price), (start or datetime.now(UTC)) - timedelta(days=1))
         console.print(f"exchange: simulated, a program of its own at {exchange.url}")

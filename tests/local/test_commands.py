@@ -1,6 +1,7 @@
 """`python -m local`: its table of commands."""
 
 import argparse
+import io
 import os
 import re
 import shlex
@@ -38,25 +39,46 @@ def test_an_unknown_command_is_told_what_there_is(capsys: pytest.CaptureFixture[
 
 
 def test_a_reader_that_has_seen_enough_ends_a_command_without_a_word() -> None:
-    reader, writer = os.pipe()
-    os.close(reader)
-    command = [sys.executable, "-m", "local", "costs"]
-    ended = subprocess.run(command, cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, check=False)
-    os.close(writer)
-    assert (ended.returncode, ended.stderr) == (141, b"")
+    for command in (["costs"], ["--help"]):
+        reader, writer = os.pipe()
+        os.close(reader)
+        called = [sys.executable, "-m", "local", *command]
+        ended = subprocess.run(called, cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, check=False)
+        os.close(writer)
+        assert (ended.returncode, ended.stderr) == (141, b""), command
+
+
+def test_a_terminal_without_our_characters_is_shown_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = io.TextIOWrapper(io.BytesIO(), encoding="latin-1")
+    monkeypatch.setattr(sys, "stdout", out)
+    assert main(["costs"]) == 0
+    out.write("\u22123\u202f000 \u2264 \xb1 5\u2026\n")
+    out.flush()
+    assert out.buffer.getvalue().decode("latin-1").splitlines()[-1] == "-3 000 ? \xb1 5..."
+
+
+def test_a_switch_is_on_off_or_refused() -> None:
+    for name in ("LIVE", "LIVE_FOR_REAL", "VERBOSE"):
+        option = f"--{name.lower().replace('_', '-')}"
+        for value, on in (("1", True), ("yes", True), ("0", False), ("no", False), ("off", False), ("", False)):
+            told = made("run", f"{name}={value}")
+            assert ((option in told.stdout.split()), told.returncode) == (on, 0), f"{name}={value}"
+        for value in ("maybe", "1 0", "2"):
+            told = made("run", f"{name}={value}")
+            assert (told.returncode, f"{name}={value}: 1, yes, true or on" in told.stderr) == (2, True), told.stderr
+
+
+def made(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    """What `make` would do."""
+    command = ["make", "-n", "--no-print-directory", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 def test_make_hands_every_variable_on_to_its_command() -> None:
     shared = ["CANDLES=a b.csv", "SEED=3", "PRICE=0.5", "BASE=0", "QUOTE=10", "SPREAD=0.01", "DEPTH=5", "LIVE=1"]
     shared += ["EXCHANGE=https://api.mexc.com", "LIVE_FOR_REAL=1"]
     for name, own in (("run", ["HOURS=2", "VERBOSE=1"]), ("serve", ["PORT=1", "STATE=folder"])):
-        told = subprocess.run(
-            ["make", "-n", "--no-print-directory", name, *shared, *own],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
+        told = made(name, *shared, *own).stdout
         command = shlex.split(told.replace("\\\n", " ").partition(f"-m local {name} ")[2])
         parser = argparse.ArgumentParser()
         import_module(f"local.{name}").configure(parser)
@@ -68,6 +90,6 @@ def test_make_hands_every_variable_on_to_its_command() -> None:
 
 def test_no_variable_of_make_reaches_the_bot_as_a_setting_misspelt() -> None:
     makefile = (ROOT / "Makefile").read_text("utf-8")
-    own = re.findall(r"\$\((?:if|or) \$\((\w+)\)", makefile)
+    own = re.findall(r"\$\((?:if|or) \$\((\w+)\)", makefile) + re.findall(r"\$\(call switch,(\w+)", makefile)
     hidden = re.findall(r"^unexport (\w+)", makefile, re.MULTILINE)
     assert set(nearly_settings(dict.fromkeys(own, ""))) == set(hidden)

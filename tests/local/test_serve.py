@@ -3,10 +3,11 @@
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ import pytest
 import requests
 
 from local.__main__ import main
+from local.children import child
+from local.refused import Refused
+from local.state_folder import held
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="asks Linux what became of processes")
@@ -91,3 +95,41 @@ def test_what_cannot_be_kept_is_told_in_a_sentence(
             assert main(["serve", "--state", str(tmp_path)]) == 2
         error = capsys.readouterr().err
         assert (error.startswith(sentence), error.count("\n")) == (True, 1), error
+
+
+def test_a_folder_in_use_is_refused_and_nothing_in_it_is_touched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("REDIS_URL", raising=False)
+    folder = tmp_path / "state"
+    with held(folder):
+        before = [(path, path.stat().st_mtime_ns) for path in sorted(tmp_path.rglob("*"))]
+        for more in ([], ["--exchange", "http://127.0.0.1:1"]):
+            assert main(["serve", "--port", "0", "--state", str(folder), *more]) == 2
+            error = capsys.readouterr().err
+            assert (f"STATE={folder} is in use" in error, error.count("\n")) == (True, 1), error
+        assert [(path, path.stat().st_mtime_ns) for path in sorted(tmp_path.rglob("*"))] == before
+    with held(folder):
+        pass
+
+
+def test_a_folder_is_in_use_for_as_long_as_a_program_that_was_started_there_lives(tmp_path: Path) -> None:
+    with ExitStack() as programs:
+        with held(tmp_path) as lock:
+            programs.enter_context(child(["sleep", "60"], pass_fds=lock))
+        with pytest.raises(Refused, match="in use"), held(tmp_path):
+            pass
+    with held(tmp_path):
+        pass
+
+
+def test_a_port_that_cannot_be_had_is_named_as_it_was_given(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("REDIS_URL", raising=False)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert main(["serve", "--port", str(port)]) == 2
+    assert capsys.readouterr().err == (
+        f"PORT={port} cannot be had (address already in use): PORT=n names another, PORT=0 any free one\n"
+    )

@@ -1,0 +1,46 @@
+"""The folder of STATE, with Redis's data and the simulated account: one process uses it at a time."""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from local.refused import Refused
+
+LOCK = "lock"
+PATIENCE_SECONDS = 1
+"""How long the programs of a process that was killed may take to end."""
+
+
+@contextmanager
+def held(folder: Path | None) -> Iterator[tuple[int, ...]]:
+    """Hold the folder, made if it is missing, until the block and every program that got the descriptors end.
+
+    Yields the descriptors for `pass_fds`; none without a folder. Raises Refused while another process holds it.
+    """
+    if folder is None:
+        yield ()
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        if not _locked(lock):
+            raise Refused(f"STATE={folder} is in use by another process: end that one, or name another folder")
+        yield (lock,)
+    finally:
+        os.close(lock)
+
+
+def _locked(lock: int) -> bool:
+    """Take the lock, which the kernel gives back when the last process that has it ends, however it ends."""
+    latest = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() > latest:
+                return False
+            time.sleep(0.05)
