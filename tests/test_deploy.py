@@ -794,6 +794,7 @@ def test_verify_names_everything_that_is_wrong_and_goes_on(deployment: Deploymen
             "schedule rebalance is paused, as jobs_paused says: ENABLED",
         ),
         ("jobs describe balance .*lastAttemptTime", "", "schedule balance has fired: never"),
+        ("jobs describe price .*lastAttemptTime", "ERROR: (gcloud) no", "schedule price has fired: ERROR"),
         ("jobs describe cost .*status.code", "14", "schedule cost was answered with success: status 14"),
         (
             "nats describe",
