@@ -1,6 +1,6 @@
 """`verify`: checks from inside what could silently be wrong after a deployment (contract.md §2.6)."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import timedelta
 from decimal import Decimal
 from functools import partial
@@ -20,7 +20,7 @@ from common.ops.audit_log import source_of
 from common.report import content
 from common.report.missed import missed_slots
 from common.report.values import ENDED_WELL, INTERVALS, Values, gather, late
-from common.report.words import percent
+from common.report.words import percent, span
 from common.run import View, age_seconds
 from common.store.codec import from_document
 from common.store.documents import MALFORMED_DOCUMENT, position_fields
@@ -50,10 +50,10 @@ class Finding(NamedTuple):
 
 def verify(view: View, exchange: Mexc) -> Mapping[str, Any]:
     """Run every check; `healthy` unless one of them fails."""
-    values = gather(view)
+    values, awaited = gather(view), _awaited(view)
     findings = [
-        *_store(view),
-        *_runs(view),
+        *_store(view, awaited),
+        *_runs(view, awaited),
         *_trading(view, values),
         _asked("plans_reproduced", lambda: _replayed(view)),
         _asked("audit_chain", lambda: _chain(view, values)),
@@ -66,41 +66,61 @@ def verify(view: View, exchange: Mexc) -> Mapping[str, Any]:
     }
 
 
-def _store(view: View) -> Iterator[Finding]:
+def _awaited(view: View) -> Collection[str]:
+    """The jobs whose first run is still to come: a bot that began moments ago is new, not damaged.
+
+    It began with the oldest price. Where there is none, nothing shows that the jobs are called at all.
+    """
+    keys = view.keys
+    last = {keys.report_last(name): name for name in INTERVALS}
+    never = [last[key] for key, ttl in view.store.ttls([*last], view.meter).items() if ttl == -2]
+    if not never:
+        return ()
+    found, _ = view.store.survey({"oldest": ("ZRANGE", keys.price_history, "0", "0")}, view.meter)
+    began = next((age_seconds(price.get("timestamp"), view.now) for price in found["oldest"] or ()), None)
+    return [name for name in never if not late(began, INTERVALS[name])]
+
+
+def _store(view: View, awaited: Collection[str]) -> Iterator[Finding]:
     """Keys, lifetimes, fields and the eviction policy."""
     keys = view.keys
-    permanent = [
-        keys.raw_latest("account_info"),
-        keys.raw_history("account_info"),
-        keys.raw_latest("ticker_24hr"),
-        keys.raw_history("ticker_24hr"),
-        keys.account_balance,
-        keys.position,
-        keys.price_latest,
-        keys.price_history,
-        keys.cost,
-        keys.ledger,
-        keys.inception,
-        keys.plan_last,
-        keys.plan_history,
-    ]
-    ttls = view.store.ttls(permanent, view.meter)
-    missing = [key for key, ttl in ttls.items() if ttl == -2]
+    permanent = {
+        keys.raw_latest("account_info"): "balance",
+        keys.raw_history("account_info"): "balance",
+        keys.raw_latest("ticker_24hr"): "price",
+        keys.raw_history("ticker_24hr"): "price",
+        keys.account_balance: "balance",
+        keys.position: "balance",
+        keys.price_latest: "price",
+        keys.price_history: "price",
+        keys.cost: "cost",
+        keys.ledger: "cost",
+        keys.inception: "cost",
+        keys.plan_last: "fifteen_min_job",
+        keys.plan_history: "fifteen_min_job",
+    }
+    ttls = view.store.ttls([*permanent], view.meter)
+    gone = [key for key, ttl in ttls.items() if ttl == -2]
+    missing = [key for key in gone if permanent[key] not in awaited]
     mortal = [key for key, ttl in ttls.items() if ttl >= 0]
     remedy = " \u2192 restore" if {keys.ledger, keys.inception} & set(missing) else ""
     text = f"missing: {', '.join(missing)}{remedy}" if missing else "all are there"
-    yield Finding("keys_present", not missing, text)
+    if gone and not missing:
+        text = f"new: {', '.join(awaited)} have not run yet and write the rest; had they run before \u2192 restore"
+    yield Finding("keys_present", False if missing else None if gone else True, text)
     yield Finding(
         "permanent_without_ttl", not mortal, f"with a TTL: {', '.join(mortal)}" if mortal else "none has a TTL"
     )
-    yield _asked("position_fields", lambda: _position(view))
+    yield _asked("position_fields", lambda: _position(view, awaited))
     policy = view.store.eviction_policy()
     text = f"the policy is {policy or 'not shown'}; state is safe under noeviction only"
     yield Finding("eviction_policy", None if policy is None else policy == "noeviction", text)
 
 
-def _position(view: View) -> Finding:
+def _position(view: View, awaited: Collection[str]) -> Finding:
     position = view.store.read_one(("HGETALL", view.keys.position), view.meter) or {}
+    if not position and "balance" in awaited:
+        return Finding("position_fields", None, "new: balance has not run yet")
     written = position_fields(NOBODY, view.settings.instrument, view.now)
     lost = [name for name in written if name not in position]
     return Finding("position_fields", not lost, f"missing: {', '.join(lost)}" if lost else "all fields are there")
@@ -132,10 +152,14 @@ def _limits(settings: Settings) -> Finding:
     return Finding("limits_in_force", True, ", ".join(text))
 
 
-def _runs(view: View) -> Iterator[Finding]:
+def _runs(view: View, awaited: Collection[str]) -> Iterator[Finding]:
     """Every scheduled job ran within three of its intervals, and how it ended; the kill switch."""
     for name, interval in INTERVALS.items():
-        yield _asked(f"last_run_{name}", partial(_run, view, name, interval))
+        if name in awaited:
+            text = f"new: it has not run yet; it runs every {span(timedelta(seconds=interval))}"
+            yield Finding(f"last_run_{name}", None, text)
+        else:
+            yield _asked(f"last_run_{name}", partial(_run, view, name, interval))
     yield _asked("kill_switch", lambda: _kill_switch(view))
 
 

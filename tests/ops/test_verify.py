@@ -63,6 +63,25 @@ def test_before_any_run_keys_and_runs_are_missing(functions: Functions) -> None:
     assert "position_fields" in wrong
 
 
+def test_a_bot_whose_jobs_have_not_all_run_yet_is_new_and_not_damaged(
+    functions: Functions, clock: FakeClock, store_client: "redis.Redis"
+) -> None:
+    assert functions.post("price", slot=SLOT).status_code == 200
+    clock.move(60)
+    found = {f["name"]: f for f in report(functions)["findings"]}
+    assert set(bad(functions)) == {"clock"}  # ours alone has moved
+    assert found["keys_present"]["ok"] is None
+    assert found["keys_present"]["explanation"].startswith("new: balance, cost, fifteen_min_job have not run yet")
+    assert found["last_run_cost"]["explanation"] == "new: it has not run yet; it runs every 5 minutes"
+    store_client.delete(KEYS.price_latest)
+    assert bad(functions)["keys_present"] == f"missing: {KEYS.price_latest}"
+    clock.move(3 * 180 + 1)  # of the balance; the others may still come
+    wrong = bad(functions)
+    assert wrong["last_run_balance"] == "it has never run"
+    assert KEYS.position in wrong["keys_present"]
+    assert "last_run_cost" not in wrong
+
+
 def test_a_permanent_key_with_a_ttl_is_named(deployed: Functions, store_client: "redis.Redis") -> None:
     store_client.expire(KEYS.position, 30)
     assert KEYS.position in bad(deployed)["permanent_without_ttl"]
