@@ -420,7 +420,8 @@ def test_the_status_is_ten_lines_of_text(functions: Functions) -> None:
     assert told.mimetype == "text/plain"
     lines = told.get_data(as_text=True).splitlines()
     assert 8 <= len(lines) <= 11
-    assert lines[0].startswith("trading    off: EXECUTION_MODE=plan")
+    assert lines[0] == "runs       balance has never run; price has never run"
+    assert lines[2].startswith("trading    off: EXECUTION_MODE=plan")
     assert "fifteen_min_job success, 0 s ago" in "\n".join(lines)
 
 
