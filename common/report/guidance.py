@@ -15,7 +15,10 @@ USUAL = Level(Decimal("0.01"))
 
 @exact
 def rows(values: Values) -> list[list[str]]:
-    """A row for each band at today's cost and value and a volatility of 100 %; empty without a plan or cost."""
+    """A row for each band at today's cost and value and a volatility of 100 %; empty without a plan or cost.
+
+    The same band under two names is one row.
+    """
     plan, policy, mix = values.plan, values.policy, values.mix
     if plan is None or not policy or not policy.get("cost") or mix is None or not mix.total_value:
         return []
@@ -27,7 +30,10 @@ def rows(values: Values) -> list[list[str]]:
         "best half-way": best_band(cost, weight, least),
         "one point to the target": band_of(USUAL, least),
     }
-    return [[name, *_cells(band, cost, weight, total, values.quote)] for name, band in bands.items()]
+    named: dict[Band, list[str]] = {}
+    for name, band in bands.items():
+        named.setdefault(band, []).append(name)
+    return [[", ".join(names), *_cells(band, cost, weight, total, values.quote)] for band, names in named.items()]
 
 
 def _cells(band: Band, cost: Decimal, weight: Decimal, total: Decimal, quote: str) -> list[str]:

@@ -77,9 +77,13 @@ def _shadows(values: Values) -> Sequence[Child]:
         return []
     words = (
         "Each decides on paper at every slot and pays the measured cost. Growth that comes from leaning one way "
-        "while the price went there is left out; the bars hold 95 % of a stationary bootstrap of the days."
+        "while the price went there is left out. What each would be worth keeps it in: the two may differ in sign."
     )
+    if any(each.interval for each in found):
+        words += " The bars hold 95 % of a stationary bootstrap of the days."
     parts = [tag("p", words, class_="note")]
+    if same := returns.alike(found):
+        parts.append(tag("p", f"Not yet different in any order: {', '.join(same)}.", class_="note"))
     if not any(each.interval for each in found):
         days = max(each.days for each in found)
         parts.append(

@@ -94,7 +94,7 @@ def weights(values: Values, points: Sequence[Point]) -> Markup:
     ]
     rules = [svg.rule(down(edge), "level") for edge in near]
     if target is not None:
-        rules.append(svg.rule(down(target), "target", f"target {percent(target)}"))
+        rules.append(svg.rule(down(target), "target"))
     description = (
         f"The share of {values.base} lay between {percent(min(shares))} and {percent(max(shares))} and is "
         f"{percent(shares[-1])} now; {counted(len(orders), 'order')} filled in this time."
@@ -113,7 +113,9 @@ def weights(values: Values, points: Sequence[Point]) -> Markup:
     )
     kept = series.sampled(list(zip(points, shares, strict=True)), charts.ROWS)
     rows = [[clock(point.at), percent(share, 2), price(point.mid)] for point, share in kept]
-    keys = [("bot", f"share of {values.base}"), ("level", "trade levels now")]
+    keys = [("bot", f"share of {values.base}")]
+    keys += [("target", f"target {percent(target)}")] if target is not None else []
+    keys += [("level", "trade levels now")] if near else []
     if marks:
         keys += [("buy", "bought"), ("sell", "sold")]
     return figure(picture, table("Weight over time", ["Time", "Weight", "Mid price"], rows), legend(*keys))

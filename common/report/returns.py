@@ -45,20 +45,29 @@ def facts(values: Values, points: Sequence[Point]) -> list[tuple[str, str]]:
     if (even := values.attribution.break_even() if values.attribution else None) is not None:
         side = "below" if even.ahead_below else "above"
         found.append(("Break-even", f"{price(even.price)}: {side} it, stopping now beats having held"))
-    if (words := _corridor(values, last)) is not None:
-        found.append(("Corridor", words))
+    if (bounds := _corridor(values)) is not None:
+        found.append(("Corridor", _going_on(values, last, *bounds)))
     return found
 
 
-def _corridor(values: Values, last: Point) -> str | None:
+def _going_on(values: Values, last: Point, low: Decimal, high: Decimal) -> str:
+    """The corridor in words, and how it goes with the break-even price."""
+    state = values.attribution_state
+    realized = volatility(state.shares.variance, state.attribution.since, last.at) if state else None
+    so_far = f" ({percent(realized, 0)} a year so far)" if realized is not None else ""
+    where = "inside" if low <= last.mid <= high else "outside"
+    return (
+        f"between {price(low)} and {price(high)} going on beats holding, by the price\u2019s own swings{so_far}. "
+        f"The price, {price(last.mid)}, is {where}. The break-even speaks of stopping now, after the orders "
+        "made, and the corridor of a mix kept at its target all along: it can be ahead and outside at once"
+    )
+
+
+def _corridor(values: Values) -> tuple[Decimal, Decimal] | None:
     state = values.attribution_state
     if state is None or values.start_price is None or not state.shares.variance:
         return None
-    variance, began = state.shares.variance, state.attribution.since
-    low, high = corridor(values.start_price, variance, state.attribution.weight)
-    realized = volatility(variance, began, last.at)
-    so_far = f" ({percent(realized, 0)} a year so far)" if realized is not None else ""
-    return f"between {price(low)} and {price(high)} going on beats holding, by the price\u2019s own swings{so_far}"
+    return corridor(values.start_price, state.shares.variance, state.attribution.weight)
 
 
 def fall(points: Sequence[Point]) -> str:
@@ -83,6 +92,15 @@ class Compared:
     ahead: Decimal
     orders: int
     paid: Decimal
+
+
+def alike(found: Sequence[Compared]) -> list[str]:
+    """The names of the largest group that has done just the same so far; none of a group of one."""
+    groups: dict[tuple[object, ...], list[str]] = {}
+    for each in found:
+        groups.setdefault((each.days, each.growth, each.ahead, each.orders, each.paid), []).append(each.name)
+    most = max(groups.values(), key=len, default=[])
+    return most if len(most) > 1 else []
 
 
 def compared(values: Values) -> list[Compared]:

@@ -117,7 +117,13 @@ class Time:
         for months in (1, 2, 3, 6, 12, 24, 60):
             if span / timedelta(days=30 * months) < most:
                 break
-        return [Tick(self(at), f"{MONTHS[at.month - 1]} {at.year}") for at in self._months(months)]
+        return [
+            Tick(
+                self(at),
+                f"{MONTHS[at.month - 1]} {at.year}" if not number or at.month == 1 else MONTHS[at.month - 1],
+            )
+            for number, at in enumerate(self._months(months))
+        ]
 
     def _every(self, step: timedelta) -> Iterator[datetime]:
         origin = datetime(2001, 1, 1, tzinfo=UTC)  # a Monday

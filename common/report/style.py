@@ -2,10 +2,12 @@
 
 STYLE = """
 :root{color-scheme:light dark;--paper:#fdfcf9;--ink:#1d1b18;--soft:#5d5850;--hair:#dfdad0;
-  --real:#0a6a66;--held:#9a4f08;--third:#5c5f8a;--gain:#0a6a66;--loss:#a63a1c;--wash:#0a6a661f;--alert:#a3241b}
+  --real:#0a6a66;--held:#9a4f08;--third:#5c5f8a;--gain:#0a6a66;--loss:#a63a1c;--wash:#0a6a661f;--alert:#a3241b;
+  --edge:#1d1b1840}
 @media (prefers-color-scheme:dark){
   :root{--paper:#151412;--ink:#edeae3;--soft:#aaa498;--hair:#36322c;--real:#5fcac2;--held:#f0a35c;
-  --third:#a9addf;--gain:#5fcac2;--loss:#f2906e;--wash:#5fcac22b;--alert:#ff8f83}
+  --third:#a9addf;--gain:#5fcac2;--loss:#f2906e;--wash:#5fcac22b;--alert:#ff8f83;
+  --edge:#edeae340}
 }
 *{box-sizing:border-box}
 html{background:var(--paper);color:var(--ink);
@@ -76,6 +78,7 @@ figure text{font:12px/1 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;fil
 .key.held{border-top-color:var(--held)}
 .key.base{border-top:2px dashed var(--third)}
 .key.quote{border-top-style:dotted}
+.key.target{border-top-width:1px}
 .key.buy,.key.sell,.key.flow{width:.6rem;height:.6rem;border:0;background:var(--real);
   clip-path:polygon(50% 0,100% 100%,0 100%)}
 .key.sell{background:var(--held);clip-path:polygon(0 0,100% 0,50% 100%)}
@@ -85,7 +88,11 @@ details{margin:.75rem 0 0;font-size:.875rem}
 summary{cursor:pointer;color:var(--soft);width:fit-content;padding:.15rem 0}
 summary:hover{color:var(--ink)}
 :focus-visible{outline:2px solid var(--real);outline-offset:3px;border-radius:2px}
-.scroll{overflow-x:auto;max-width:100%;margin:.5rem 0 1rem}
+.scroll{overflow-x:auto;max-width:100%;margin:.5rem 0 1rem;
+  background:linear-gradient(90deg,var(--paper) 40%,transparent) 0 0/3rem 100% no-repeat local,
+  linear-gradient(270deg,var(--paper) 40%,transparent) 100% 0/3rem 100% no-repeat local,
+  linear-gradient(90deg,var(--edge),transparent) 0 0/1rem 100% no-repeat scroll,
+  linear-gradient(270deg,var(--edge),transparent) 100% 0/1rem 100% no-repeat scroll}
 table{border-collapse:collapse;width:100%;font-size:.875rem;line-height:1.4}
 caption{text-align:left;color:var(--soft);padding:0 0 .4rem;font-size:.8125rem}
 th,td{padding:.4rem .9rem .4rem 0;text-align:left;vertical-align:baseline;border-top:1px solid var(--hair);
@@ -101,13 +108,13 @@ footer{margin-top:3rem;border-top:1px solid var(--hair);padding-top:1rem;font-si
   html{font-size:10.5pt}
   body{padding:0;max-width:none}
   section{margin-top:1.25rem;padding-top:.9rem}
-  figure svg,tr,li{break-inside:avoid}
+  figure svg,tr,li,table:not(:has(tr:nth-child(16))){break-inside:avoid}
   h2,h3{break-after:avoid}
   summary{display:none}
   table{font-size:8pt;line-height:1.25}
   th,td{padding:.12rem .6rem .12rem 0}
   details::details-content{content-visibility:visible;block-size:auto}
-  .scroll{overflow:visible}
+  .scroll{overflow:visible;background:none}
 }
 """.strip()
 

@@ -14,6 +14,8 @@ WIDTH = 1000.0
 """Units across: the end of every horizontal scale."""
 BELOW = 24
 """Pixels under the plot, for the labels of the horizontal axis."""
+HALF_LETTER = 12.0
+"""Half the width of a label's letter on the narrowest phone, in units across."""
 Point = tuple[float, float]
 
 
@@ -117,17 +119,17 @@ def axis(scale: Scale, height: int, most: int = 5) -> Markup:
     parts: list[Child] = [tag("line", x1="0", x2="100%", y1=height, y2=height)]
     for tick in scale.ticks(most):
         x = across(tick.at)
-        side = "start" if tick.at < 40 else "end" if tick.at > WIDTH - 60 else "middle"
+        half = HALF_LETTER * len(tick.label)
+        side = "start" if tick.at < half else "end" if tick.at > WIDTH - half else "middle"
         parts.append(tag("line", x1=x, x2=x, y1=height, y2=height + 5))
         parts.append(tag("text", tick.label, x=x, y=height + 18, text_anchor=side))
     return tag("g", *parts, class_="axis")
 
 
-def rule(y: float, kind: str, words: str = "") -> Markup:
-    """A horizontal line at one value, with a label at its right end."""
+def rule(y: float, kind: str) -> Markup:
+    """A horizontal line at one value; the legend names it, for a label would lie on a curve."""
     at = _number(y)
-    text = tag("text", words, x="100%", y=_number(y - 4), text_anchor="end") if words else None
-    return tag("g", tag("line", x1="0", x2="100%", y1=at, y2=at), text, class_=f"rule {kind}")
+    return tag("g", tag("line", x1="0", x2="100%", y1=at, y2=at), class_=f"rule {kind}")
 
 
 def upright(x: float, height: int, kind: str, words: str) -> Markup:
@@ -206,9 +208,11 @@ def cells(
     heights: int,
     marked: Callable[[int, int], str | None],
     label: Callable[[int, int], str],
+    above: int = 0,
 ) -> Markup:
     """A heat map: rows of cells from the top, larger values in fuller colour; None is left empty.
 
+    A row takes `heights` pixels, of which `above` are left free for its name.
     `marked` gives a cell another class (the best, the chosen), `label` its tooltip.
     """
     found = [value for row in values for value in row if value is not None]
@@ -226,8 +230,8 @@ def cells(
                     tag("title", label(down, right)),
                     x=across(right * wide),
                     width=across(wide - 2),
-                    y=down * heights,
-                    height=heights - 2,
+                    y=down * heights + above,
+                    height=heights - above - 2,
                     fill_opacity=_number(0.06 + 0.94 * share, 2),
                     class_=f"cell {marked(down, right) or ''}".strip(),
                 )

@@ -40,7 +40,7 @@ def _sections(study: Study) -> list[Markup]:
         _section("Against others", _policies(study)),
         *([_section("Drawdown", pictures.drawdown(study, points))] if points else []),
         *([_section("Every try", pictures.heat_map(study.search))] if study.search else []),
-        *([_section("If trading cost more, or less", pictures.by_cost(study))] if study.by_cost else []),
+        *([_section("If trading cost more, or less", *_by_cost(study))] if study.by_cost else []),
         *(
             [_section("Orders", pictures.orders(study.figures.replay.events))]
             if study.figures.replay.events
@@ -57,6 +57,17 @@ def _section(title: str, *children: Child) -> Markup:
 def _policies(study: Study) -> Markup:
     rows = [words.row(figures, study) for figures in (study.figures, *study.others)]
     return table("On the same candles and costs", words.HEADS, [*rows, *words.benchmark_rows(study)])
+
+
+def _by_cost(study: Study) -> list[Markup]:
+    """The picture; with a derived band the reason why dearer trading may end higher."""
+    derived = any(cell.strategy.auto for cell in study.by_cost[0][1])
+    words = (
+        "The dearer trading is, the wider is the band that auto derives and the rarer its orders: "
+        "it is another band at each cost, and on one past the wider one may end higher."
+    )
+    note = [tag("p", words, class_="note")] if derived else []
+    return [*note, pictures.by_cost(study)]
 
 
 def _method(study: Study) -> Markup:

@@ -92,7 +92,7 @@ def weights(study: Study, points: Points) -> Markup:
         height + svg.BELOW,
         svg.grid(Percents(down), 4),
         svg.axis(points.across, height),
-        svg.rule(down(target), "target", f"target {percent(target)}"),
+        svg.rule(down(target), "target"),
         svg.canvas(
             height,
             *(
@@ -106,7 +106,8 @@ def weights(study: Study, points: Points) -> Markup:
     )
     rows = sampled(list(zip(points.times, shares, points.prices, strict=True)), charts.ROWS)
     cells = [[clock(at), percent(share, 2), price(p)] for at, share, p in rows]
-    keys = legend(("bot", "share"), ("level", "levels in force"), ("buy", "bought"), ("sell", "sold"))
+    aim = ("target", f"target {percent(target)}")
+    keys = legend(("bot", "share"), aim, ("level", "levels in force"), ("buy", "bought"), ("sell", "sold"))
     numbers = [table("Weight over time", ["Time", "Weight", "Price"], cells)]
     if len(figures.replay.in_force) > 1:
         bands = [[clock(each.since), named(each.levels)] for each in figures.replay.in_force]
@@ -157,7 +158,7 @@ def heat_map(search: Search) -> Markup:
     destinations = list(dict.fromkeys(cell.strategy.policy.levels[0].destination for cell in search.cells))
     by_place = {_place(cell): cell for cell in search.cells}
     rows = [[by_place.get((trigger, to)) for trigger in triggers] for to in destinations]
-    nearest, height = _nearest(search), 34
+    nearest, height, above = _nearest(search), 50, 20
 
     def marked(down: int, right: int) -> str | None:
         cell = rows[down][right]
@@ -181,8 +182,8 @@ def heat_map(search: Search) -> Markup:
         "Every try: trigger across, destination down",
         f"The best is {search.best.strategy.name}; {len(search.region)} of {search.tries} lie within 5 % of it.",
         height * len(rows) + svg.BELOW,
-        svg.cells(scores, height, marked, tooltip),
-        *(svg.words(way(to), "6", height * i + 21) for i, to in enumerate(destinations)),
+        svg.cells(scores, height, marked, tooltip, above),
+        *(svg.words(way(to), "0", height * i + above - 5) for i, to in enumerate(destinations)),
         *heads,
     )
     cells = [

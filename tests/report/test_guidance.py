@@ -1,5 +1,7 @@
 """The guidance of the report: the band in force beside the best and the usual one (contract.md §11)."""
 
+from dataclasses import replace
+
 from common.report import guidance
 from common.report.mix import Mix
 from tests.builders import d
@@ -14,6 +16,16 @@ def test_the_band_in_force_stands_beside_the_best_and_the_usual_one() -> None:
     assert rows["best half-way"][0] == "8.5\u202f%"  # at the measured 0.31 %
     assert rows["one point to the target"][4].startswith("1.94\u202f%, ")
     assert all("USDT" in row[2] for row in rows.values())
+
+
+def test_a_band_under_two_names_is_one_row() -> None:
+    seen = values(days=3, slots=3)
+    assert seen.policy is not None
+    usual = {**seen.policy, "levels": [{"trigger": d("0.01"), "destination": "target"}]}
+    assert [row[0] for row in guidance.rows(replace(seen, policy=usual))] == [
+        "in force, one point to the target",
+        "best half-way",
+    ]
 
 
 def test_without_a_cost_or_a_value_there_is_none() -> None:

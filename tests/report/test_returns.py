@@ -44,6 +44,25 @@ def test_before_ten_days_there_is_no_interval_and_the_page_says_why() -> None:
     assert "9 whole days so far: too few to tell policies apart." in page.render(young)
 
 
+def test_the_page_says_what_its_columns_measure_and_which_policies_have_done_the_same() -> None:
+    flat = [replace(day, papers=dict.fromkeys(day.papers, d(0))) for day in YEAR.shadow_days[:9]]
+    assert YEAR.shadows is not None
+    papers = {name: replace(YEAR.shadows.real, since=YEAR.now) for name in ("monthly", "hold", "auto")}
+    papers["hold"] = replace(papers["hold"], orders=3)
+    young = page.render(replace(YEAR, shadow_days=flat, shadows=replace(YEAR.shadows, papers=papers)))
+    assert "the two may differ in sign." in young
+    assert "Not yet different in any order: monthly, auto." in young
+    assert "bootstrap" not in young, "there are no bars yet"
+    assert "bootstrap" in page.render(YEAR)
+    assert "Not yet different" not in page.render(YEAR)
+
+
+def test_the_corridor_says_where_the_price_is_and_that_the_break_even_judges_another_thing() -> None:
+    for start, where in (("0.04", "inside"), ("0.02", "outside")):
+        words = dict(returns.facts(replace(YEAR, start_price=d(start)), YEAR.days))["Corridor"]
+        assert f", is {where}. The break-even speaks of stopping now" in words, words
+
+
 def test_the_same_page_twice_shows_the_same_bounds() -> None:
     assert returns.compared(YEAR) == returns.compared(YEAR)
 

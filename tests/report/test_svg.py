@@ -1,5 +1,6 @@
 """The marks of a picture, and that no text of others ever becomes a tag."""
 
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from xml.etree import ElementTree
 
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from common.report import svg
 from common.report.html import Markup, document, figure, legend, policy, table, tag
-from common.report.scales import Linear
+from common.report.scales import Linear, Time
 from tests.builders import PROPERTY, d
 
 HOSTILE = "</text><script>alert('1')</script>\"&<!--"
@@ -58,6 +59,14 @@ def test_a_grid_names_its_unit_once_at_the_top() -> None:
     assert texts == ["40 USDT", "30", "20", "10", "0"]
 
 
+def test_a_label_of_the_axis_stays_inside_on_the_narrowest_phone() -> None:
+    """A centred label of eight letters would be 50 px wide on a picture of 288."""
+    start = datetime(2017, 12, 1, tzinfo=UTC)
+    drawn = parsed(svg.axis(Time(start, start + timedelta(days=700), 0, svg.WIDTH), 100))
+    anchors = [(text.text, text.get("x"), text.get("text-anchor")) for text in drawn.iter("text")]
+    assert anchors[:2] == [("Jan 2018", "4.43%", "start"), ("Jul", "30.29%", "middle")]
+
+
 def test_a_waterfall_begins_each_bar_where_the_last_ended_and_ends_with_the_sum() -> None:
     lines = [("harvest", d(30)), ("fees", d(-10))]
     drawn = parsed(svg.waterfall(lines, "difference", Linear(d(0), d(40), 0, 1000), str))
@@ -80,7 +89,6 @@ def test_the_fullest_cell_of_a_heat_map_is_the_greatest_and_missing_ones_are_lef
         svg.picture("a", HOSTILE, HOSTILE, 10),
         svg.marker(0, 0, "dot", "a", HOSTILE),
         svg.upright(0, 10, "flow", HOSTILE),
-        svg.rule(0, "level", HOSTILE),
         table(HOSTILE, [HOSTILE, "b"], [[HOSTILE, HOSTILE]]),
         figure(svg.picture("a", "b", "c", 1), table("t", ["a"], [[HOSTILE]]), legend(("a", HOSTILE))),
     ],
