@@ -83,7 +83,7 @@ def _shadows(values: Values) -> Sequence[Child]:
         words += " The bars hold 95 % of a stationary bootstrap of the days."
     parts = [tag("p", words, class_="note")]
     if same := returns.alike(found):
-        parts.append(tag("p", f"Not yet different in any order: {', '.join(same)}.", class_="note"))
+        parts.append(tag("p", f"These have not traded differently yet: {', '.join(same)}.", class_="note"))
     if not any(each.interval for each in found):
         days = max(each.days for each in found)
         parts.append(

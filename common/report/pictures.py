@@ -195,7 +195,14 @@ def shadows(values: Values, found: Sequence[Compared]) -> Markup:
         ]
         for each, _, middle, _ in shown
     ]
-    heads = ["Policy", "Growth beyond the bot\u2019s", f"Worth more, {values.quote}", "Orders", "Costs", "Days"]
+    heads = [
+        "Policy",
+        "Growth beyond the bot\u2019s",
+        f"Worth more with drift, {values.quote}",
+        "Orders",
+        "Costs",
+        "Days",
+    ]
     return figure(picture, table("Drift-neutral growth, and what each would be worth", heads, rows))
 
 

@@ -56,10 +56,15 @@ def _going_on(values: Values, last: Point, low: Decimal, high: Decimal) -> str:
     realized = volatility(state.shares.variance, state.attribution.since, last.at) if state else None
     so_far = f" ({percent(realized, 0)} a year so far)" if realized is not None else ""
     where = "inside" if low <= last.mid <= high else "outside"
-    return (
+    text = (
         f"between {price(low)} and {price(high)} going on beats holding, by the price\u2019s own swings{so_far}. "
-        f"The price, {price(last.mid)}, is {where}. The break-even speaks of stopping now, after the orders "
-        "made, and the corridor of a mix kept at its target all along: it can be ahead and outside at once"
+        f"The price, {price(last.mid)}, is {where}"
+    )
+    if state is None or state.attribution.break_even() is None:
+        return text
+    return (
+        f"{text}. The break-even speaks of stopping now, after the orders made, and the corridor of a mix kept at "
+        "its target all along: it can be ahead and outside at once"
     )
 
 

@@ -63,8 +63,8 @@ def _by_cost(study: Study) -> list[Markup]:
     """The picture; with a derived band the reason why dearer trading may end higher."""
     derived = any(cell.strategy.auto for cell in study.by_cost[0][1])
     words = (
-        "The dearer trading is, the wider is the band that auto derives and the rarer its orders: "
-        "it is another band at each cost, and on one past the wider one may end higher."
+        "Where trading is dearer, auto derives a wider band and orders less often. Each cost so has a band of its "
+        "own, and on one past the wider one may end higher."
     )
     note = [tag("p", words, class_="note")] if derived else []
     return [*note, pictures.by_cost(study)]

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
+from common.domain.performance.attribution import Attribution
 from common.domain.performance.shadows import Day
 from common.report import page, returns
 from common.report.scales import grouped
@@ -51,16 +52,22 @@ def test_the_page_says_what_its_columns_measure_and_which_policies_have_done_the
     papers["hold"] = replace(papers["hold"], orders=3)
     young = page.render(replace(YEAR, shadow_days=flat, shadows=replace(YEAR.shadows, papers=papers)))
     assert "the two may differ in sign." in young
-    assert "Not yet different in any order: monthly, auto." in young
+    assert "These have not traded differently yet: monthly, auto." in young
     assert "bootstrap" not in young, "there are no bars yet"
     assert "bootstrap" in page.render(YEAR)
-    assert "Not yet different" not in page.render(YEAR)
+    assert "traded differently" not in page.render(YEAR)
 
 
 def test_the_corridor_says_where_the_price_is_and_that_the_break_even_judges_another_thing() -> None:
     for start, where in (("0.04", "inside"), ("0.02", "outside")):
         words = dict(returns.facts(replace(YEAR, start_price=d(start)), YEAR.days))["Corridor"]
         assert f", is {where}. The break-even speaks of stopping now" in words, words
+    assert YEAR.attribution_state is not None
+    still = Attribution.begin(YEAR.days[0].at, d(100), d(100), d(1), d("0.5"))
+    untraded = replace(YEAR, attribution_state=replace(YEAR.attribution_state, attribution=still))
+    told = dict(returns.facts(untraded, YEAR.days))
+    assert "Break-even" not in told
+    assert "break-even" not in told["Corridor"]
 
 
 def test_the_same_page_twice_shows_the_same_bounds() -> None:
