@@ -109,7 +109,8 @@ footer{margin-top:3rem;border-top:1px solid var(--hair);padding-top:1rem;font-si
   body{padding:0;max-width:none}
   section{margin-top:1.25rem;padding-top:.9rem}
   figure svg,tr,li,table:not(:has(tr:nth-child(16))){break-inside:avoid}
-  h2,h3{break-after:avoid}
+  h2,h3,caption,thead{break-after:avoid}
+  .key{print-color-adjust:exact;-webkit-print-color-adjust:exact}
   summary{display:none}
   table{font-size:8pt;line-height:1.25}
   th,td{padding:.12rem .6rem .12rem 0}

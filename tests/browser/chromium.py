@@ -100,6 +100,11 @@ class Tab:
     def _call(self, method: str, **parameters: Any) -> Any:
         return self._browser.call(method, self._session, **parameters)
 
+    def on_paper(self) -> "Tab":
+        """With the style of print."""
+        self._call("Emulation.setEmulatedMedia", media="print")
+        return self
+
     def open(self, url: str, headers: Mapping[str, str] | None = None) -> "Tab":
         if headers:
             self._call("Network.setExtraHTTPHeaders", headers=dict(headers))

@@ -71,6 +71,23 @@ def test_the_page_prints_on_a_few_sheets_with_all_its_tables_open(chromium: Chro
     assert 3 <= sheets <= 9
 
 
+def test_on_paper_a_short_table_stays_whole(chromium: Chromium, address: str) -> None:
+    tab = Tab(chromium, width=820, height=900, dark=False, scripts=True).open(address).on_paper()
+    told = "[...document.querySelectorAll('table')].map(t => [t.rows.length, getComputedStyle(t).breakInside])"
+    tables = tab.evaluate(told)
+    assert {kept for rows, kept in tables if rows <= 16} == {"avoid"}
+    assert {kept for rows, kept in tables if rows > 16} == {"auto"}
+
+
+def test_on_a_phone_a_wide_table_shows_that_it_goes_on(chromium: Chromium, address: str) -> None:
+    """By a shadow at the edge that is fixed to the frame, under a cover that moves with the table."""
+    tab = Tab(chromium, width=360, height=900, dark=True, scripts=False).open(address)
+    wide = "[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth)"
+    shown = tab.evaluate(f"{wide}.map(e => getComputedStyle(e).backgroundAttachment)")
+    assert shown
+    assert set(shown) == {"local, local, scroll, scroll"}
+
+
 def test_everything_can_be_reached_and_opened_with_the_keyboard(chromium: Chromium, address: str) -> None:
     tab = Tab(chromium, width=820, height=900, dark=False, scripts=True).open(address)
     assert tab.evaluate("[...document.querySelectorAll('summary')].every(each => each.tabIndex === 0)") is True
