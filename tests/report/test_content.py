@@ -115,7 +115,9 @@ def test_a_price_that_has_been_passed_is_not_told_as_one_to_come() -> None:
         "Buys": "7.0000 QRL at or below 0.01000",
         "Sells": ("nothing in EXECUTION_MODE=plan: the plan of 2 Jan 2026, 12:00 UTC would sell 25.0000 QRL"),
     }
-    live = content.triggers(replace(SOME, mix=mix, plan=sell))
+    held = content.triggers(replace(SOME, mix=mix, plan={**sell, "action": "HOLD"}, mode="plan"))
+    assert held["Sells"] == "in the next plan, if nothing holds it: the price is not below 0.02000"
+    live = content.triggers(replace(SOME, mix=replace(mix, price=d("0.02")), plan=sell))
     assert live["Sells"] == "in the next plan, if nothing holds it: the price is not below 0.02000"
     low = content.triggers(replace(SOME, mix=replace(mix, price=d("0.01"))))
     assert low["Buys"] == "in the next plan, if nothing holds it: the price is not above 0.01000"

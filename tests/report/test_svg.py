@@ -65,6 +65,8 @@ def test_a_label_of_the_axis_stays_inside_on_the_narrowest_phone() -> None:
     drawn = parsed(svg.axis(Time(start, start + timedelta(days=700), 0, svg.WIDTH), 100))
     anchors = [(text.text, text.get("x"), text.get("text-anchor")) for text in drawn.iter("text")]
     assert anchors[:2] == [("Jan 2018", "4.43%", "start"), ("Jul", "30.29%", "middle")]
+    drawn = parsed(svg.axis(Time(start, start + timedelta(days=410), 0, svg.WIDTH), 100))
+    assert [(text.text, text.get("text-anchor")) for text in drawn.iter("text")][-1] == ("Jan 2019", "end")
 
 
 def test_a_waterfall_begins_each_bar_where_the_last_ended_and_ends_with_the_sum() -> None:
