@@ -14,9 +14,11 @@ import argparse
 import codecs
 import io
 import os
+import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import NoReturn
 
 from common.errors import ConfigurationError
 from local.refused import Refused
@@ -59,7 +61,7 @@ def _main(arguments: Sequence[str] | None) -> int:
         print(usage() if wanted else f"no command {name!r}\n{usage()}", file=sys.stdout if wanted else sys.stderr)
         return 0 if wanted else 2
     command = import_module(f"local.{name}")
-    parser = argparse.ArgumentParser(prog=f"python -m local {name}", description=command.__doc__)
+    parser = Parser(prog=f"python -m local {name}", description=command.__doc__)
     command.configure(parser)
     try:
         code: int = command.main(parser.parse_args(rest))
@@ -77,6 +79,19 @@ def _main(arguments: Sequence[str] | None) -> int:
         print("ended before it was done", file=sys.stderr)
         return 130
     return code
+
+
+class Parser(argparse.ArgumentParser):
+    """Refuses in one sentence, with the names that a person may have typed: those of make, where it has them."""
+
+    def error(self, message: str) -> NoReturn:
+        message = re.sub(r"invalid int value: (.*)", r"\1 is no whole number", message)
+        message = re.sub(r"^argument (--[\w-]+)", lambda found: self._named(found[1]), message)
+        self.exit(2, f"{message}\n{self.prog} --help lists the options\n")
+
+    def _named(self, option: str) -> str:
+        variable = option.lstrip("-").replace("-", "_").upper()
+        return f"{variable} ({option})" if self.prog.split()[-1] in ("run", "serve") else option
 
 
 def _plainly(error: UnicodeError) -> tuple[str, int]:

@@ -58,6 +58,11 @@ def main(arguments: argparse.Namespace) -> int:
             f"{', '.join(plain(row.value) for row in small)}: too little money for a band. "
             f"With a least order of {plain(least)} it takes more than {plain(quotient(least, room))}."
         )
+    if beyond := [plain(row.value) for row in rows if row not in small and row.order > depth]:
+        console.print(
+            f"{', '.join(beyond)}: an order is larger than the {plain(depth)} that stands in the book (--depth): "
+            "its cost is a guess, and most likely it cannot be filled. Try SLICE_NOTIONAL_USDT, or another pair."
+        )
     console.print(
         f"Losses against a mix kept at no cost, at a volatility of {places(volatility * 100, 0)} % a year."
     )

@@ -60,6 +60,16 @@ def _fraction(text: str) -> Decimal:
     return fraction
 
 
+def _depth(text: str) -> Decimal:
+    """What a side of the book holds. Raises ArgumentTypeError."""
+    depth = _amount(text)
+    if depth < 1:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no order book: each side holds at least 1 of the quote asset"
+        )
+    return depth
+
+
 def configure(parser: argparse.ArgumentParser) -> None:
     """The options that `run` and `serve` share. Settings come from the environment."""
     add = parser.add_argument
@@ -69,7 +79,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--base", type=_amount, help="base asset that the account holds at the start (worth 520)")
     add("--quote", type=_amount, default=QUOTE, help="quote asset that it holds (480)")
     add("--spread", type=_fraction, help="of the simulated book, a fraction of the price (0.001)")
-    add("--depth", type=_amount, help="of each side of the simulated book, in the quote asset (2000)")
+    add("--depth", type=_depth, help="of each side of the simulated book, in the quote asset (2000)")
     add("--live", action="store_true", help="place orders, in the simulated exchange")
     add("--exchange", metavar="URL", help="read this exchange instead of the simulated one")
     add("--live-for-real", action="store_true", help="with --exchange: place real orders, confirmed on a terminal")

@@ -17,6 +17,10 @@ from common.report.values import Values, gather
 from common.report.words import quantity
 from common.run import View
 from common.service import Bot
+from local.lines import wrapped
+
+LABEL = 12
+"""The width of a label, with the space around it."""
 
 
 def values_of(bot: Bot) -> Values:
@@ -31,7 +35,7 @@ def show(console: Console, values: Values, plans: Sequence[Mapping[str, Any]], c
     if failed:
         well = Text(f"{len(failed)} of {len(checks)} do NOT hold: {'; '.join(failed)}", style="red")
     grid = Table.grid(padding=(0, 2))
-    grid.add_column(no_wrap=True, style="bold")
+    grid.add_column(no_wrap=True, style="bold", width=LABEL - 4)
     grid.add_column(overflow="fold")
     for label, text in (
         (values.instrument.pair, content.mix(values)),
@@ -40,7 +44,7 @@ def show(console: Console, values: Values, plans: Sequence[Mapping[str, Any]], c
         ("next", f"{content.last_plan(values)}; {content.prices(values)}"),
         ("checks", well),
     ):
-        grid.add_row(label, text)
+        grid.add_row(label, wrapped(text, console.width - LABEL) if isinstance(text, str) else text)
     console.print(grid)
 
 

@@ -7,7 +7,7 @@ The policy comes from the settings in the environment, so that one environment s
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from decimal import Decimal
@@ -16,6 +16,7 @@ from pathlib import Path
 from rich import box
 from rich.console import Console
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -32,6 +33,8 @@ from local.backtest.strategies import DEFAULT_RULE, settings, strategy
 from local.backtest.study import Grid, Setup, Study, replays, study
 from local.candles.files import load
 from local.candles.formats import CandleFileError
+from local.lines import wrapped
+from local.refused import Refused
 
 USUAL = Costs()
 STEP = Decimal("0.000001")
@@ -45,7 +48,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
         "file",
+        nargs="?",
         type=Path,
+        metavar="FILE",
         help="candles: ours, Binance Vision, MEXC, ccxt, CryptoDataDownload, freqtrade; .gz, .zip",
     )
     policies = "0.05; 0.01:half,0.03:target; auto:half; hold; monthly; or NAME=VALUE settings"
@@ -74,7 +79,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--holdout", type=_fraction, default=Decimal("0.3"), help="last share, never seen by a choice (%(default)s)"
     )
     add("--every-bar", action="store_true", help="decide on every slot instead of jumping to the next trigger")
-    add("--jobs", type=int, default=1, help="processes of a search")
+    add("--jobs", type=_processes, default=1, help="processes of a search")
     add("--report", type=Path, metavar="FILE.html", help="write the page")
     add("--json", action="store_true", help="print one JSON object instead")
     add("--csv", action="store_true", help="print the orders as CSV instead")
@@ -85,6 +90,8 @@ def main(arguments: argparse.Namespace) -> int:
         Console(width=None if sys.stdout.isatty() else 120, markup=False),
         Console(stderr=True, markup=False),
     )
+    if arguments.file is None:
+        raise Refused("CANDLES is missing: make backtest CANDLES=file, or python -m local backtest FILE")
     try:
         grid = _grid(arguments.grid)
         if grid and not arguments.holdout:
@@ -110,7 +117,7 @@ def main(arguments: argparse.Namespace) -> int:
     elif arguments.csv:
         print(export.as_csv(found), end="")
     else:
-        _show(found, arguments.file.name, console)
+        show(found, arguments.file.name, console)
     return 0
 
 
@@ -211,6 +218,12 @@ def _fraction(text: str) -> Decimal:
     return number
 
 
+def _processes(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= 1000):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of processes from 1 to 1000")
+    return int(text)
+
+
 def _share(text: str) -> Decimal:
     number = _amount(text)
     if not 0 < number <= 1:
@@ -226,14 +239,40 @@ def _progress(console: Console, count: int) -> Iterator[Callable[[], None]]:
         yield lambda: bar.advance(task)
 
 
-def _show(found: Study, name: str, console: Console) -> None:
+def show(found: Study, name: str, console: Console) -> None:
+    """Print the sentences and the table; where it is too wide, the last column is a table of its own."""
     for line in words.lines(found, name):
-        console.print(line, soft_wrap=not sys.stdout.isatty(), highlight=False, markup=False)
+        text = wrapped(line, console.width) if console.is_terminal else line
+        console.print(text, soft_wrap=True, highlight=False, markup=False)
+    rows = [words.row(figures, found) for figures in (found.figures, *found.others)]
+    compared = [row for row in rows if row[-1]]
+    rows += words.benchmark_rows(found)
+    wide = _table(words.HEADS, rows)
+    if _widths(console, wide).maximum <= console.width:
+        console.print(wide)
+        return
+    _print(console, _table(words.HEADS[:-1], [row[:-1] for row in rows]))
+    if compared:
+        _print(console, _table((words.HEADS[0], words.HEADS[-1]), [[row[0], row[-1]] for row in compared]))
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """The names of policies may fold; figures may not."""
     table = Table(header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
-    for index, head in enumerate(words.HEADS):
-        table.add_column(head, justify="left" if index == 0 else "right", no_wrap=index > 0)
-    for figures in (found.figures, *found.others):
-        table.add_row(*words.row(figures, found))
-    for cells in words.benchmark_rows(found):
-        table.add_row(*cells)
-    console.print(table)
+    for index, head in enumerate(heads):
+        least = 12 if index == 0 else None
+        table.add_column(head, justify="left" if index == 0 else "right", no_wrap=index > 0, min_width=least)
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _widths(console: Console, table: Table) -> Measurement:
+    """The least and the greatest width of the table, wherever it is shown."""
+    return Measurement.get(console, console.options.update(width=10_000), table)
+
+
+def _print(console: Console, table: Table) -> None:
+    """Print the table as wide as the terminal, or wider before anything of it is cut."""
+    table.width = max(min(console.width, _widths(console, table).maximum), _widths(console, table).minimum)
+    console.print(table, crop=False, width=max(table.width, console.width))

@@ -103,16 +103,23 @@ def fetch(
     start = _opening(now - back, width)
     last = _bookmark(path, start, width)
     begun = max(start, _listed(ask, start, now, clock)) if last is None else last + width
+    page = begun
+    while page + width <= now:
+        candles = _patiently(ask, _word(width), PAGE, page + step, clock)
+        closed = [each for each in candles if page <= each.opens_at < page + step and each.closes_at <= now]
+        _append(path, closed)
+        page += step
+        yield min((page - begun) / (now - begun), 1.0), min(page, now)
+        clock.sleep(BETWEEN_PAGES)
+    _append(path, [])
+
+
+def _append(path: Path, candles: list[Candle]) -> None:
+    """Add to the file, which begins with its header; it is not there before the exchange has answered."""
     with path.open("a", newline="") as file:
-        page = begun
-        while page + width <= now:
-            for candle in _patiently(ask, _word(width), PAGE, page + step, clock):
-                if page <= candle.opens_at < page + step and candle.closes_at <= now:
-                    file.write(_line(candle))
-            file.flush()
-            page += step
-            yield min((page - begun) / (now - begun), 1.0), min(page, now)
-            clock.sleep(BETWEEN_PAGES)
+        if not file.tell():
+            file.write(f"{_HEADER}\n")
+        file.writelines(map(_line, candles))
 
 
 def _bookmark(path: Path, start: datetime, width: timedelta) -> datetime | None:
@@ -121,7 +128,6 @@ def _bookmark(path: Path, start: datetime, width: timedelta) -> datetime | None:
     Raises CandleFileError for a file of another kind or width, or with a later start.
     """
     if not path.exists() or path.stat().st_size == 0:
-        path.write_text(f"{_HEADER}\n")
         return None
     with path.open("rb+") as file:
         head = [line.decode("ascii", "replace").strip() for line in islice(file, 3)]

@@ -42,6 +42,12 @@ def test_too_little_money_for_a_band_is_said_so(capsys: pytest.CaptureFixture[st
     assert "1: too little money for a band. With a least order of 5 it takes more than 25." in told
 
 
+def test_an_order_larger_than_the_book_is_said_to_be_a_guess(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["advise", "--value", "2000", "1e12"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "1000000000000: an order is larger than the 5000 that stands in the book" in told
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -57,6 +57,24 @@ def test_a_terminal_without_our_characters_is_shown_others(monkeypatch: pytest.M
     assert out.buffer.getvalue().decode("latin-1").splitlines()[-1] == "-3 000 ? \xb1 5..."
 
 
+def test_an_option_is_refused_by_the_name_that_was_typed(capsys: pytest.CaptureFixture[str]) -> None:
+    cases = {
+        ("run", "--hours", "abc"): "HOURS (--hours): 'abc' is no whole number",
+        ("serve", "--seed", "x"): "SEED (--seed): 'x' is no whole number",
+        ("run", "--spread", "3"): "SPREAD (--spread): '3' is no fraction below 1: half a per cent is 0.005",
+        ("run", "--depth", "0"): "DEPTH (--depth): '0' is no order book",
+        ("backtest", "x", "--jobs", "0"): "--jobs: '0' is no number of processes",
+    }
+    wrong = {}
+    for arguments, sentence in cases.items():
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        error = capsys.readouterr().err
+        if (ended.value.code, error.startswith(sentence), error.count("\n")) != (2, True, 2):
+            wrong[arguments] = error
+    assert wrong == {}
+
+
 def test_a_switch_is_on_off_or_refused() -> None:
     for name in ("LIVE", "LIVE_FOR_REAL", "VERBOSE"):
         option = f"--{name.lower().replace('_', '-')}"

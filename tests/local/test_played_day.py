@@ -95,7 +95,7 @@ def test_ones_own_money_in_another_pair_on_the_embedded_redis_is_told_in_a_few_l
     assert "THRESHOLD is no setting and changes nothing: did you mean THRESHOLD_PCT?" in done.stdout
     lines = done.stdout.partition("BTC/USDT")[2].replace("\u202f", " ")
     assert "0.0 % BTC (target 50.0 %), 2 000.00 USDT at 60 0" in lines
-    for line in ("\nworth it  ", "\ndid       4 plans (4 BUY)", "\nnext      BUY 0.0167 BTC", "all 5 checks hold"):
+    for line in ("\nworth it  ", "\ndid       4 plans (4 BUY)", "\nnext  ", "BUY 0.0167 BTC", "all 5 checks hold"):
         assert line in lines, lines
     assert lines.count("\n") <= 13
     assert all(len(line) <= 80 for line in lines.splitlines() if "report.html" not in line)
@@ -130,7 +130,7 @@ def test_what_cannot_be_played_is_told_in_a_sentence(
     for option, text in (("--price", "1e41"), ("--base", "-1"), ("--depth", "nan"), ("--spread", "1")):
         with pytest.raises(SystemExit):
             main(["run", f"{option}={text}"])
-        assert f"argument {option}: '{text}' is no " in capsys.readouterr().err
+        assert f"({option}): '{text}' is no " in capsys.readouterr().err
 
 
 HARMS: list[tuple[Callable[[Any], object], str]] = [

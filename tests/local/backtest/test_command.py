@@ -1,5 +1,6 @@
 """`python -m local backtest`: what it prints, what it refuses, what the page holds."""
 
+import argparse
 import csv
 import io
 import json
@@ -9,9 +10,12 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from common.domain.decision.band import best_band
 from local.__main__ import main
+from local.backtest import command, words
+from local.backtest.study import study
 from tests.local.backtest.test_replay import walk
 
 FIELDS = [
@@ -114,6 +118,31 @@ def test_five_lines_say_it_first(file: Path, capsys: pytest.CaptureFixture[str])
     ]  # fmt: skip
 
 
+def test_at_eighty_columns_every_row_names_its_policy_and_no_figure_is_cut(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parser = argparse.ArgumentParser()
+    command.configure(parser)
+    options = ["--policy", "LEVELS=0.01:half,0.03:target,0.05:target", "--quote", "80000", "--base", "90000"]
+    setup = command._setup(parser.parse_args([str(file), *options]))
+    found = study(setup, None, lambda: None)
+    out = io.StringIO()
+    command.show(found, file.name, Console(width=80, file=out, force_terminal=True, color_system=None))
+    text = out.getvalue()
+    assert max(map(len, text.splitlines())) <= 80
+    assert "…" not in text
+    rows = [words.row(each, found) for each in (found.figures, *found.others)] + words.benchmark_rows(found)
+    lines = [line.split("  ") for line in text.splitlines()]
+    missing = [
+        cell for row in rows for cell in row[1:] if cell and not any(cell in map(str.strip, line) for line in lines)
+    ]
+    assert missing == []
+    assert [row[0] for row in rows if not any(line[0].strip()[:11] == row[0][:11] for line in lines)] == []
+    assert all(
+        figure in text for line in words.lines(found, file.name) for figure in re.findall(r"\d[\d\u202f.]+", line)
+    )
+
+
 def test_orders_come_as_csv(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = list(csv.DictReader(io.StringIO(answer(capsys, file, "--csv", "--policy", "0.05")[1])))
     told = json.loads(answer(capsys, file, "--json", "--policy", "0.05")[1], parse_float=str)
@@ -200,6 +229,7 @@ def test_what_makes_no_sense_is_refused_in_words(
         (file, "--spread", "0.01", "--half-spread", "0.01"): "only one of them",
         (file, "--impact", "0.01", "--depth", "500"): "only one of them",
         (file, "--depth", "0"): "must be above zero",
+        (): "CANDLES is missing: make backtest CANDLES=file",
         (file, "--base", "0", "--quote", "0"): "something to begin with",
         (file, "--grid", "0.02", "sideways"): "sideways must be",
         (file, "--grid", "2"): "2 is no fraction below 1",
@@ -226,7 +256,7 @@ def test_an_order_takes_a_share_of_a_bars_volume_and_never_more_than_all_of_it(
     with pytest.raises(SystemExit) as ended:
         answer(capsys, file, "--json", f"--volume-share={share}")
     assert ended.value.code == 2
-    assert f"argument --volume-share: {share} is " in capsys.readouterr().err
+    assert f"--volume-share: {share} is " in capsys.readouterr().err
     assert answer(capsys, file, "--json", "--volume-share", "1")[0] == 0
 
 

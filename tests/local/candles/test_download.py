@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from common.clock import Clock, milliseconds
+from common.errors import ExchangeUnavailable
+from common.mexc.parse import Candle
 from local.__main__ import main
 from local.candles import command, download
 from local.candles.files import read
@@ -160,3 +162,13 @@ def test_the_command_says_what_it_did_and_what_makes_no_sense(
     assert f"48 candles in {path}" in told
     assert "QRLXYZ: ends in none of the quote assets" in told
     assert read(path).width_ms == 3_600_000
+
+
+def test_an_exchange_that_never_answers_leaves_no_file(tmp_path: Path) -> None:
+    def ask(interval: str, count: int, end: datetime) -> list[Candle]:
+        raise ExchangeUnavailable("klines: the exchange cannot be reached")
+
+    path = tmp_path / "none.csv"
+    with pytest.raises(ExchangeUnavailable):
+        list(download.fetch(ask, path, QUARTER, DAYS, SimulatedClock(NOW)))
+    assert not path.exists()
