@@ -9,7 +9,6 @@ row of its own. CoinTracking does not subtract fees: its amounts are net, and a 
 
 import argparse
 import csv
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -24,7 +23,7 @@ from common.domain.orders.order import Fill
 from common.report.words import counted
 from common.run import View
 from common.store.records import fill_of
-from local.stored import stored
+from local import stored
 
 Row = dict[str, str]
 KOINLY = (
@@ -215,13 +214,11 @@ def stored_fills(view: View) -> list[Fill]:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=sorted(FORMATS), default="generic", help="which tool's import")
-    parser.add_argument("--symbol", default=os.environ.get("SYMBOL", "QRLUSDT"), help="the pair, as SYMBOL")
-    parser.add_argument("--prefix", default=os.environ.get("REDIS_KEY_PREFIX", ""), help="as REDIS_KEY_PREFIX")
+    stored.configure(parser)
 
 
 def main(arguments: argparse.Namespace) -> int:
-    chosen = {"SYMBOL": arguments.symbol, "REDIS_KEY_PREFIX": arguments.prefix}
-    with stored({**os.environ, **chosen}) as view:
+    with stored.stored(arguments) as view:
         fills, instrument = stored_fills(view), view.settings.instrument
     count = write(fills, instrument, arguments.format, sys.stdout)
     print(counted(count, "fill"), file=sys.stderr)

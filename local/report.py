@@ -7,17 +7,18 @@ from common.decimal_json import to_answer
 from common.ops.state import state
 from common.report import content, page
 from common.report.values import gather
-from local.stored import stored
+from local import stored
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
+    stored.configure(parser)
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--html", type=Path, metavar="FILE", help="write the page there as well")
     form.add_argument("--json", action="store_true", help="the whole state as JSON instead, as `ops` answers it")
 
 
 def main(arguments: argparse.Namespace) -> int:
-    with stored() as view:
+    with stored.stored(arguments) as view:
         if arguments.json:
             print(to_answer(state(view)))
             return 0

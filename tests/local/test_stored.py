@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import redis
 
+from common.store.keys import Keys
 from local.__main__ import main
 from tests.builders import KEYS
 from tests.conftest import Live, MakeBot
@@ -78,3 +79,18 @@ def test_without_a_redis_it_says_what_is_missing(
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
     assert main(["replay"]) == 2
     assert "cannot be read" in capsys.readouterr().err
+
+
+def test_a_bot_that_this_redis_does_not_know_is_told_with_those_that_it_knows(
+    live: Live, capsys: pytest.CaptureFixture[str]
+) -> None:
+    live.client.set(Keys("simulated:", "BTCUSDT").position, "{}")
+    for command in ("report", "replay", "export"):
+        assert main([command, "--prefix", "simulated:"]) == 2
+        error = capsys.readouterr().err
+        assert error == (
+            "this Redis knows no bot for QRLUSDT with the prefix simulated:; it knows QRLUSDT with no prefix, "
+            "BTCUSDT with --prefix simulated:\n"
+        )
+    live.client.rename(KEYS.plan_history, Keys("mine:", "QRLUSDT").plan_history)
+    assert main(["replay", "--prefix", "mine:"]) == 0
