@@ -64,7 +64,7 @@ def _going_on(values: Values, last: Point, low: Decimal, high: Decimal) -> str:
         return text
     return (
         f"{text}. The break-even speaks of stopping now, after the orders made, and the corridor of a mix kept at "
-        "its target all along: it can be ahead and outside at once"
+        "its target all along: ahead outside it and behind inside it are both possible"
     )
 
 
