@@ -253,7 +253,7 @@ def _line(name: str, text: str) -> str:
 
 
 def _plan(values: Values) -> str:
-    return f"{why(values)}, {age(values.age(values.plan))}"
+    return f"{why(values)}, {age(values.age(values.plan))}" if values.plan else why(values)
 
 
 def _runs(values: Values) -> list[str]:
