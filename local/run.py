@@ -25,6 +25,8 @@ from local.simulation import PREFIX, Simulation
 
 Checks = Mapping[str, bool]
 Slot = tuple[datetime, list[str]]
+MOST_HOURS = 10 * 366 * 24
+"""Ten years, more than anybody waits for."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -35,8 +37,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     console = stage.console()
-    if arguments.hours < 1:
-        raise Refused("HOURS: at least one hour is played")
+    if not 1 <= arguments.hours <= MOST_HOURS:
+        raise Refused(f"HOURS={arguments.hours}: from 1 to {MOST_HOURS} hours are played")
     candles = stage.candles(arguments)
     start = stage.first_minute(candles)
     end = start + timedelta(hours=arguments.hours)

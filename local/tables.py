@@ -14,6 +14,7 @@ from common.decimal_json import to_answer
 from common.decimals import places, plain
 from common.domain.orders.journal import JournalEntry
 from common.domain.slots import slot_named
+from local.lines import print_whole
 
 
 def show_answers(console: Console, answers: Mapping[str, Any]) -> None:
@@ -32,7 +33,7 @@ def show_plans(console: Console, plans: Sequence[Mapping[str, Any]]) -> None:
             weight = f"{plan['deviation'] + plan['target_ratio']:.4f}"
             when = f"{slot_named(plan['slot']):%m-%d %H:%M}"
             table.add_row(when, plain(plan["price"]), weight, plain(plan["quantity"]), action, reason + more)
-    console.print(table)
+    print_whole(console, table)
 
 
 def show_orders(console: Console, orders: Sequence[JournalEntry]) -> None:
@@ -51,7 +52,7 @@ def show_orders(console: Console, orders: Sequence[JournalEntry]) -> None:
             places(entry.filled_notional / filled, 6) if filled else "",
             f"{entry.state}{f': {entry.reason}' if entry.reason else ''}",
         )
-    console.print(table)
+    print_whole(console, table)
 
 
 def _table(title: str, *columns: str) -> Table:
@@ -74,7 +75,7 @@ def show_redis(console: Console, client: "redis.Redis", settings: Settings) -> N
         ttl: Any = client.ttl(key)
         table.add_row(kind, str(entries), "permanent" if ttl == -1 else f"{ttl} s", f"{size:,}", key)
     table.add_row("string", str(len(marks)), "2 days", "", "(marks of finished runs)")
-    console.print(table)
+    print_whole(console, table)
 
 
 def _measure(client: "redis.Redis", key: str) -> tuple[str, int, int]:

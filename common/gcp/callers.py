@@ -63,7 +63,8 @@ class CallerCheck:
         if authorization is None:
             if self._mode == "header" and headers.get("X-CloudScheduler"):
                 return Caller("X-CloudScheduler", None)
-            raise MissingCredentials("no token")
+            without = ", and no header X-CloudScheduler: true" if self._mode == "header" else ""
+            raise MissingCredentials(f"no token{without}")
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise MissingCredentials("the Authorization header holds no bearer token")

@@ -16,7 +16,6 @@ from pathlib import Path
 from rich import box
 from rich.console import Console
 from rich.markup import escape
-from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -33,7 +32,7 @@ from local.backtest.strategies import DEFAULT_RULE, settings, strategy
 from local.backtest.study import Grid, Setup, Study, replays, study
 from local.candles.files import load
 from local.candles.formats import CandleFileError
-from local.lines import wrapped
+from local.lines import print_whole, widths, wrapped
 from local.refused import Refused
 
 USUAL = Costs()
@@ -248,12 +247,12 @@ def show(found: Study, name: str, console: Console) -> None:
     compared = [row for row in rows if row[-1]]
     rows += words.benchmark_rows(found)
     wide = _table(words.HEADS, rows)
-    if _widths(console, wide).maximum <= console.width:
+    if widths(console, wide).maximum <= console.width:
         console.print(wide)
         return
-    _print(console, _table(words.HEADS[:-1], [row[:-1] for row in rows]))
+    print_whole(console, _table(words.HEADS[:-1], [row[:-1] for row in rows]))
     if compared:
-        _print(console, _table((words.HEADS[0], words.HEADS[-1]), [[row[0], row[-1]] for row in compared]))
+        print_whole(console, _table((words.HEADS[0], words.HEADS[-1]), [[row[0], row[-1]] for row in compared]))
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
@@ -265,14 +264,3 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     for row in rows:
         table.add_row(*row)
     return table
-
-
-def _widths(console: Console, table: Table) -> Measurement:
-    """The least and the greatest width of the table, wherever it is shown."""
-    return Measurement.get(console, console.options.update(width=10_000), table)
-
-
-def _print(console: Console, table: Table) -> None:
-    """Print the table as wide as the terminal, or wider before anything of it is cut."""
-    table.width = max(min(console.width, _widths(console, table).maximum), _widths(console, table).minimum)
-    console.print(table, crop=False, width=max(table.width, console.width))

@@ -113,7 +113,7 @@ def test_what_cannot_be_played_is_told_in_a_sentence(
         (["--candles", str(ROOT / "README.md")], {}, "CANDLES: README.md: line 1"),
         (["--price", "0"], {}, "PRICE=0: the simulated pair trades from 0.0001 to 1000000000"),
         (["--price", "1e15"], {}, "PRICE=1000000000000000: the simulated pair trades from"),
-        (["--hours", "0"], {}, "HOURS: at least one hour is played"),
+        (["--hours", "0"], {}, "HOURS=0: from 1 to 87840 hours are played"),
         ([], nobody | {"SYMBOL": "MXUSDT"}, "the simulated exchange: cannot start: MXUSDT is always there"),
         ([], {"SYMBOL": "QRLUSDC"}, "SYMBOL=QRLUSDC: the simulated exchange has pairs against USDT; EXCHANGE=…"),
         ([], {"THRESHOLD_PCT": "5"}, "THRESHOLD_PCT: is a fraction of the value"),

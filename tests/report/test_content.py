@@ -92,6 +92,7 @@ def test_the_last_plan_says_which_check_holds_it() -> None:
     }
     assert content.why(replace(SOME, plan=sell)) == ("SELL 25.0000 QRL (50.00 USDT at 0.02044): QRL above target")
     assert content.why(replace(SOME, plan=None)) == "no plan has been made yet"
+    assert "plan       no plan has been made yet" in content.lines(replace(SOME, plan=None))
 
 
 def test_the_drift_holds_a_plan_and_the_least_order_only_where_the_drift_is_enough() -> None:
