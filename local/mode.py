@@ -20,20 +20,24 @@ def execution_mode(
     """
     if not arguments.exchange:
         if arguments.live_for_real:
-            raise Refused("--live-for-real goes with --exchange; --live places orders in the simulated exchange")
+            raise Refused(
+                "LIVE_FOR_REAL=1 goes with --exchange (EXCHANGE=…); LIVE=1 orders in the simulated exchange"
+            )
         return "live" if arguments.live else environ.get("EXECUTION_MODE", "plan")
     if arguments.live:
-        raise Refused("--live is for the simulated exchange; real orders need --live-for-real (LIVE_FOR_REAL=1)")
+        raise Refused(
+            "LIVE=1 (--live) is for the simulated exchange; real orders need LIVE_FOR_REAL=1 (--live-for-real)"
+        )
     if environ.get("REDIS_KEY_PREFIX", "").startswith(PREFIX):
         raise Refused(f"REDIS_KEY_PREFIX={PREFIX}… is the simulation's: a real exchange's state goes elsewhere")
     if not arguments.live_for_real:
         return "plan"
     if not environ.get("REDIS_URL"):
         raise Refused(
-            "--live-for-real needs a Redis that stays (REDIS_URL): without its state orders are forgotten"
+            "LIVE_FOR_REAL=1 needs a Redis that stays (REDIS_URL or STATE): without its state orders are forgotten"
         )
     if not on_terminal():
-        raise Refused("--live-for-real is confirmed on a terminal, and there is none here")
+        raise Refused("LIVE_FOR_REAL=1 (--live-for-real) is confirmed on a terminal, and there is none here")
     symbol = environ.get("SYMBOL", "QRLUSDT")
     if ask(f"Real orders in {symbol} at {arguments.exchange}. Type {symbol} to go on: ").strip() != symbol:
         raise Refused("not confirmed: nothing was started")
