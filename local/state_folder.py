@@ -15,10 +15,11 @@ PATIENCE_SECONDS = 1
 
 
 @contextmanager
-def held(folder: Path | None) -> Iterator[tuple[int, ...]]:
+def held(folder: Path | None, patience: float = PATIENCE_SECONDS) -> Iterator[tuple[int, ...]]:
     """Hold the folder, made if it is missing, until the block and every program that got the descriptors end.
 
-    Yields the descriptors for `pass_fds`; none without a folder. Raises Refused while another process holds it.
+    Yields the descriptors for `pass_fds`; none without a folder. Raises Refused if another process holds it for
+    `patience` seconds more.
     """
     if folder is None:
         yield ()
@@ -26,16 +27,16 @@ def held(folder: Path | None) -> Iterator[tuple[int, ...]]:
     folder.mkdir(parents=True, exist_ok=True)
     lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        if not _locked(lock):
+        if not _locked(lock, patience):
             raise Refused(f"STATE={folder} is in use by another process: end that one, or name another folder")
         yield (lock,)
     finally:
         os.close(lock)
 
 
-def _locked(lock: int) -> bool:
+def _locked(lock: int, patience: float) -> bool:
     """Take the lock, which the kernel gives back when the last process that has it ends, however it ends."""
-    latest = time.monotonic() + PATIENCE_SECONDS
+    latest = time.monotonic() + patience
     while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
