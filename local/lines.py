@@ -7,6 +7,9 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
+LEAST_TEXT = 12
+"""How narrow a column of words may become."""
+
 
 def wrapped(text: str, width: int) -> str:
     """Break between words. Rich would break inside a number, whose thousands stand apart by a no-break space."""
@@ -20,9 +23,14 @@ def widths(console: Console, table: Table) -> Measurement:
 
 def print_whole(console: Console, table: Table) -> None:
     """Print the table as wide as the terminal, or wider before a column that may not wrap is cut."""
+    greatest = widths(console, table).maximum
     for column in table.columns:
         if column.no_wrap:
             column.min_width = max(cell_len(str(cell)) for cell in (column.header, *column.cells))
-    wanted = widths(console, table)
-    table.width = max(min(console.width, wanted.maximum), wanted.minimum)
+        else:
+            column.max_width, column.overflow = LEAST_TEXT, "fold"
+    least = widths(console, table).maximum
+    for column in table.columns:
+        column.max_width = None
+    table.width = max(min(console.width, greatest), least)
     console.print(table, crop=False, width=max(table.width, console.width))
