@@ -87,7 +87,8 @@ class Day:
         self.owner = random.Random(f"{seed}|owner")
         self.changes = "ORDER_COOLDOWN_SECONDS" not in env and self.owner.random() < 0.15
         exchange = _exchange(rng)
-        if random.Random(f"{seed}|nameless").random() < 0.2:
+        # Whose a nameless fill is shows by its order, which only a live bot asks for.
+        if not self.changes and random.Random(f"{seed}|nameless").random() < 0.2:
             exchange = replace(exchange, options=exchange.options.changed({"fill_client_id": False}))
         self.world = World(seed, env, exchange, start, trace)
         self.price = PRICE

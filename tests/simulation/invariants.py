@@ -229,6 +229,10 @@ class Watch:
         yield from self._pace()
         yield from self._drift()
 
+    def acknowledged(self) -> set[str | None]:
+        """The exchange's ids of the orders that Redis has as accepted."""
+        return {entry.order_id for entry in self._entries(self.keys.orders_journal)}
+
     def open_intents(self) -> list[JournalEntry]:
         return self._entries(self.keys.orders_open)
 

@@ -209,9 +209,13 @@ class World:
             engine.cancel(order, self.exchange.clock.now_ms())
 
     def hide_what_rests(self, seconds: float) -> None:
-        """Orders that have rested for a minute are not shown for so long; their fills are."""
-        seen_by_now = self.exchange.clock.now_ms() - 60_000
-        resting = [order for order in self.exchange.engine.open_orders() if order.created_ms < seen_by_now]
+        """Orders that have rested for a minute, and are recorded as accepted, are not shown; their fills are."""
+        seen_by_now, recorded = self.exchange.clock.now_ms() - 60_000, self.watch.acknowledged()
+        resting = [
+            order
+            for order in self.exchange.engine.open_orders()
+            if order.created_ms < seen_by_now and order.order_id in recorded
+        ]
         self.desk.unseen = frozenset(order.order_id for order in resting)
         self.tell("exchange", f"hides {len(resting)} orders for {seconds:g} s")
         self.timeline.at(self.timeline.now + timedelta(seconds=seconds), self._show_all)
