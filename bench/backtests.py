@@ -167,8 +167,8 @@ def _rival(python: Path, folder: Path, name: str, bars: int) -> Any:
     ):
         with (folder / f"{column}.bin").open("wb") as file:
             array(values.typecode, values).tofile(file)
-    command = [str(python), str(ROOT / "bench" / "rival" / "backtests.py"), name, str(folder), TRIGGERS, FEE]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    command = [str(python), "-m", "bench.rival.backtests", name, str(folder), TRIGGERS, FEE]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
     return json.loads(done.stdout.splitlines()[-1])
 
 

@@ -107,8 +107,9 @@ def measure(rounds: int = 20, fills: int = 100_001, intents: int = 40_000, asset
             section.figures += _compared(f"{fills - 1:,} fills", traded, empty, rounds, jobs=("fifteen_min_job",))
             section.figures += _reads(traded, empty, fills)
             section.figures += _new_fill(traded, empty, rounds, fills)
-        with stage(bundles, rich) as full:
+        with stage(bundles, rich) as full, stage(some, rich) as as_rich:
             full.warm()
+            as_rich.warm()
             with floor(rich.url, full.redis) as bare:
                 section.figures += _against_floor(f"{assets:,} assets", full, bare, rounds)
             full.client.delete(*full.client.scan_iter("floor:*"))
@@ -116,7 +117,7 @@ def measure(rounds: int = 20, fills: int = 100_001, intents: int = 40_000, asset
             fill.intents(full.client, KEYS, intents)
             fill.histories(full.client)
             fill.run_marks(full.client, KEYS)
-            section.figures += _compared("all of it", full, empty, rounds)
+            section.figures += _compared("all of it", full, as_rich, rounds)
             section.figures += _memory(full)
             section.listings.append(_largest(full.client))
     if not machine.HAS_PROC:

@@ -7,7 +7,6 @@ equal FILE            whether twenty policies come out the same by jumping and b
 """
 
 import json
-import resource
 import sys
 import time
 from array import array
@@ -20,6 +19,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from bench.machine import peak_mib
 from common.domain.decision.levels import Destination, Level
 from common.domain.decision.policy import Limits, Policy
 from common.domain.instrument import Instrument
@@ -75,7 +75,7 @@ def policies(count: int, narrowest: int = 1) -> list[Strategy]:
 def loading(path: str) -> Mapping[str, Any]:
     parse = min(_seconds(lambda: read(Path(path))) for _ in range(3))
     load(Path(path))
-    return {"parse": parse, "cached": _seconds(lambda: load(Path(path))), "memory_mib": _memory()}
+    return {"parse": parse, "cached": _seconds(lambda: load(Path(path))), "memory_mib": peak_mib()}
 
 
 def sweeping(bars: str, count: str, narrowest: str = "1", rounds: str = "1") -> Mapping[str, Any]:
@@ -99,7 +99,7 @@ def sweeping(bars: str, count: str, narrowest: str = "1", rounds: str = "1") -> 
         "search": _seconds(
             lambda: [market.extremes.first_beyond(n, len(market), low, low / 0.96) for n, low in asked]
         ),
-        "memory_mib": _memory(),
+        "memory_mib": peak_mib(),
     }
 
 
@@ -118,7 +118,7 @@ def single(bars: str, triggers: str, fee: str) -> Mapping[str, Any]:
         runs.append(
             {"trigger": float(text), "orders": orders, "value": value, "seconds": time.process_time() - start}
         )
-    return {"runs": runs, "memory_mib": _memory()}
+    return {"runs": runs, "memory_mib": peak_mib()}
 
 
 def equal(path: str) -> Mapping[str, Any]:
@@ -140,11 +140,6 @@ def _seconds(work: Callable[[], object]) -> float:
     start = time.process_time()
     work()
     return time.process_time() - start
-
-
-def _memory() -> float:
-    """The most this process has held, in MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 TASKS: Mapping[str, Callable[..., Mapping[str, Any]]] = {

@@ -8,7 +8,6 @@ for each trigger the number of orders and the value at the end, the seconds of e
 """
 
 import json
-import resource
 import sys
 import time
 import warnings
@@ -16,6 +15,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np  # type: ignore[import-not-found,unused-ignore]
+
+from bench.machine import peak_mib
 
 CASH = 1000.0
 Run = Callable[[float], tuple[int, float]]
@@ -157,8 +158,7 @@ def main() -> None:
         start = time.process_time()
         orders, value = run(trigger)
         runs.append({"trigger": trigger, "orders": orders, "value": value, "seconds": time.process_time() - start})
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"runs": runs, "memory_mib": memory, "whole": time.process_time() - began}))
+    print(json.dumps({"runs": runs, "memory_mib": peak_mib(), "whole": time.process_time() - began}))
 
 
 if __name__ == "__main__":
