@@ -12,6 +12,8 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.util import module_from_spec
 from pathlib import Path
 from typing import Any
 
@@ -933,6 +935,17 @@ def test_what_follows_a_replaced_resource_is_replaced_with_it() -> None:
     assert "create_before_destroy = true" in connector.group(), "it would go while functions still use it"
     assert "replace_triggered_by = [google_redis_instance.store.create_time]" in text
     assert "replace_triggered_by = [google_cloudfunctions2_function.this.id]" in text
+
+
+def test_every_mutant_of_the_terraform_still_finds_what_it_breaks() -> None:
+    """`make soak` tries them; one whose text is gone would stop it half-way."""
+    loader = SourceFileLoader("mutants", str(ROOT / "terraform" / "tests" / "mutants"))
+    mutants: Any = module_from_spec(ModuleSpec("mutants", loader, origin=loader.path))
+    mutants.__file__ = loader.path
+    loader.exec_module(mutants)
+    assert len({name for name, *_ in mutants.MUTANTS}) == len(mutants.MUTANTS)
+    for mutant in mutants.MUTANTS:
+        mutants.broken(mutant)
 
 
 def test_every_setting_terraform_makes_is_one_the_bot_reads() -> None:
