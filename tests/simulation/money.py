@@ -51,11 +51,11 @@ def _moved(fills: Iterable[Executed], instrument: Instrument) -> dict[str, Decim
     return moved
 
 
-def of_the_lines(lines: Lines) -> Iterator[str]:
-    """They sum to the difference to the last digit; nobody but the bot has traded."""
+def of_the_lines(lines: Lines, *, ours_alone: bool) -> Iterator[str]:
+    """They sum to the difference to the last digit; with `ours_alone` nobody but the bot has traded."""
     with localcontext(EXACT):
         summed = sum(getattr(lines, name) for name in SUMMANDS)
     if summed != lines.difference:
         yield f"the lines of the attribution sum to {summed}, the difference is {lines.difference}"
-    if lines.operator_trades:
+    if ours_alone and lines.operator_trades:
         yield f"nobody else has traded, but the attribution has {lines.operator_trades} of the operator's"
