@@ -1,17 +1,10 @@
 """Time as a collaborator: the system clock, or another one that a laptop run or a test passes in."""
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Protocol
 
 from common.errors import ExchangeUnavailable
-
-CLOCKS_APART = timedelta(seconds=15)
-"""How far our clock and the exchange's may be apart in requests about a time.
-
-The exchange accepts calls signed by a clock up to ten seconds slow (recvWindow, exchange.md §2); this adds half as
-much again.
-"""
 
 
 class Clock(Protocol):

@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
-from common.clock import CLOCKS_APART
 from common.decimals import ZERO, exact, quotient
 from common.domain.ledger.ledger import MEMORY, WINDOW, Gap, Ledger, windows
 from common.domain.ledger.quarantine import OddFill
 from common.domain.ledger.sequence import in_order
 from common.domain.orders.order import SUMMED, Fill, Order
+from common.domain.slots import CLOCKS_APART
 from common.meter import Reply
 from common.mexc.client import FILLS_PAGE, Answer, Mexc
 from common.mexc.fills import FillPage

@@ -8,6 +8,12 @@ QUARTER = timedelta(minutes=15)
 """The interval between two slots of the 15-minute job."""
 EARLY = timedelta(seconds=2)
 LATE = timedelta(days=1)
+CLOCKS_APART = timedelta(seconds=15)
+"""How far our clock and the exchange's may be apart in requests about a time.
+
+The exchange accepts calls signed by a clock up to ten seconds slow (recvWindow, exchange.md §2); this adds half as
+much again.
+"""
 _NAME = "%Y%m%dT%H%MZ"
 
 

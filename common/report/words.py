@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from common.clock import CLOCKS_APART
 from common.decimals import plain, tidy
+from common.domain.slots import CLOCKS_APART
 from common.report.scales import MONTHS, grouped
 
 AHEAD = "a time in the future (a clock was set back)"

@@ -11,12 +11,12 @@ while it is unresolved.
 import logging
 from functools import partial
 
-from common.clock import CLOCKS_APART
 from common.decimals import ZERO
 from common.domain.decision.pause import Pause
 from common.domain.instrument import Side
 from common.domain.orders.journal import IntentState, JournalEntry
 from common.domain.orders.order import Fill, Order, OrderIntent, OrderStyle, client_order_id
+from common.domain.slots import CLOCKS_APART
 from common.errors import BotError, ExchangeError, OutcomeUnknown, UnknownOrder
 from common.mexc.client import Answer
 from common.mexc.wave import together

@@ -12,9 +12,9 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import NamedTuple
 
-from common.clock import CLOCKS_APART
 from common.domain.orders.journal import Continuity
 from common.domain.orders.order import Order, is_ours
+from common.domain.slots import CLOCKS_APART
 from common.errors import ExchangeRefused, UnreadablePayload
 from common.mexc.order_history import OddOrder
 from common.run import Run

@@ -11,10 +11,10 @@ from decimal import Decimal
 from functools import partial
 from typing import NamedTuple
 
-from common.clock import CLOCKS_APART
 from common.decimals import ZERO
 from common.domain.orders.journal import IntentState, JournalEntry
 from common.domain.orders.order import Fill, Order, OrderStatus, is_ours, slot_in
+from common.domain.slots import CLOCKS_APART
 from common.errors import ExchangeError, UnknownOrder, UnreadablePayload
 from common.mexc.client import Answer
 from common.mexc.wave import together

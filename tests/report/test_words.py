@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from common.clock import CLOCKS_APART
+from common.domain.slots import CLOCKS_APART
 from common.report import words
 
 

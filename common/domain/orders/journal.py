@@ -8,11 +8,10 @@ from enum import StrEnum
 
 from common.decimals import ZERO, exact
 from common.domain.orders.order import Order, OrderIntent, OrderStatus, OrderStyle
+from common.domain.slots import CLOCKS_APART
 
 RECENT = timedelta(days=2)
 """How far back orders are counted: the UTC day, and the one before for runs that come late."""
-CLOCKS_APART = timedelta(seconds=15)
-"""How far the exchange's clock and ours may differ."""
 
 
 class IntentState(StrEnum):

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common import clock
 from common.decimals import ZERO
 from common.domain.instrument import Side
-from common.domain.orders.journal import CLOCKS_APART, Activity, DayStart, IntentState, Journal, JournalEntry
+from common.domain.orders.journal import Activity, DayStart, IntentState, Journal, JournalEntry
 from common.domain.orders.order import Order, OrderIntent, OrderStatus, OrderStyle, client_order_id
+from common.domain.slots import CLOCKS_APART
 from tests.builders import PROPERTY, d
 from tests.fakes import NOON
 
@@ -112,7 +112,7 @@ def test_a_lost_order_whose_time_cannot_be_true_is_dated_by_its_slot(
     told: datetime | None, sent_at: datetime
 ) -> None:
     """The cooldown is counted from it: a time of the year 2100 would hold it for ever."""
-    assert CLOCKS_APART == clock.CLOCKS_APART, "the domain knows no clock, and says the same"
+    assert timedelta(seconds=15) == CLOCKS_APART
     found = JournalEntry.lost(replace(order("FILLED", d(100)), created_at=told), NAME, NOON, OrderStyle.IOC, LATER)
     assert (found.planned_at, found.sent_at) == (sent_at, sent_at)
 
