@@ -64,8 +64,8 @@ def run(run: Run, audit_log: AuditLog, confirm: str | None) -> Outcome:
     with run.stage("gather"):
         gathered = _gathered(run, audit_log)
     with run.stage("decide"):
-        absorbed = _rebuilt(run, gathered)
-        data = _document(run, audit_log, gathered, absorbed.ledger)
+        absorbed, quarantine = _rebuilt(run, gathered), _quarantine(run, audit_log, gathered)
+        data = _document(run, audit_log, gathered, absorbed.ledger, quarantine)
         if before is not None and not audit_log.goes_further_back(before):
             proof = _proof(before, absorbed.ledger, run)
             data |= {"replaces": _figures(run, before, gathered.holdings)}
@@ -74,7 +74,7 @@ def run(run: Run, audit_log: AuditLog, confirm: str | None) -> Outcome:
             if confirm != proof:
                 raise BadRequest("confirm: the ledgers are not the ones that were shown, look at them again")
             data |= {"moved_to": run.batch.set_aside(run.keys.ledger, run.now)}
-        _queue(run, audit_log, gathered, absorbed)
+        _queue(run, audit_log, gathered, absorbed, quarantine)
     counts = len(gathered.fills), len(audit_log.entries), plain(data["drift_quantity"])
     log.warning("restored %d fills and %d intents; drift %s", *counts)
     return Outcome(body={"data": data})
@@ -131,9 +131,10 @@ def _figures(run: Run, ledger: Ledger, holdings: Holdings) -> Document:
     }
 
 
-def _document(run: Run, audit_log: AuditLog, gathered: Gathered, ledger: Ledger) -> Document:
-    figures = _figures(run, ledger, gathered.holdings)
-    odd = _quarantine(run, audit_log, gathered).open
+def _document(
+    run: Run, audit_log: AuditLog, gathered: Gathered, ledger: Ledger, quarantine: Quarantine
+) -> Document:
+    figures, odd = _figures(run, ledger, gathered.holdings), quarantine.open
     return {
         "fills": len(gathered.fills),
         "fills_from_journal": len(audit_log.fills),
@@ -154,7 +155,7 @@ def _proof(before: Ledger, rebuilt: Ledger, run: Run) -> str:
     return sha256(text.encode()).hexdigest()[:12]
 
 
-def _queue(run: Run, audit_log: AuditLog, gathered: Gathered, absorbed: Absorbed) -> None:
+def _queue(run: Run, audit_log: AuditLog, gathered: Gathered, absorbed: Absorbed, quarantine: Quarantine) -> None:
     batch, keys, fills = run.batch, run.keys, gathered.fills
     lots = FifoView().fold(absorbed.sealed_fills, run.instrument)
     batch.members(keys.ledger_fills, [(milliseconds(f.executed_at), to_document(f)) for f in fills])
@@ -165,7 +166,7 @@ def _queue(run: Run, audit_log: AuditLog, gathered: Gathered, absorbed: Absorbed
         inception = replace(inception, moved=Moved.by(Position().fold(before, run.instrument)))
         batch.document(keys.inception, inception_document(inception, run.instrument))
         _queue_attribution(run, audit_log, gathered, inception)
-    queue_quarantine(run, batch, run.state.quarantine, _quarantine(run, audit_log, gathered))
+    queue_quarantine(run, batch, run.state.quarantine, quarantine)
     _queue_entries(run, audit_log)
 
 
